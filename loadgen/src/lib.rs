@@ -1,0 +1,1 @@
+//! turnload: a load generator for TURN servers.

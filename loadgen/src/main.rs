@@ -1,0 +1,2 @@
+//! The turnload program.
+fn main() {}

@@ -1,0 +1,26 @@
+//! rtcscope reads captures of RTC traffic and explains them.
+//!
+//! The walk of a packet: a [`source`] yields a record of a capture with its time and number.
+//! [`net`] takes off link, tunnel and IP headers, puts fragments and TCP streams together again and
+//! hands on a datagram with its five-tuple. [`proto`] reads one message of one protocol and knows
+//! nothing of the one before. [`model`] keeps what messages mean over time: flows, transactions,
+//! allocations, handshakes, streams. A snapshot of the model goes to a [`view`], which formats it
+//! and decides nothing. [`cli`] wires them up; no arrow points back.
+
+pub mod bytes;
+pub mod time;
+
+pub mod proto;
+
+#[cfg(feature = "analyzer")]
+pub mod cli;
+#[cfg(feature = "analyzer")]
+pub mod model;
+#[cfg(feature = "analyzer")]
+pub mod net;
+#[cfg(feature = "analyzer")]
+pub mod packet;
+#[cfg(feature = "analyzer")]
+pub mod source;
+#[cfg(feature = "analyzer")]
+pub mod view;

@@ -1,0 +1,2 @@
+//! The rtcscope program.
+fn main() {}

@@ -1,0 +1,222 @@
+//! What `net` hands on: a datagram or a TCP segment, and the five-tuple it travelled on.
+//!
+//! In: nothing. Out: the types. Never: an allocation per packet.
+
+use crate::packet::FrameNo;
+use crate::time::Timestamp;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// An IP address in 16 bytes; IPv4 is held IPv4-mapped (RFC 4291, section 2.5.5.2), so that a
+/// comparison is one of integers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Addr(u128);
+
+impl Addr {
+    const V4_MAPPED: u128 = 0xffff_0000_0000;
+
+    /// From the four bytes of an IPv4 header.
+    pub const fn v4(octets: [u8; 4]) -> Self {
+        Self(Self::V4_MAPPED | u32::from_be_bytes(octets) as u128)
+    }
+
+    /// From the sixteen bytes of an IPv6 header.
+    pub const fn v6(octets: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(octets))
+    }
+
+    /// True for IPv4.
+    pub const fn is_v4(self) -> bool {
+        self.0 >> 32 == 0xffff
+    }
+
+    /// The number itself, for hashing.
+    pub const fn as_u128(self) -> u128 {
+        self.0
+    }
+
+    /// As the standard library's type.
+    pub const fn ip(self) -> IpAddr {
+        if self.is_v4() {
+            IpAddr::V4(Ipv4Addr::from_bits(self.0 as u32))
+        } else {
+            IpAddr::V6(Ipv6Addr::from_bits(self.0))
+        }
+    }
+}
+
+impl From<IpAddr> for Addr {
+    fn from(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(v4) => Self::v4(v4.octets()),
+            IpAddr::V6(v6) => Self::v6(v6.octets()),
+        }
+    }
+}
+
+impl fmt::Display for Addr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.ip(), f)
+    }
+}
+
+impl fmt::Debug for Addr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A transport address: IP address and port.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    /// The address.
+    pub addr: Addr,
+    /// The port, 0 where the transport has none.
+    pub port: u16,
+}
+
+/// `10.0.0.1:5000`, `[fd00::1]:5000`.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.addr.ip() {
+            IpAddr::V4(v4) => write!(f, "{v4}:{}", self.port),
+            IpAddr::V6(v6) => write!(f, "[{v6}]:{}", self.port),
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<std::net::SocketAddr> for Endpoint {
+    fn from(socket: std::net::SocketAddr) -> Self {
+        Self { addr: socket.ip().into(), port: socket.port() }
+    }
+}
+
+/// The transport of a five-tuple.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Transport {
+    /// RFC 768; UDP-Lite counts as UDP.
+    Udp,
+    /// RFC 9293.
+    Tcp,
+}
+
+/// Which stack of tunnels a datagram came out of: an index into the decoder's table, 0 for none.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct TunnelId(pub u32);
+
+/// The kinds of tunnels that are opened.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum TunnelKind {
+    /// RFC 2784, with key RFC 2890; `id` is the key.
+    Gre,
+    /// IP in IP: RFC 2003, 2473, 4213.
+    IpIp,
+    /// RFC 7348; `id` is the VNI.
+    Vxlan,
+    /// RFC 8926; `id` is the VNI.
+    Geneve,
+    /// 3GPP TS 29.281; `id` is the TEID.
+    GtpU,
+    /// RFC 4380.
+    Teredo,
+}
+
+/// One tunnel of a stack, from the outside in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TunnelLayer {
+    /// The kind.
+    pub kind: TunnelKind,
+    /// Key, VNI or TEID; 0 where there is none.
+    pub id: u32,
+}
+
+/// Directional: who sent to whom, over what, inside which tunnels.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct FiveTuple {
+    /// The sender.
+    pub src: Endpoint,
+    /// The receiver.
+    pub dst: Endpoint,
+    /// UDP or TCP.
+    pub transport: Transport,
+    /// The tunnels around it.
+    pub tunnel: TunnelId,
+}
+
+/// The facts of the record and of the IP header that every datagram and segment carries along.
+#[derive(Clone, Copy, Debug)]
+pub struct Carrier {
+    /// Capture time of the (last) record that carried it.
+    pub ts: Timestamp,
+    /// Its frame number.
+    pub frame: FrameNo,
+    /// Length on the wire of the innermost IP packet in bytes, header included; for a reassembled one the sum.
+    pub ip_len: u32,
+    /// Identification of the IPv4 header (RFC 791); `None` in IPv6 without a fragment header.
+    pub ip_id: Option<u16>,
+    /// Time to live or hop limit of the innermost IP header.
+    pub ttl: u8,
+    /// DSCP and ECN of the innermost IP header.
+    pub traffic_class: u8,
+    /// A number that differs, in all likelihood, where interface, MAC addresses or VLAN differ: copies of one packet
+    /// that a mirror port made along its way show the same IP packet under different tags.
+    pub link_tag: u32,
+}
+
+/// A UDP datagram.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// When, where, in which IP packet.
+    pub carrier: Carrier,
+    /// Who to whom.
+    pub flow: FiveTuple,
+    /// Payload bytes that were on the wire but not captured (snap length).
+    pub missing: u32,
+    /// The captured payload.
+    pub payload: &'a [u8],
+}
+
+/// The flag bits of a TCP header (RFC 9293, section 3.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TcpFlags(pub u8);
+
+impl TcpFlags {
+    /// FIN.
+    pub const FIN: u8 = 0x01;
+    /// SYN.
+    pub const SYN: u8 = 0x02;
+    /// RST.
+    pub const RST: u8 = 0x04;
+    /// ACK.
+    pub const ACK: u8 = 0x10;
+
+    /// True where any of `bits` is set.
+    pub const fn has(self, bits: u8) -> bool {
+        self.0 & bits != 0
+    }
+}
+
+/// A TCP segment as it was captured, before reassembly.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    /// When, where, in which IP packet.
+    pub carrier: Carrier,
+    /// Who to whom.
+    pub flow: FiveTuple,
+    /// Sequence number of the first payload byte (of the SYN where that is set).
+    pub seq: u32,
+    /// Acknowledgment number.
+    pub ack: u32,
+    /// Flag bits.
+    pub flags: TcpFlags,
+    /// Payload bytes that were on the wire but not captured (snap length).
+    pub missing: u32,
+    /// The captured payload.
+    pub payload: &'a [u8],
+}

@@ -1,0 +1,88 @@
+//! The capture clock: nanoseconds since the Unix epoch, as the capture file tells them.
+//!
+//! In: seconds and fractions of capture records. Out: points and signed differences.
+//! Never: the wall clock. There is no `now()` here, on purpose.
+
+use std::fmt;
+
+/// A point on the capture clock, in nanoseconds since 1970-01-01T00:00:00Z. Negative before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(i64);
+
+/// Nanoseconds in a second.
+pub const NANOS_PER_SEC: i64 = 1_000_000_000;
+
+impl Timestamp {
+    /// From nanoseconds since the epoch.
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// From seconds and nanoseconds; saturates at the ends of the range (years 1677 and 2262).
+    pub const fn from_parts(seconds: i64, nanos: i64) -> Self {
+        Self(seconds.saturating_mul(NANOS_PER_SEC).saturating_add(nanos))
+    }
+
+    /// Nanoseconds since the epoch.
+    pub const fn as_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(NANOS_PER_SEC)
+    }
+
+    /// The nanoseconds within the second, 0 to 999,999,999.
+    pub const fn subsec_nanos(self) -> i64 {
+        self.0.rem_euclid(NANOS_PER_SEC)
+    }
+
+    /// Nanoseconds from `earlier` to `self`; negative where `self` is the earlier one. Saturates.
+    pub const fn nanos_since(self, earlier: Timestamp) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Milliseconds from `earlier` to `self`.
+    pub fn millis_since(self, earlier: Timestamp) -> f64 {
+        self.nanos_since(earlier) as f64 / 1e6
+    }
+
+    /// This point moved by a signed number of nanoseconds. Saturates.
+    pub const fn plus_nanos(self, nanos: i64) -> Self {
+        Self(self.0.saturating_add(nanos))
+    }
+}
+
+/// Decimal seconds with nine digits, as the JSON report writes `*_ts`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let magnitude = self.0.unsigned_abs();
+        write!(f, "{sign}{}.{:09}", magnitude / NANOS_PER_SEC as u64, magnitude % NANOS_PER_SEC as u64)
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_prints_nine_decimals_on_both_sides_of_the_epoch() {
+        assert_eq!(Timestamp::from_parts(1, 5).to_string(), "1.000000005");
+        assert_eq!(Timestamp::from_nanos(-1_500_000_000).to_string(), "-1.500000000");
+    }
+
+    #[test]
+    fn differences_are_signed_and_saturate() {
+        let early = Timestamp::from_nanos(10);
+        assert_eq!(early.nanos_since(Timestamp::from_nanos(30)), -20);
+        assert_eq!(Timestamp::from_nanos(i64::MAX).nanos_since(Timestamp::from_nanos(i64::MIN)), i64::MAX);
+    }
+}
