@@ -7,41 +7,39 @@ use crate::time::Timestamp;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// An IP address in 16 bytes; IPv4 is held IPv4-mapped (RFC 4291, section 2.5.5.2), so that a
-/// comparison is one of integers.
+/// An IP address in 16 bytes; IPv4 is held IPv4-mapped (RFC 4291, section 2.5.5.2), so that both compare alike.
+/// Bytes and not an integer: an alignment of 1 keeps what is queued per packet small.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Addr(u128);
+pub struct Addr([u8; 16]);
 
 impl Addr {
-    const V4_MAPPED: u128 = 0xffff_0000_0000;
-
     /// From the four bytes of an IPv4 header.
-    pub const fn v4(octets: [u8; 4]) -> Self {
-        Self(Self::V4_MAPPED | u32::from_be_bytes(octets) as u128)
+    #[inline]
+    pub const fn v4([a, b, c, d]: [u8; 4]) -> Self {
+        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
     }
 
     /// From the sixteen bytes of an IPv6 header.
+    #[inline]
     pub const fn v6(octets: [u8; 16]) -> Self {
-        Self(u128::from_be_bytes(octets))
+        Self(octets)
     }
 
     /// True for IPv4.
     pub const fn is_v4(self) -> bool {
-        self.0 >> 32 == 0xffff
+        self.as_u128() >> 32 == 0xffff
     }
 
-    /// The number itself, for hashing.
+    /// The address as one number, for hashing.
+    #[inline]
     pub const fn as_u128(self) -> u128 {
-        self.0
+        u128::from_be_bytes(self.0)
     }
 
     /// As the standard library's type.
     pub const fn ip(self) -> IpAddr {
-        if self.is_v4() {
-            IpAddr::V4(Ipv4Addr::from_bits(self.0 as u32))
-        } else {
-            IpAddr::V6(Ipv6Addr::from_bits(self.0))
-        }
+        let bits = self.as_u128();
+        if self.is_v4() { IpAddr::V4(Ipv4Addr::from_bits(bits as u32)) } else { IpAddr::V6(Ipv6Addr::from_bits(bits)) }
     }
 }
 
