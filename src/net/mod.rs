@@ -3,8 +3,23 @@
 //! In: [`RawPacket`](crate::packet::RawPacket). Out: [`Datagram`] and [`Segment`].
 //! Never: a look at what the payload means.
 
+#![forbid(unsafe_code)]
+
 pub mod datagram;
+pub mod decoder;
+pub mod tunnel;
+pub mod verdict;
+
+mod cut;
+mod defrag;
+mod ip;
+mod link;
+mod wireless;
 
 pub use datagram::{
     Addr, Datagram, Endpoint, FiveTuple, Segment, TcpFlags, Transport, TunnelId, TunnelKind, TunnelLayer,
 };
+pub use decoder::{Decoder, Limits};
+pub use defrag::FragmentStatistics;
+pub use tunnel::TunnelTable;
+pub use verdict::{OtherReason, Unit, Verdict};
