@@ -85,3 +85,19 @@ pub struct RawPacket<'a> {
     /// The captured bytes.
     pub data: &'a [u8],
 }
+
+/// A record on its way into the analysis.
+#[derive(Clone, Copy, Debug)]
+pub struct FedPacket<'m, 's> {
+    /// The record.
+    pub packet: RawPacket<'s>,
+    /// The same bytes with the lifetime of the whole run, where the capture is mapped into memory: they need no copy
+    /// to be looked at by another thread later.
+    pub mapped: Option<&'m [u8]>,
+}
+
+/// Whatever yields records one after the other: files merged by time, or an interface.
+pub trait PacketFeed<'m> {
+    /// The next record, or none at the end.
+    fn next(&mut self) -> Option<FedPacket<'m, '_>>;
+}

@@ -1,0 +1,179 @@
+//! The analyzer: records in, a snapshot of what they mean out.
+//!
+//! In: records in capture order. Out: [`Snapshot`]. Never: a clock, a file, or an order that depends on threads.
+//!
+//! It has two halves. The [`Front`] sees every record in order: it decodes headers, puts fragments and TCP streams
+//! together and reads the signalling, whose SDP it announces to all shards. A [`Shard`] sees the datagrams of its
+//! five-tuples in order and keeps flows, transactions, handshakes and streams.
+
+use super::capture::CaptureFacts;
+use super::class::{Class, ClassCounts};
+use super::merge;
+use super::shard::{Framing, Shard};
+use super::signalling::{Announcement, Signalling};
+use super::snapshot::Snapshot;
+use super::tcp::Connections;
+use crate::net::{Datagram, Decoder, FiveTuple, OtherReason, Unit, Verdict};
+use crate::packet::{FrameNo, RawPacket};
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Shards that five-tuples are spread over, whatever the number of threads.
+pub(crate) const SHARDS: usize = 32;
+
+/// What a user may choose.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Count the copies that a mirror port made once (on by default).
+    pub remove_copies: bool,
+    /// Keep only the streams and RTCP of these SSRCs; all where empty.
+    pub ssrcs: Vec<u32>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { remove_copies: true, ssrcs: Vec::new() }
+    }
+}
+
+/// The state of an analysis.
+pub struct Analyzer {
+    options: Options,
+    front: Front,
+    shards: Vec<Shard>,
+}
+
+impl Analyzer {
+    /// An analysis that has seen nothing.
+    pub fn new(options: Options) -> Self {
+        let shards = (0..SHARDS).map(|_| Shard::new(options.remove_copies)).collect();
+        Self { options, front: Front::default(), shards }
+    }
+
+    /// Takes the next record.
+    pub fn packet(&mut self, packet: &RawPacket<'_>) {
+        self.front.packet(packet, AllShards(&mut self.shards));
+    }
+
+    /// The input has ended: what waited for more is given up.
+    pub fn finish(&mut self) {
+        self.front.end(AllShards(&mut self.shards));
+    }
+
+    /// Everything known so far; `facts` are what the source knows of itself.
+    pub fn snapshot(&self, facts: CaptureFacts) -> Snapshot {
+        merge::snapshot(&self.options, &self.front, &self.shards, facts)
+    }
+
+    pub(crate) fn parts(&mut self) -> (&mut Front, &mut [Shard]) {
+        (&mut self.front, &mut self.shards)
+    }
+}
+
+/// Where the front hands on what it found.
+pub(crate) trait FrontSink {
+    fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing);
+    /// `datagram` is the one that carried the announcement: its place in the order.
+    fn announce(&mut self, announcement: &Arc<Announcement>, datagram: &Datagram<'_>);
+}
+
+struct AllShards<'s>(&'s mut [Shard]);
+
+impl FrontSink for AllShards<'_> {
+    fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing) {
+        self.0[shard_of(&datagram.flow)].datagram(datagram, framing);
+    }
+
+    fn announce(&mut self, announcement: &Arc<Announcement>, _: &Datagram<'_>) {
+        self.0.iter_mut().for_each(|shard| shard.announce(announcement));
+    }
+}
+
+/// The shard of a five-tuple, the same for both directions. A fixed mix and no seeded hash: the shard must not depend
+/// on the run.
+#[inline]
+pub(crate) fn shard_of(flow: &FiveTuple) -> usize {
+    let side = |endpoint: &crate::net::Endpoint| {
+        let addr = endpoint.addr.as_u128();
+        ((addr >> 64) as u64 ^ addr as u64).wrapping_add(u64::from(endpoint.port) << 40)
+    };
+    let sum = side(&flow.src).wrapping_add(side(&flow.dst));
+    ((sum ^ sum >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 59) as usize % SHARDS
+}
+
+/// The half that sees everything in order.
+#[derive(Default)]
+pub(crate) struct Front {
+    pub(crate) decoder: Decoder,
+    pub(crate) connections: Connections,
+    pub(crate) signalling: Signalling,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) first_ts: Option<Timestamp>,
+    pub(crate) last_ts: Option<Timestamp>,
+    /// Records that carried no datagram, by class.
+    pub(crate) classes: ClassCounts,
+    pub(crate) other: BTreeMap<OtherReason, u64>,
+    pub(crate) malformed: Malformed,
+    /// Datagrams that a record carried beyond its first.
+    pub(crate) extra_datagrams: u64,
+}
+
+/// Headers that contradict themselves: how many, and the first few as evidence.
+#[derive(Default)]
+pub(crate) struct Malformed {
+    pub(crate) count: u64,
+    pub(crate) examples: Vec<(FrameNo, crate::bytes::ParseError)>,
+}
+
+const MALFORMED_EXAMPLES: usize = 20;
+
+impl Front {
+    #[inline]
+    pub(crate) fn packet(&mut self, packet: &RawPacket<'_>, mut sink: impl FrontSink) {
+        self.packets += 1;
+        self.bytes += u64::from(packet.wire_len);
+        self.first_ts.get_or_insert(packet.ts);
+        self.last_ts = self.last_ts.max(Some(packet.ts));
+        let Self { decoder, connections, signalling, .. } = self;
+        let mut delivered = 0_u64;
+        let verdict = decoder.packet(packet, |unit| match unit {
+            Unit::Datagram(datagram) => {
+                delivered += 1;
+                if signalling.may_be_text(datagram.payload) {
+                    signalling.datagram(&datagram, &mut sink);
+                }
+                sink.datagram(&datagram, Framing::Datagram);
+            }
+            Unit::Segment(segment) => delivered += connections.segment(&segment, signalling, &mut sink),
+        });
+        match verdict {
+            Verdict::Delivered if delivered > 0 => self.extra_datagrams += delivered - 1,
+            verdict => self.undelivered(packet.frame, verdict),
+        }
+    }
+
+    #[cold]
+    fn undelivered(&mut self, frame: FrameNo, verdict: Verdict) {
+        match verdict {
+            Verdict::Malformed(error) => {
+                self.classes.add(Class::Malformed, 1);
+                self.malformed.count += 1;
+                if self.malformed.examples.len() < MALFORMED_EXAMPLES {
+                    self.malformed.examples.push((frame, error));
+                }
+            }
+            Verdict::Other(reason) => {
+                self.classes.add(Class::Other, 1);
+                *self.other.entry(reason).or_default() += 1;
+            }
+            Verdict::Delivered | Verdict::FragmentHeld => self.classes.add(Class::Other, 1),
+        }
+    }
+
+    /// The input has ended.
+    pub(crate) fn end(&mut self, mut sink: impl FrontSink) {
+        self.connections.end(&mut self.signalling, &mut sink);
+    }
+}

@@ -1,0 +1,140 @@
+//! Copies of one packet that a mirror port or an any-interface capture made, outside of RTP.
+//!
+//! In: each datagram of a flow that is not RTP. Out: whether it is a copy. RTP streams tell copies by sequence number
+//! themselves. Never: taken for a retransmission (which is a new IP packet), or memory beyond a few packets a flow.
+
+use super::flow::Direction;
+use crate::net::Carrier;
+
+/// How long after the first a copy may come where the IP identification tells one packet from another, and where not.
+const SAME_ID_NANOS: i64 = 500_000_000;
+const NO_ID_NANOS: i64 = 20_000_000;
+const RECENT: usize = 16;
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    digest: u64,
+    nanos: i64,
+    ip_id: u16,
+    tag: u32,
+}
+
+/// The last datagrams of a flow.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CopyGuard {
+    seen: Vec<Seen>,
+    next: usize,
+    originals: u64,
+    alike: u64,
+}
+
+impl CopyGuard {
+    /// True where the same IP packet was seen just before. One alike to the last bit, link header included, may as well
+    /// be a packet that the network doubled: it is a copy only on a flow where at least half of the packets have one.
+    pub(crate) fn is_copy(&mut self, direction: Direction, carrier: &Carrier, payload: &[u8]) -> bool {
+        let now = Seen {
+            digest: digest(direction, payload),
+            nanos: carrier.ts.as_nanos(),
+            ip_id: carrier.ip_id.unwrap_or(0),
+            tag: carrier.link_tag ^ u32::from(carrier.ttl) << 24,
+        };
+        let window = if now.ip_id == 0 { NO_ID_NANOS } else { SAME_ID_NANOS };
+        let original = self.seen.iter().find(|before| {
+            before.digest == now.digest && before.ip_id == now.ip_id && now.nanos.saturating_sub(before.nanos) <= window
+        });
+        match original {
+            Some(before) if before.tag != now.tag => true,
+            Some(_) => {
+                self.alike += 1;
+                self.alike * 2 >= self.originals
+            }
+            None => {
+                self.originals += 1;
+                self.remember(now);
+                false
+            }
+        }
+    }
+
+    fn remember(&mut self, seen: Seen) {
+        if self.seen.len() < RECENT {
+            self.seen.push(seen);
+        } else {
+            self.seen[self.next] = seen;
+        }
+        self.next = (self.next + 1) % RECENT;
+    }
+}
+
+/// A digest of length, direction and the bytes: all of a short datagram, the ends of a long one (media inside
+/// ChannelData differs in its first bytes).
+fn digest(direction: Direction, payload: &[u8]) -> u64 {
+    let mut state = payload.len() as u64 ^ (direction as u64) << 32 ^ 0x243f_6a88_85a3_08d3;
+    let mut mix = |word: u64| {
+        let product = u128::from(state ^ word) * 0x9e37_79b9_7f4a_7c15;
+        state = product as u64 ^ (product >> 64) as u64 ^ 0x1319_8a2e_0370_7344;
+    };
+    let head = payload.get(..256).unwrap_or(payload);
+    let (words, rest) = head.as_chunks::<8>();
+    words.iter().for_each(|word| mix(u64::from_le_bytes(*word)));
+    rest.iter().for_each(|byte| mix(u64::from(*byte)));
+    if let Some(tail) = payload.last_chunk::<16>() {
+        mix(u128::from_le_bytes(*tail) as u64);
+        mix((u128::from_le_bytes(*tail) >> 64) as u64);
+    }
+    state
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::FrameNo;
+    use crate::time::Timestamp;
+
+    fn carrier(millis: i64, ip_id: u16, link_tag: u32) -> Carrier {
+        Carrier {
+            ts: Timestamp::from_nanos(millis * 1_000_000),
+            frame: FrameNo(1),
+            ip_len: 100,
+            ip_id: Some(ip_id),
+            ttl: 64,
+            traffic_class: 0,
+            link_tag,
+        }
+    }
+
+    #[test]
+    fn a_copy_seen_on_another_link_is_a_copy() {
+        let mut guard = CopyGuard::default();
+        assert!(!guard.is_copy(Direction::Forward, &carrier(0, 7, 1), b"hello"));
+        assert!(guard.is_copy(Direction::Forward, &carrier(1, 7, 2), b"hello"));
+    }
+
+    #[test]
+    fn a_retransmission_is_a_new_ip_packet_and_no_copy() {
+        let mut guard = CopyGuard::default();
+        assert!(!guard.is_copy(Direction::Forward, &carrier(0, 7, 1), b"hello"));
+        assert!(!guard.is_copy(Direction::Forward, &carrier(1, 8, 1), b"hello"));
+        assert!(!guard.is_copy(Direction::Forward, &carrier(900, 7, 1), b"hello"));
+    }
+
+    #[test]
+    fn where_all_packets_are_doubled_they_are_copies_and_where_one_is_it_is_the_networks() {
+        let mut mirrored = CopyGuard::default();
+        let mut doubled_once = CopyGuard::default();
+        for id in 1..50_u16 {
+            let payload = id.to_be_bytes();
+            assert!(!mirrored.is_copy(Direction::Forward, &carrier(i64::from(id), id, 1), &payload));
+            assert!(mirrored.is_copy(Direction::Forward, &carrier(i64::from(id), id, 1), &payload));
+            assert!(!doubled_once.is_copy(Direction::Forward, &carrier(i64::from(id), id, 1), &payload));
+        }
+        assert!(!doubled_once.is_copy(Direction::Forward, &carrier(49, 49, 1), &49_u16.to_be_bytes()));
+    }
+
+    #[test]
+    fn the_other_direction_is_another_packet() {
+        let mut guard = CopyGuard::default();
+        assert!(!guard.is_copy(Direction::Forward, &carrier(0, 7, 1), b"hello"));
+        assert!(!guard.is_copy(Direction::Backward, &carrier(0, 7, 2), b"hello"));
+    }
+}

@@ -1,0 +1,237 @@
+//! The analysis on several threads: one walks the capture, all work on shards, the result is as with one.
+//!
+//! In: a feed of records and an [`Analyzer`]. Out: the analyzer after the last record.
+//! Never: an order that depends on threads. A shard takes its datagrams in capture order whoever works on it, and
+//! which shard a five-tuple belongs to depends on its addresses alone.
+
+use super::analyzer::{Analyzer, Front, FrontSink, SHARDS, shard_of};
+use super::shard::{Framing, Shard};
+use super::signalling::Announcement;
+use crate::net::{Carrier, Datagram, FiveTuple};
+use crate::packet::{FedPacket, PacketFeed};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Records walked before their datagrams are handed to the shards.
+const ROUND: usize = 4096;
+/// Bytes copied (where the capture is not mapped) that end a round early.
+const ROUND_BYTES: usize = 4 << 20;
+/// Batches in the queues at which the walk waits for the shards.
+const BACKLOG: usize = SHARDS * 3;
+
+/// Feeds everything that `feed` yields to `analyzer`, on `threads` threads (at least one).
+pub fn run<'m>(analyzer: &mut Analyzer, feed: &mut (impl PacketFeed<'m> + Send), threads: usize) {
+    let (front, shards) = analyzer.parts();
+    let work = Work {
+        walk: Mutex::new(Walk { feed, front, round: Round::default() }),
+        shards: shards.iter_mut().map(Mutex::new).collect(),
+        queues: (0..SHARDS).map(|_| Mutex::default()).collect(),
+        spare: Mutex::default(),
+        queued: AtomicUsize::new(0),
+        walked: AtomicBool::new(false),
+        changed: Condvar::new(),
+        sleep: Mutex::new(()),
+    };
+    std::thread::scope(|scope| {
+        for worker in 1..threads.max(1) {
+            let work = &work;
+            scope.spawn(move || work.run(worker));
+        }
+        work.run(0);
+    });
+}
+
+struct Work<'w, 'm, F> {
+    walk: Mutex<Walk<'w, 'm, F>>,
+    shards: Vec<Mutex<&'w mut Shard>>,
+    queues: Vec<Mutex<VecDeque<Batch<'m>>>>,
+    spare: Mutex<Vec<Batch<'m>>>,
+    queued: AtomicUsize,
+    walked: AtomicBool,
+    changed: Condvar,
+    sleep: Mutex<()>,
+}
+
+struct Walk<'w, 'm, F> {
+    feed: &'w mut F,
+    front: &'w mut Front,
+    round: Round<'m>,
+}
+
+/// One batch per shard.
+#[derive(Default)]
+struct Round<'m> {
+    batches: Vec<Batch<'m>>,
+    copied: usize,
+}
+
+/// Datagrams of one shard in capture order.
+#[derive(Default)]
+struct Batch<'m> {
+    items: Vec<Item<'m>>,
+    copies: Vec<u8>,
+}
+
+struct Item<'m> {
+    carrier: Carrier,
+    flow: FiveTuple,
+    missing: u32,
+    framing: Framing,
+    content: Content<'m>,
+}
+
+enum Content<'m> {
+    Mapped(&'m [u8]),
+    Copied { start: usize, len: usize },
+    Announcement(Arc<Announcement>),
+}
+
+impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
+    fn run(&self, worker: usize) {
+        loop {
+            let walked = self.walked.load(Ordering::Acquire);
+            let did = (!walked && self.queued.load(Ordering::Acquire) < BACKLOG && self.walk_a_round())
+                || self.work_on_shards(worker)
+                || (!walked && self.walk_a_round());
+            if did {
+                continue;
+            }
+            // A batch leaves the count when it is done, not when it is taken.
+            if walked && self.queued.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            // The time is a bound on a wake-up that was missed, not a pace.
+            let guard = lock(&self.sleep);
+            drop(self.changed.wait_timeout(guard, Duration::from_micros(200)));
+        }
+    }
+
+    /// False where another thread walks.
+    fn walk_a_round(&self) -> bool {
+        let Ok(mut walk) = self.walk.try_lock() else { return false };
+        if self.walked.load(Ordering::Acquire) {
+            return false;
+        }
+        let Walk { feed, front, round } = &mut *walk;
+        round.batches.resize_with(SHARDS, || lock(&self.spare).pop().unwrap_or_default());
+        round.copied = 0;
+        let mut more = true;
+        for _ in 0..ROUND {
+            let Some(FedPacket { packet, mapped }) = feed.next() else {
+                front.end(round.sink(None));
+                more = false;
+                break;
+            };
+            front.packet(&packet, round.sink(mapped));
+            if round.copied > ROUND_BYTES {
+                break;
+            }
+        }
+        for (batch, queue) in round.batches.drain(..).zip(&self.queues) {
+            if batch.items.is_empty() {
+                lock(&self.spare).push(batch);
+            } else {
+                self.queued.fetch_add(1, Ordering::AcqRel);
+                lock(queue).push_back(batch);
+            }
+        }
+        if !more {
+            self.walked.store(true, Ordering::Release);
+        }
+        self.changed.notify_all();
+        true
+    }
+
+    /// True where at least one batch was done. Each thread starts elsewhere, so that they meet seldom.
+    fn work_on_shards(&self, worker: usize) -> bool {
+        let mut did = false;
+        for step in 0..SHARDS {
+            let index = (worker * SHARDS / 2 + step) % SHARDS;
+            let Ok(mut shard) = self.shards[index].try_lock() else { continue };
+            loop {
+                let Some(mut batch) = lock(&self.queues[index]).pop_front() else { break };
+                batch.drain_into(&mut shard);
+                lock(&self.spare).push(batch);
+                self.queued.fetch_sub(1, Ordering::AcqRel);
+                did = true;
+            }
+        }
+        if did {
+            self.changed.notify_all();
+        }
+        did
+    }
+}
+
+impl<'m> Batch<'m> {
+    fn drain_into(&mut self, shard: &mut Shard) {
+        for item in self.items.drain(..) {
+            let payload = match item.content {
+                Content::Mapped(payload) => payload,
+                Content::Copied { start, len } => self.copies.get(start..start + len).unwrap_or_default(),
+                Content::Announcement(announcement) => {
+                    shard.announce(&announcement);
+                    continue;
+                }
+            };
+            let datagram = Datagram { carrier: item.carrier, flow: item.flow, missing: item.missing, payload };
+            shard.datagram(&datagram, item.framing);
+        }
+        self.copies.clear();
+    }
+}
+
+impl<'m> Round<'m> {
+    fn sink(&mut self, mapped: Option<&'m [u8]>) -> RoundSink<'_, 'm> {
+        RoundSink { round: self, mapped }
+    }
+}
+
+struct RoundSink<'r, 'm> {
+    round: &'r mut Round<'m>,
+    mapped: Option<&'m [u8]>,
+}
+
+impl FrontSink for RoundSink<'_, '_> {
+    #[inline]
+    fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing) {
+        let batch = &mut self.round.batches[shard_of(&datagram.flow)];
+        let content = match self.mapped.and_then(|record| same_bytes_of(record, datagram.payload)) {
+            Some(payload) => Content::Mapped(payload),
+            None => {
+                let start = batch.copies.len();
+                batch.copies.extend_from_slice(datagram.payload);
+                self.round.copied += datagram.payload.len();
+                Content::Copied { start, len: datagram.payload.len() }
+            }
+        };
+        let Datagram { carrier, flow, missing, .. } = *datagram;
+        batch.items.push(Item { carrier, flow, missing, framing, content });
+    }
+
+    fn announce(&mut self, announcement: &Arc<Announcement>, datagram: &Datagram<'_>) {
+        for batch in &mut self.round.batches {
+            batch.items.push(Item {
+                carrier: datagram.carrier,
+                flow: datagram.flow,
+                missing: 0,
+                framing: Framing::Datagram,
+                content: Content::Announcement(Arc::clone(announcement)),
+            });
+        }
+    }
+}
+
+/// The part of `record` that `payload` is, with the lifetime of `record`; none where it lies elsewhere (reassembled).
+#[inline]
+fn same_bytes_of<'m>(record: &'m [u8], payload: &[u8]) -> Option<&'m [u8]> {
+    let start = (payload.as_ptr() as usize).checked_sub(record.as_ptr() as usize)?;
+    record.get(start..start.checked_add(payload.len())?)
+}
+
+/// A thread that panicked cannot have left a half-written batch that matters more than going on with the rest.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

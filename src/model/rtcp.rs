@@ -1,0 +1,295 @@
+//! RTCP of one flow: who sent what, and every report block as a point on the timeline of the SSRC it is about.
+//!
+//! In: each RTCP compound, or SRTCP packet with its clear first header. Out: [`SenderSummary`] per sender.
+//! Never: the sender's NTP clock for a round trip, only the capture's.
+
+use super::flow::Direction;
+use crate::net::Carrier;
+use crate::packet::FrameNo;
+use crate::proto::rtcp::{self, Message, RtcpPacket, packet_type};
+use crate::proto::rtp::Ssrc;
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Bounds of what a flow keeps; what is beyond is counted.
+const MAX_SENDERS: usize = 4096;
+const MAX_POINTS: usize = 65_536;
+/// Sender reports whose capture time is kept for a later LSR to name.
+const MAX_SENDER_REPORTS: usize = 256;
+
+/// Packets by type of one sender.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are those of the packet types")]
+pub struct RtcpCounts {
+    pub sr: u64,
+    pub rr: u64,
+    pub sdes: u64,
+    pub bye: u64,
+    pub app: u64,
+    pub nack: u64,
+    pub pli: u64,
+    pub fir: u64,
+    pub remb: u64,
+    pub twcc: u64,
+    pub ccfb: u64,
+    pub xr: u64,
+    /// TMMBR, TMMBN, SLI, RPSI and all that have no count of their own.
+    pub other: u64,
+    pub encrypted: u64,
+}
+
+/// One report block (RFC 3550, section 6.4.1).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ReportPoint {
+    /// Frame that carried it.
+    pub frame: FrameNo,
+    /// Its capture time.
+    pub ts: Timestamp,
+    /// The SSRC that it is about.
+    pub about: Ssrc,
+    /// Loss since the report before, in 1/256.
+    pub fraction_lost: u8,
+    /// Packets lost since the start of reception, signed.
+    pub cumulative_lost: i32,
+    /// Extended highest sequence number received.
+    pub extended_highest: u32,
+    /// Interarrival jitter in RTP ticks.
+    pub jitter_ticks: u32,
+    /// From the capture point to the reporter and back; none where the SR that it names was not captured.
+    pub rtt_ms: Option<f64>,
+}
+
+/// What one SSRC sent.
+#[derive(Clone, Debug)]
+pub struct SenderSummary {
+    /// The sender.
+    pub ssrc: Ssrc,
+    pub(crate) direction: Direction,
+    /// Packets by type.
+    pub counts: RtcpCounts,
+    /// Canonical name of its SDES.
+    pub cname: Option<String>,
+    /// Its report blocks in capture order.
+    pub reports: Vec<ReportPoint>,
+    /// Reports that would have given a negative round trip: the clocks of capture and sender disagree.
+    pub negative_rtts: Vec<FrameNo>,
+}
+
+/// The state.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RtcpState {
+    senders: BTreeMap<(Direction, Ssrc), SenderSummary>,
+    /// Middle 32 bits of the NTP time of recent sender reports, with who sent them and when they were captured.
+    sender_reports: VecDeque<(Ssrc, u32, Timestamp)>,
+    points: usize,
+    /// Report blocks and senders beyond the bounds.
+    pub(crate) dropped: u64,
+    /// Compounds with a part that could not be read: how many, and the first frame.
+    pub(crate) broken: u64,
+    pub(crate) first_broken: Option<FrameNo>,
+    /// Names of sources, also of those that sent no RTCP of their own.
+    pub(crate) cnames: BTreeMap<Ssrc, String>,
+    pub(crate) plain: u64,
+    pub(crate) encrypted: u64,
+}
+
+impl RtcpState {
+    /// Takes a compound in the clear.
+    pub(crate) fn compound(&mut self, direction: Direction, carrier: &Carrier, bytes: &[u8]) {
+        self.plain += 1;
+        let mut packets = rtcp::packets(bytes);
+        let mut broken = false;
+        for packet in packets.by_ref() {
+            broken |= self.packet(direction, carrier, &packet);
+        }
+        if broken || packets.error().is_some() {
+            self.broken += 1;
+            self.first_broken.get_or_insert(carrier.frame);
+        }
+    }
+
+    /// Takes an SRTCP packet: of its content only the first header and sender are in the clear.
+    pub(crate) fn encrypted(&mut self, direction: Direction, bytes: &[u8]) {
+        self.encrypted += 1;
+        let sender = bytes.get(4..).and_then(|rest| rest.first_chunk()).map(|word| Ssrc(u32::from_be_bytes(*word)));
+        if let Some(sender) = sender.and_then(|ssrc| self.sender(direction, ssrc)) {
+            sender.counts.encrypted += 1;
+        }
+    }
+
+    fn packet(&mut self, direction: Direction, carrier: &Carrier, packet: &RtcpPacket<'_>) -> bool {
+        let (message, error) = packet.message();
+        // SDES and BYE name sources, not a sender; they count for the first.
+        let ssrc = match packet.packet_type {
+            packet_type::SOURCE_DESCRIPTION | packet_type::BYE if packet.count == 0 => None,
+            _ => packet.first_ssrc(),
+        };
+        let rtts = self.report_blocks(carrier, &message);
+        if let Message::SourceDescription(description) = &message {
+            for (source, item) in description.items() {
+                if item.kind == rtcp::source::SdesKind::Cname && self.cnames.len() < MAX_SENDERS {
+                    self.cnames.insert(source, String::from_utf8_lossy(item.text).into_owned());
+                }
+            }
+        }
+        if let Message::SenderReport(report) = &message {
+            if self.sender_reports.len() == MAX_SENDER_REPORTS {
+                self.sender_reports.pop_front();
+            }
+            self.sender_reports.push_back((report.sender, report.ntp_middle(), carrier.ts));
+        }
+        let Some(sender) = ssrc.and_then(|ssrc| self.sender(direction, ssrc)) else { return error.is_some() };
+        count(&mut sender.counts, packet);
+        for (point, negative) in rtts {
+            if negative {
+                sender.negative_rtts.push(carrier.frame);
+            }
+            sender.reports.push(point);
+        }
+        error.is_some()
+    }
+
+    /// The points of a report, each with whether its round trip came out negative.
+    fn report_blocks(&mut self, carrier: &Carrier, message: &Message<'_>) -> Vec<(ReportPoint, bool)> {
+        let blocks = match message {
+            Message::SenderReport(report) => report.blocks,
+            Message::ReceiverReport(report) => report.blocks,
+            _ => return Vec::new(),
+        };
+        let mut points = Vec::with_capacity(blocks.len());
+        for block in blocks.iter() {
+            if self.points == MAX_POINTS {
+                self.dropped += 1;
+                continue;
+            }
+            self.points += 1;
+            let rtt = self.round_trip(carrier.ts, block.about, block.last_sr, block.delay_since_last_sr);
+            let point = ReportPoint {
+                frame: carrier.frame,
+                ts: carrier.ts,
+                about: block.about,
+                fraction_lost: block.fraction_lost,
+                cumulative_lost: block.cumulative_lost,
+                extended_highest: block.extended_highest,
+                jitter_ticks: block.jitter,
+                rtt_ms: rtt.filter(|millis| *millis >= 0.0),
+            };
+            points.push((point, rtt.is_some_and(|millis| millis < 0.0)));
+        }
+        points
+    }
+
+    /// Capture time of the report minus capture time of the sender report that it names, minus the reporter's delay.
+    /// LSR 0 says that the reporter has had none (RFC 3550, section 6.4.1).
+    fn round_trip(&self, now: Timestamp, about: Ssrc, last_sr: u32, delay: u32) -> Option<f64> {
+        if last_sr == 0 {
+            return None;
+        }
+        let named = self.sender_reports.iter().rev().find(|(ssrc, middle, _)| *ssrc == about && *middle == last_sr)?;
+        Some(now.millis_since(named.2) - f64::from(delay) * 1000.0 / 65_536.0)
+    }
+
+    fn sender(&mut self, direction: Direction, ssrc: Ssrc) -> Option<&mut SenderSummary> {
+        if self.senders.len() >= MAX_SENDERS && !self.senders.contains_key(&(direction, ssrc)) {
+            self.dropped += 1;
+            return None;
+        }
+        Some(self.senders.entry((direction, ssrc)).or_insert_with(|| SenderSummary {
+            ssrc,
+            direction,
+            counts: RtcpCounts::default(),
+            cname: None,
+            reports: Vec::new(),
+            negative_rtts: Vec::new(),
+        }))
+    }
+
+    /// Everyone who sent, in order of direction and SSRC.
+    pub(crate) fn summaries(&self) -> impl Iterator<Item = SenderSummary> + '_ {
+        self.senders.values().map(|sender| {
+            let cname = self.cnames.get(&sender.ssrc).cloned();
+            SenderSummary { cname, ..sender.clone() }
+        })
+    }
+}
+
+/// RFC 4585, sections 6.2.1 and 6.3.1; RFC 5104, section 4.3.1.1; transport-wide feedback and REMB by their drafts.
+fn count(counts: &mut RtcpCounts, packet: &RtcpPacket<'_>) {
+    let counter = match (packet.packet_type, packet.count) {
+        (packet_type::SENDER_REPORT, _) => &mut counts.sr,
+        (packet_type::RECEIVER_REPORT, _) => &mut counts.rr,
+        (packet_type::SOURCE_DESCRIPTION, _) => &mut counts.sdes,
+        (packet_type::BYE, _) => &mut counts.bye,
+        (packet_type::APP, _) => &mut counts.app,
+        (packet_type::EXTENDED_REPORT, _) => &mut counts.xr,
+        (packet_type::TRANSPORT_FEEDBACK, 1) => &mut counts.nack,
+        (packet_type::TRANSPORT_FEEDBACK, 11) => &mut counts.ccfb,
+        (packet_type::TRANSPORT_FEEDBACK, 15) => &mut counts.twcc,
+        (packet_type::PAYLOAD_FEEDBACK, 1) => &mut counts.pli,
+        (packet_type::PAYLOAD_FEEDBACK, 4) => &mut counts.fir,
+        (packet_type::PAYLOAD_FEEDBACK, 15) if packet.bytes.get(12..16) == Some(b"REMB") => &mut counts.remb,
+        _ => &mut counts.other,
+    };
+    *counter += 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn carrier(millis: i64, frame: u64) -> Carrier {
+        Carrier {
+            ts: Timestamp::from_nanos(millis * 1_000_000),
+            frame: FrameNo(frame),
+            ip_len: 100,
+            ip_id: None,
+            ttl: 64,
+            traffic_class: 0,
+            link_tag: 0,
+        }
+    }
+
+    /// An SR of SSRC 1 with the middle NTP bits 0x22223333.
+    const SENDER_REPORT: [u8; 28] = [
+        0x80, 200, 0, 6, 0, 0, 0, 1, 0x11, 0x11, 0x22, 0x22, 0x33, 0x33, 0x44, 0x44, 0, 0, 0, 9, 0, 0, 0, 5, 0, 0, 3, 0,
+    ];
+
+    fn receiver_report(last_sr: u32, delay: u32) -> Vec<u8> {
+        let mut bytes = vec![0x81, 201, 0, 7, 0, 0, 0, 2, 0, 0, 0, 1, 64, 0xff, 0xff, 0xfe, 0, 0, 0, 9, 0, 0, 0, 80];
+        bytes.extend(last_sr.to_be_bytes());
+        bytes.extend(delay.to_be_bytes());
+        bytes
+    }
+
+    #[test]
+    fn the_round_trip_is_measured_on_the_capture_clock() {
+        let mut state = RtcpState::default();
+        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT);
+        state.compound(Direction::Backward, &carrier(1600, 2), &receiver_report(0x2222_3333, 65_536 / 2));
+        let senders: Vec<_> = state.summaries().collect();
+        assert_eq!((senders[0].counts.sr, senders[1].counts.rr), (1, 1));
+        let point = senders[1].reports[0];
+        assert_eq!((point.about, point.fraction_lost, point.cumulative_lost), (Ssrc(1), 64, -2));
+        assert!((point.rtt_ms.unwrap() - 100.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_report_that_names_no_captured_sender_report_has_no_round_trip() {
+        let mut state = RtcpState::default();
+        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT);
+        for last_sr in [0, 5] {
+            state.compound(Direction::Backward, &carrier(1600, 2), &receiver_report(last_sr, 0));
+        }
+        let reports = state.summaries().last().unwrap().reports;
+        assert_eq!(reports.iter().map(|point| point.rtt_ms).collect::<Vec<_>>(), [None, None]);
+    }
+
+    #[test]
+    fn a_negative_round_trip_is_no_figure_but_a_fact() {
+        let mut state = RtcpState::default();
+        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT);
+        state.compound(Direction::Backward, &carrier(1100, 7), &receiver_report(0x2222_3333, 65_536));
+        let sender = state.summaries().last().unwrap();
+        assert_eq!((sender.reports[0].rtt_ms, sender.negative_rtts), (None, vec![FrameNo(7)]));
+    }
+}

@@ -1,0 +1,372 @@
+//! One RTP stream: everything that its packets say over time, in the honest figures and in tshark's.
+//!
+//! In: each packet of one (five-tuple, path, SSRC), in capture order. Out: [`StreamFigures`].
+//! Never: a packet's bytes kept, or a decision about other streams.
+
+mod histogram;
+mod rate;
+mod sequence;
+mod timing;
+mod tshark;
+
+pub use sequence::SequenceSummary;
+pub use timing::{Clock, ClockSource, JitterSummary, TimingSummary};
+pub use tshark::TsharkSummary;
+pub(crate) use tshark::relative_ms;
+
+use crate::net::Carrier;
+use crate::packet::FrameNo;
+use crate::time::Timestamp;
+use rate::RateWindow;
+use sequence::{Arrival, Sequence};
+use timing::Timing;
+use tshark::{TsharkFigures, TsharkPacket};
+
+/// How far two packets of one SSRC may lie apart to confirm each other: sequence numbers, and RTP ticks (ten seconds
+/// of video) beyond what the time between them explains at 90 kHz.
+const CONSISTENT_SEQUENCE: u16 = 100;
+const CONSISTENT_TICKS: i64 = 900_000;
+/// Recent packets that a copy is compared with.
+const RECENT: usize = 16;
+
+/// The fields of an RTP header that the figures need, with the packet's place in the capture.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamPacket {
+    pub(crate) seq: u16,
+    pub(crate) rtp_ts: u32,
+    pub(crate) payload_type: u8,
+    pub(crate) marker: bool,
+    /// Bytes of the RTP packet on the wire, header included.
+    pub(crate) bytes: u32,
+}
+
+/// The clock of a payload type, and what tshark would take for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PayloadClock {
+    pub(crate) honest: Clock,
+    /// In whole kHz; 0.0 where tshark has none.
+    pub(crate) tshark_ticks_per_ms: f64,
+}
+
+impl PayloadClock {
+    /// From the SDP's rate for a dynamic payload type, where there is one, and the static table.
+    pub(crate) fn of(payload_type: u8, sdp: Option<(&str, u32)>) -> Self {
+        let honest = match (sdp, crate::proto::rtp::static_payload_type(payload_type)) {
+            (Some((_, rate)), _) => Clock { rate: Some(rate), source: ClockSource::Sdp },
+            (None, Some(entry)) => Clock { rate: Some(entry.clock_rate), source: ClockSource::Static },
+            (None, None) => Clock { rate: None, source: ClockSource::None },
+        };
+        let tshark_rate = match (payload_type, sdp) {
+            (0..96, _) => crate::proto::rtp::tshark_clock_rate(payload_type),
+            (_, Some((name, _))) if has_prefix(name, "telephone-event") => 0,
+            (_, Some((_, rate))) => rate,
+            (_, None) => 0,
+        };
+        Self { honest, tshark_ticks_per_ms: f64::from(tshark_rate / 1000) }
+    }
+}
+
+fn has_prefix(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+/// Arrival gaps between unique packets, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct DeltaSummary {
+    pub mean: f64,
+    pub max: f64,
+    pub max_frame: FrameNo,
+}
+
+/// Copies of a stream's packets that the capture made (a mirror port), which the figures leave out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Copies {
+    /// How many.
+    pub packets: u64,
+    /// Their RTP bytes and IP bytes.
+    pub bytes: u64,
+    /// Their IP bytes.
+    pub ip_bytes: u64,
+}
+
+/// The figures of one stream.
+#[derive(Clone, Debug)]
+pub struct StreamFigures {
+    /// Capture time of the first and the last packet.
+    pub first_ts: Timestamp,
+    /// Capture time of the last packet.
+    pub last_ts: Timestamp,
+    /// Frame of the first packet.
+    pub first_frame: FrameNo,
+    /// Frame of the last packet.
+    pub last_frame: FrameNo,
+    /// Received packets, duplicates included, copies of a mirror port not.
+    pub packets: u64,
+    /// RTP bytes of those (header and payload).
+    pub bytes: u64,
+    /// IP bytes of those.
+    pub ip_bytes: u64,
+    /// Payload types seen, ascending.
+    pub payload_types: Vec<u8>,
+    /// Sums over the sequence numbers.
+    pub sequence: SequenceSummary,
+    /// Jitter, drift, clock.
+    pub timing: TimingSummary,
+    /// Arrival gaps; none with one packet.
+    pub delta: Option<DeltaSummary>,
+    /// RTP bits per second from the first to the last packet; none with one packet.
+    pub mean_bps: Option<f64>,
+    /// IP bits per second from the first to the last packet.
+    pub mean_ip_bps: Option<f64>,
+    /// The most RTP bits in any one second.
+    pub max_1s_bps: u64,
+    /// What the capture doubled.
+    pub copies: Copies,
+    /// What tshark prints.
+    pub tshark: TsharkSummary,
+}
+
+/// What identifies a packet among copies of it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fingerprint {
+    tag: u32,
+    bytes: u32,
+    seq: u16,
+    ip_id: u16,
+}
+
+#[derive(Clone, Debug)]
+struct Deltas {
+    last: Timestamp,
+    sum_nanos: i64,
+    samples: u64,
+    max_nanos: i64,
+    max_frame: FrameNo,
+}
+
+/// The state.
+#[derive(Clone, Debug)]
+pub(crate) struct RtpStream {
+    payload_type: u8,
+    confirmed: bool,
+    tshark_ticks_per_ms: f64,
+    last_rtp_ts: u32,
+    packets: u64,
+    bytes: u64,
+    ip_bytes: u64,
+    payload_types: u128,
+    last_ts: Timestamp,
+    last_frame: FrameNo,
+    tshark: TsharkFigures,
+    deltas: Deltas,
+    timing: Timing,
+    sequence: Sequence,
+    rate: RateWindow,
+    recent: [Fingerprint; RECENT],
+    first_ts: Timestamp,
+    first_frame: FrameNo,
+    /// Copies on another interface, MAC, VLAN or hop count: surely the capture's doing.
+    certain_copies: Copies,
+    /// Copies alike to the last bit: a mirror port's where nearly all packets have one, else the network's.
+    likely_copies: Copies,
+}
+
+impl RtpStream {
+    /// The state after the first packet.
+    pub(crate) fn new(rel_ms: f64, carrier: &Carrier, packet: &StreamPacket, clock: PayloadClock) -> Self {
+        let mut this = Self {
+            payload_type: packet.payload_type,
+            confirmed: false,
+            tshark_ticks_per_ms: clock.tshark_ticks_per_ms,
+            last_rtp_ts: packet.rtp_ts,
+            packets: 1,
+            bytes: u64::from(packet.bytes),
+            ip_bytes: u64::from(carrier.ip_len),
+            payload_types: 1 << (packet.payload_type & 127),
+            last_ts: carrier.ts,
+            last_frame: carrier.frame,
+            tshark: TsharkFigures::new(rel_ms, &packet.for_tshark()),
+            deltas: Deltas { last: carrier.ts, sum_nanos: 0, samples: 0, max_nanos: 0, max_frame: carrier.frame },
+            timing: Timing::new(carrier.ts, packet.rtp_ts, clock.honest),
+            sequence: Sequence::new(packet.seq),
+            rate: RateWindow::new(carrier.ts, packet.bytes),
+            recent: [Fingerprint::default(); RECENT],
+            first_ts: carrier.ts,
+            first_frame: carrier.frame,
+            certain_copies: Copies::default(),
+            likely_copies: Copies::default(),
+        };
+        this.remember(carrier, packet);
+        this
+    }
+
+    /// The payload type of the packet before: the caller looks up the clock of another one.
+    #[inline]
+    pub(crate) fn payload_type(&self) -> u8 {
+        self.payload_type
+    }
+
+    /// The clock of the payload type that the next packets have.
+    pub(crate) fn set_payload_clock(&mut self, payload_type: u8, clock: PayloadClock) {
+        self.payload_type = payload_type;
+        self.payload_types |= 1 << (payload_type & 127);
+        self.tshark_ticks_per_ms = clock.tshark_ticks_per_ms;
+        if clock.honest.rate.is_some() || self.timing.clock().source != ClockSource::Inferred {
+            self.timing.learn_clock(clock.honest);
+        }
+    }
+
+    /// Takes a packet after the first.
+    #[inline]
+    pub(crate) fn packet(&mut self, rel_ms: f64, carrier: &Carrier, packet: &StreamPacket) {
+        self.tshark.packet(rel_ms, &packet.for_tshark(), self.tshark_ticks_per_ms);
+        if !self.confirmed {
+            self.confirmed = self.is_consistent(carrier, packet);
+        }
+        self.packets += 1;
+        self.bytes += u64::from(packet.bytes);
+        self.ip_bytes += u64::from(carrier.ip_len);
+        match self.sequence.packet(packet.seq) {
+            Arrival::Forward => self.unique(carrier, packet),
+            Arrival::Reordered => self.unique(carrier, packet),
+            Arrival::Duplicate => self.duplicate(carrier, packet),
+            Arrival::Misordered => {}
+            Arrival::Restart => {
+                self.timing.restart(carrier.ts, packet.rtp_ts);
+                self.unique_gap(carrier, packet);
+            }
+        }
+        self.last_rtp_ts = packet.rtp_ts;
+        self.last_ts = carrier.ts;
+        self.last_frame = carrier.frame;
+        self.remember(carrier, packet);
+    }
+
+    #[inline]
+    fn unique(&mut self, carrier: &Carrier, packet: &StreamPacket) {
+        self.timing.packet(carrier.ts, packet.rtp_ts);
+        self.unique_gap(carrier, packet);
+    }
+
+    #[inline]
+    fn unique_gap(&mut self, carrier: &Carrier, packet: &StreamPacket) {
+        let deltas = &mut self.deltas;
+        let gap = carrier.ts.nanos_since(deltas.last);
+        deltas.sum_nanos = deltas.sum_nanos.saturating_add(gap);
+        deltas.samples += 1;
+        if gap > deltas.max_nanos {
+            deltas.max_nanos = gap;
+            deltas.max_frame = carrier.frame;
+        }
+        deltas.last = carrier.ts;
+        self.rate.packet(carrier.ts, packet.bytes);
+    }
+
+    /// Tells a copy that the capture made from a packet that really came twice.
+    fn duplicate(&mut self, carrier: &Carrier, packet: &StreamPacket) {
+        let before = self.recent[usize::from(packet.seq) % RECENT];
+        let now = Fingerprint::of(carrier, packet);
+        if (before.seq, before.ip_id, before.bytes) != (now.seq, now.ip_id, now.bytes) {
+            return;
+        }
+        let copies = if before.tag != now.tag { &mut self.certain_copies } else { &mut self.likely_copies };
+        copies.packets += 1;
+        copies.bytes += u64::from(packet.bytes);
+        copies.ip_bytes += u64::from(carrier.ip_len);
+    }
+
+    #[inline]
+    fn remember(&mut self, carrier: &Carrier, packet: &StreamPacket) {
+        self.recent[usize::from(packet.seq) % RECENT] = Fingerprint::of(carrier, packet);
+    }
+
+    fn is_consistent(&self, carrier: &Carrier, packet: &StreamPacket) -> bool {
+        let ahead = packet.seq.wrapping_sub(self.sequence.highest() as u16);
+        let near = ahead != 0 && ahead.min(ahead.wrapping_neg()) <= CONSISTENT_SEQUENCE;
+        let ticks = i64::from((packet.rtp_ts.wrapping_sub(self.last_rtp_ts) as i32).unsigned_abs());
+        let millis = carrier.ts.nanos_since(self.last_ts).unsigned_abs() / 1_000_000;
+        let explained = CONSISTENT_TICKS.saturating_add_unsigned(millis.saturating_mul(90));
+        near && packet.payload_type == self.payload_type && ticks <= explained
+    }
+
+    /// True once two consistent packets were seen.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.confirmed
+    }
+
+    /// Packets so far, copies included.
+    pub(crate) fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    /// Capture time of the last packet.
+    pub(crate) fn last_ts(&self) -> Timestamp {
+        self.last_ts
+    }
+
+    fn copies(&self, remove_copies: bool) -> Copies {
+        if !remove_copies {
+            return Copies::default();
+        }
+        let first_seen = self.packets - self.certain_copies.packets - self.likely_copies.packets;
+        let mirrored = self.likely_copies.packets * 2 >= first_seen;
+        let likely = if mirrored { self.likely_copies } else { Copies::default() };
+        Copies {
+            packets: self.certain_copies.packets + likely.packets,
+            bytes: self.certain_copies.bytes + likely.bytes,
+            ip_bytes: self.certain_copies.ip_bytes + likely.ip_bytes,
+        }
+    }
+
+    /// The figures, as if the stream ended here. `remove_copies`: count a mirror port's copies once.
+    pub(crate) fn figures(&self, remove_copies: bool) -> StreamFigures {
+        let copies = self.copies(remove_copies);
+        let mut sequence = self.sequence.summary();
+        sequence.duplicates -= copies.packets;
+        let (bytes, ip_bytes) = (self.bytes - copies.bytes, self.ip_bytes - copies.ip_bytes);
+        let seconds = self.deltas.sum_nanos as f64 * 1e-9;
+        let mean = |bytes: u64| (seconds > 0.0).then(|| bytes as f64 * 8.0 / seconds);
+        StreamFigures {
+            first_ts: self.first_ts,
+            last_ts: self.last_ts,
+            first_frame: self.first_frame,
+            last_frame: self.last_frame,
+            packets: self.packets - copies.packets,
+            bytes,
+            ip_bytes,
+            payload_types: (0..128).filter(|bit| self.payload_types >> bit & 1 == 1).collect(),
+            sequence,
+            timing: self.timing.summary(),
+            delta: (self.deltas.samples > 0).then(|| DeltaSummary {
+                mean: self.deltas.sum_nanos as f64 * 1e-6 / self.deltas.samples as f64,
+                max: self.deltas.max_nanos as f64 * 1e-6,
+                max_frame: self.deltas.max_frame,
+            }),
+            mean_bps: mean(bytes),
+            mean_ip_bps: mean(ip_bytes),
+            max_1s_bps: self.rate.max_bps(),
+            copies,
+            tshark: self.tshark.summary(),
+        }
+    }
+}
+
+impl StreamPacket {
+    #[inline]
+    fn for_tshark(&self) -> TsharkPacket {
+        TsharkPacket { seq: self.seq, rtp_ts: self.rtp_ts, payload_type: self.payload_type, marker: self.marker }
+    }
+}
+
+impl Fingerprint {
+    #[inline]
+    fn of(carrier: &Carrier, packet: &StreamPacket) -> Self {
+        Self {
+            tag: carrier.link_tag ^ u32::from(carrier.ttl) << 24,
+            bytes: packet.bytes,
+            seq: packet.seq,
+            ip_id: carrier.ip_id.unwrap_or(0),
+        }
+    }
+}

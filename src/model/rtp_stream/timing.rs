@@ -1,0 +1,410 @@
+//! Interarrival jitter, drift and skew of one RTP stream, and the clock rate where nobody told it.
+//!
+//! In: arrival time and RTP timestamp of each unique packet. Out: [`TimingSummary`] (RFC 3550 A.8).
+//! Never: a figure with a guessed clock that is not labelled as inferred.
+
+use super::histogram::LogHistogram;
+use crate::time::Timestamp;
+
+/// Rates that an inferred clock snaps to, in Hz.
+const RATES: [u32; 7] = [8_000, 16_000, 24_000, 32_000, 44_100, 48_000, 90_000];
+/// Packets held back at most until the clock is inferred.
+const PENDING_LIMIT: usize = 512;
+/// Packets and nanoseconds that an inference needs: less has too much jitter in its slope.
+const INFER_PACKETS: usize = 50;
+const INFER_NANOS: i64 = 2_000_000_000;
+/// What an inference at the end of a short stream is content with.
+const SHORT_PACKETS: usize = 10;
+const SHORT_NANOS: i64 = 150_000_000;
+/// How far from a rate, as a ratio, a slope may be to snap to it.
+const SNAP_RATIO: f64 = 1.12;
+
+/// Where the clock rate comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ClockSource {
+    /// The SDP of the session.
+    Sdp,
+    /// The static table of RFC 3551.
+    Static,
+    /// The slope of RTP timestamps over arrival times.
+    Inferred,
+    /// Not known.
+    None,
+}
+
+/// The clock of a stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Clock {
+    /// In Hz; none where it is not known.
+    pub rate: Option<u32>,
+    /// Who says so.
+    pub source: ClockSource,
+}
+
+/// Figures of one jitter estimator, in milliseconds.
+#[derive(Clone, Copy, PartialEq, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct JitterSummary {
+    pub last: f64,
+    pub mean: f64,
+    pub max: f64,
+    pub p95: f64,
+}
+
+/// What the timestamps say.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct TimingSummary {
+    /// The clock that the figures were computed with.
+    pub clock: Clock,
+    /// RFC 3550 A.8 over all unique packets; none without clock or with one packet.
+    pub jitter: Option<JitterSummary>,
+    /// The same, sampled on the first packet of each RTP timestamp.
+    pub frame_jitter: Option<JitterSummary>,
+    /// Slope of arrival minus RTP time in parts per million; none below two seconds of media.
+    pub drift_ppm: Option<f64>,
+    /// The largest deviation of arrival from RTP time, signed, in milliseconds.
+    pub skew_ms: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    ts: Timestamp,
+    rtp_ts: u32,
+}
+
+/// The state.
+#[derive(Clone, Debug)]
+pub(crate) struct Timing {
+    clock: Clock,
+    millis_per_tick: f64,
+    pending: Vec<Sample>,
+    gave_up: bool,
+    jitter: Jitter,
+    /// Apart from `jitter` only once a timestamp repeats: until then they are the same.
+    frames: Option<Box<Jitter>>,
+    deviation: Deviation,
+}
+
+#[derive(Clone, Debug)]
+struct Jitter {
+    last: Sample,
+    value: f64,
+    sum: f64,
+    max: f64,
+    samples: u64,
+    histogram: LogHistogram,
+}
+
+/// Least squares of (arrival - RTP time) over arrival, both in milliseconds since the first packet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Deviation {
+    first_arrival: Timestamp,
+    last_rtp_ts: u32,
+    ticks: i64,
+    n: f64,
+    sum_x: f64,
+    sum_xx: f64,
+    sum_y: f64,
+    sum_xy: f64,
+    min: f64,
+    max: f64,
+}
+
+impl Timing {
+    /// The state after the first packet.
+    pub(crate) fn new(ts: Timestamp, rtp_ts: u32, clock: Clock) -> Self {
+        let first = Sample { ts, rtp_ts };
+        let mut this = Self {
+            clock,
+            millis_per_tick: 0.0,
+            pending: Vec::new(),
+            gave_up: false,
+            jitter: Jitter::new(first),
+            frames: None,
+            deviation: Deviation::new(first),
+        };
+        match clock.rate {
+            Some(rate) => this.millis_per_tick = millis_per_tick(rate),
+            None => this.pending.push(first),
+        }
+        this
+    }
+
+    /// Takes the next unique packet.
+    #[inline]
+    pub(crate) fn packet(&mut self, ts: Timestamp, rtp_ts: u32) {
+        let sample = Sample { ts, rtp_ts };
+        if self.clock.rate.is_some() {
+            self.measure(sample);
+        } else if !self.gave_up {
+            self.hold_back(sample);
+        }
+    }
+
+    /// The first packet of a new segment: it has no interarrival difference to the one before.
+    pub(crate) fn restart(&mut self, ts: Timestamp, rtp_ts: u32) {
+        let sample = Sample { ts, rtp_ts };
+        if self.clock.rate.is_some() {
+            self.jitter.last = sample;
+            if let Some(frames) = &mut self.frames {
+                frames.last = sample;
+            }
+            self.deviation.restart(sample);
+        } else if !self.gave_up {
+            self.pending.clear();
+            self.pending.push(sample);
+        }
+    }
+
+    /// The clock rate has become known, or is another from here on.
+    pub(crate) fn learn_clock(&mut self, clock: Clock) {
+        if self.clock.rate == clock.rate {
+            self.clock = clock;
+            return;
+        }
+        let Some(rate) = clock.rate else { return };
+        let had_none = self.clock.rate.is_none();
+        self.clock = clock;
+        self.millis_per_tick = millis_per_tick(rate);
+        if had_none {
+            self.replay();
+        } else {
+            let last = self.jitter.last;
+            self.deviation = Deviation::new(last);
+        }
+    }
+
+    /// Where the clock comes from at the moment.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    fn replay(&mut self) {
+        let mut held = std::mem::take(&mut self.pending).into_iter();
+        let Some(first) = held.next() else { return };
+        self.jitter = Jitter::new(first);
+        self.frames = None;
+        self.deviation = Deviation::new(first);
+        held.for_each(|sample| self.measure(sample));
+    }
+
+    #[inline]
+    fn measure(&mut self, sample: Sample) {
+        let same_frame = sample.rtp_ts == self.jitter.last.rtp_ts;
+        if same_frame && self.frames.is_none() {
+            self.frames = Some(Box::new(self.jitter.clone()));
+        }
+        self.jitter.packet(sample, self.millis_per_tick);
+        if let Some(frames) = &mut self.frames
+            && sample.rtp_ts != frames.last.rtp_ts
+        {
+            frames.packet(sample, self.millis_per_tick);
+        }
+        self.deviation.packet(sample, self.millis_per_tick);
+    }
+
+    fn hold_back(&mut self, sample: Sample) {
+        self.pending.push(sample);
+        let first = self.pending[0].ts;
+        let long = self.pending.len() >= INFER_PACKETS && sample.ts.nanos_since(first) >= INFER_NANOS;
+        let full = self.pending.len() >= PENDING_LIMIT;
+        // A slope that fits no rate may fit later: try again each time the number of samples has doubled.
+        if full || (long && self.pending.len().is_power_of_two()) || self.pending.len() == INFER_PACKETS && long {
+            match infer(&self.pending) {
+                Some(rate) => self.learn_clock(Clock { rate: Some(rate), source: ClockSource::Inferred }),
+                None if full => {
+                    self.gave_up = true;
+                    self.pending = Vec::new();
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// The figures, as if the stream ended here.
+    pub(crate) fn summary(&self) -> TimingSummary {
+        if self.clock.rate.is_none()
+            && let Some(rate) = infer(&self.pending)
+        {
+            let mut known = self.clone();
+            known.learn_clock(Clock { rate: Some(rate), source: ClockSource::Inferred });
+            return known.figures();
+        }
+        self.figures()
+    }
+
+    fn figures(&self) -> TimingSummary {
+        let known = self.clock.rate.is_some();
+        let jitter = known.then(|| self.jitter.summary()).flatten();
+        TimingSummary {
+            clock: self.clock,
+            jitter,
+            frame_jitter: self.frames.as_ref().map_or(jitter, |frames| frames.summary()),
+            drift_ppm: if known { self.deviation.drift_ppm() } else { None },
+            skew_ms: if known { self.deviation.skew_ms() } else { None },
+        }
+    }
+}
+
+impl Jitter {
+    fn new(first: Sample) -> Self {
+        Self { last: first, value: 0.0, sum: 0.0, max: 0.0, samples: 0, histogram: LogHistogram::default() }
+    }
+
+    #[inline]
+    fn packet(&mut self, sample: Sample, millis_per_tick: f64) {
+        let arrival = sample.ts.nanos_since(self.last.ts) as f64 * 1e-6;
+        let media = f64::from(sample.rtp_ts.wrapping_sub(self.last.rtp_ts) as i32) * millis_per_tick;
+        self.value += ((arrival - media).abs() - self.value) * 0.0625;
+        self.last = sample;
+        self.sum += self.value;
+        self.max = self.max.max(self.value);
+        self.samples += 1;
+        self.histogram.record(self.value);
+    }
+
+    fn summary(&self) -> Option<JitterSummary> {
+        (self.samples > 0).then(|| JitterSummary {
+            last: self.value,
+            mean: self.sum / self.samples as f64,
+            max: self.max,
+            p95: self.histogram.quantile(0.95).min(self.max),
+        })
+    }
+}
+
+impl Deviation {
+    fn new(first: Sample) -> Self {
+        Self { first_arrival: first.ts, last_rtp_ts: first.rtp_ts, n: 1.0, ..Self::default() }
+    }
+
+    #[inline]
+    fn packet(&mut self, sample: Sample, millis_per_tick: f64) {
+        self.ticks += i64::from(sample.rtp_ts.wrapping_sub(self.last_rtp_ts) as i32);
+        self.last_rtp_ts = sample.rtp_ts;
+        let x = sample.ts.nanos_since(self.first_arrival) as f64 * 1e-6;
+        let y = x - self.ticks as f64 * millis_per_tick;
+        self.n += 1.0;
+        self.sum_x += x;
+        self.sum_xx += x * x;
+        self.sum_y += y;
+        self.sum_xy += x * y;
+        self.min = self.min.min(y);
+        self.max = self.max.max(y);
+    }
+
+    /// A new segment starts its RTP time anew: only the longest view of one segment would be honest, so start over.
+    fn restart(&mut self, sample: Sample) {
+        *self = Self::new(sample);
+    }
+
+    fn drift_ppm(&self) -> Option<f64> {
+        let spread = self.n * self.sum_xx - self.sum_x * self.sum_x;
+        let span_ms = self.sum_x * 2.0 / self.n;
+        (span_ms >= 2000.0 && spread > 0.0).then(|| (self.n * self.sum_xy - self.sum_x * self.sum_y) / spread * 1e6)
+    }
+
+    fn skew_ms(&self) -> Option<f64> {
+        (self.n > 1.0).then(|| if self.max >= -self.min { self.max } else { self.min })
+    }
+}
+
+fn millis_per_tick(rate: u32) -> f64 {
+    1000.0 / f64::from(rate.max(1))
+}
+
+/// The rate whose slope the samples have; none where they are too few or fit no rate.
+fn infer(samples: &[Sample]) -> Option<u32> {
+    let (first, last) = (samples.first()?, samples.last()?);
+    if samples.len() < SHORT_PACKETS || last.ts.nanos_since(first.ts) < SHORT_NANOS {
+        return None;
+    }
+    let (mut n, mut sx, mut sxx, mut sy, mut sxy) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    let mut ticks = 0_i64;
+    let mut previous = first.rtp_ts;
+    for sample in samples {
+        ticks += i64::from(sample.rtp_ts.wrapping_sub(previous) as i32);
+        previous = sample.rtp_ts;
+        let x = sample.ts.nanos_since(first.ts) as f64 * 1e-9;
+        let y = ticks as f64;
+        n += 1.0;
+        sx += x;
+        sxx += x * x;
+        sy += y;
+        sxy += x * y;
+    }
+    let slope = (n * sxy - sx * sy) / (n * sxx - sx * sx);
+    if slope.is_nan() || slope <= 0.0 {
+        return None;
+    }
+    let distance = |rate: u32| (slope / f64::from(rate)).ln().abs();
+    let nearest = RATES.into_iter().min_by(|a, b| distance(*a).total_cmp(&distance(*b)))?;
+    // 44.1 kHz is rare and its neighbour is not: it takes a closer fit.
+    let nearest = if nearest == 44_100 && distance(nearest) > 0.02 { 48_000 } else { nearest };
+    (distance(nearest) <= SNAP_RATIO.ln()).then_some(nearest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: Clock = Clock { rate: Some(8000), source: ClockSource::Static };
+    const UNKNOWN: Clock = Clock { rate: None, source: ClockSource::None };
+
+    fn run(clock: Clock, packets: impl IntoIterator<Item = (i64, u32)>) -> TimingSummary {
+        let mut packets = packets.into_iter();
+        let (at, rtp_ts) = packets.next().unwrap();
+        let mut timing = Timing::new(Timestamp::from_nanos(at * 1000), rtp_ts, clock);
+        for (at, rtp_ts) in packets {
+            timing.packet(Timestamp::from_nanos(at * 1000), rtp_ts);
+        }
+        timing.summary()
+    }
+
+    #[test]
+    fn a_steady_stream_has_no_jitter_and_no_drift() {
+        let sum = run(KNOWN, (0..500).map(|i| (i * 20_000, i as u32 * 160)));
+        let jitter = sum.jitter.unwrap();
+        assert!(jitter.max < 1e-9 && jitter.p95 < 1e-9);
+        assert!(sum.drift_ppm.unwrap().abs() < 1e-3 && sum.skew_ms.unwrap().abs() < 1e-6);
+    }
+
+    #[test]
+    fn jitter_moves_a_sixteenth_of_the_difference() {
+        let sum = run(KNOWN, [(0, 0), (28_000, 160)]);
+        assert!((sum.jitter.unwrap().last - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_clock_is_inferred_and_the_held_packets_are_measured_with_it() {
+        for (rate, step) in [(8000_u32, 160_u32), (48_000, 960), (90_000, 1800), (44_100, 882), (16_000, 320)] {
+            let wobble = |i: i64| if i % 3 == 0 { 3_000 } else { 0 };
+            let packets = || (0..400).map(move |i| (i * 20_000 + wobble(i), i as u32 * step));
+            let inferred = run(UNKNOWN, packets());
+            assert_eq!(inferred.clock, Clock { rate: Some(rate), source: ClockSource::Inferred });
+            let known = run(Clock { rate: Some(rate), source: ClockSource::Sdp }, packets());
+            assert_eq!(inferred.jitter, known.jitter);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_fits_no_rate_stays_unknown() {
+        let sum = run(UNKNOWN, (0..2000).map(|i| (i * 20_000, i as u32 * 7)));
+        assert_eq!(sum.clock, UNKNOWN);
+        assert_eq!((sum.jitter, sum.drift_ppm), (None, None));
+    }
+
+    #[test]
+    fn frame_jitter_looks_at_the_first_packet_of_each_timestamp_only() {
+        let video = Clock { rate: Some(90_000), source: ClockSource::Sdp };
+        let sum = run(video, (0..300).map(|i| ((i / 3) * 40_000 + (i % 3) * 500, (i / 3) as u32 * 3600)));
+        assert!(sum.frame_jitter.unwrap().max < 1e-6);
+        assert!(sum.jitter.unwrap().mean > 0.3);
+    }
+
+    #[test]
+    fn drift_is_the_slope_of_arrival_over_media_time() {
+        let sum = run(KNOWN, (0..5000).map(|i| (i * 20_002, i as u32 * 160)));
+        assert!((sum.drift_ppm.unwrap() - 100.0).abs() < 0.2, "{:?}", sum.drift_ppm);
+    }
+}

@@ -1,0 +1,170 @@
+//! STUN transactions of one flow: request, retransmissions, response, time between.
+//!
+//! In: each STUN message that is not a Send or Data indication. Out: [`Transaction`]s in order of their first message.
+//! Never: a timeout by the clock; only the capture's end tells that no answer came.
+
+use super::flow::Direction;
+use crate::net::Carrier;
+use crate::packet::FrameNo;
+use crate::proto::stun::{Class, Message, Method, TransactionId};
+use crate::time::Timestamp;
+use std::collections::HashMap;
+
+/// When a client gives up: Rc = 7, Rm = 16, RTO = 500 ms (RFC 8489, section 6.2.1).
+pub(crate) const TIMEOUT_NANOS: i64 = 39_500_000_000;
+/// Transactions kept per flow; those beyond are counted.
+const MAX_TRANSACTIONS: usize = 16_384;
+
+/// How a transaction ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// A success response came.
+    Success,
+    /// An error response came.
+    Error,
+    /// No response within 39.5 s of the first request.
+    Timeout,
+    /// No response by the end of the capture, which came before a timeout.
+    Open,
+    /// An indication: none is expected.
+    Indication,
+}
+
+/// One transaction, or one indication.
+#[derive(Clone, Debug)]
+pub struct Transaction {
+    /// Its 96 bits (128 in RFC 3489).
+    pub id: TransactionId,
+    /// The method.
+    pub method: Method,
+    pub(crate) from: Direction,
+    /// Frame and time of the first request.
+    pub first_frame: FrameNo,
+    /// Time of the first request.
+    pub first_ts: Timestamp,
+    /// Time of the last request before the response.
+    pub last_request_ts: Timestamp,
+    /// Requests: 1 and the retransmissions.
+    pub request_count: u32,
+    /// Frame of the response.
+    pub response_frame: Option<FrameNo>,
+    /// Success, error or indication; open while there is no response.
+    pub outcome: Outcome,
+    /// Code of an error response.
+    pub error_code: Option<u16>,
+    /// Reason phrase of an error response.
+    pub error_reason: Option<String>,
+    /// From the last request to the response.
+    pub rtt_ms: Option<f64>,
+    /// From the first request to the response.
+    pub latency_ms: Option<f64>,
+}
+
+impl Transaction {
+    /// The outcome with the end of the capture known.
+    pub(crate) fn outcome_at(&self, end: Timestamp) -> Outcome {
+        match self.outcome {
+            Outcome::Open if end.nanos_since(self.first_ts) >= TIMEOUT_NANOS => Outcome::Timeout,
+            outcome => outcome,
+        }
+    }
+}
+
+/// The state.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Transactions {
+    list: Vec<Transaction>,
+    by_id: HashMap<(TransactionId, Method, Direction), usize, ahash::RandomState>,
+    /// Messages that were not kept for the bound's sake.
+    pub(crate) dropped: u64,
+    /// Responses whose request was not captured.
+    pub(crate) unasked: u64,
+    /// Messages whose FINGERPRINT is there and wrong: how many, and the first frame.
+    pub(crate) bad_fingerprints: u64,
+    pub(crate) first_bad_fingerprint: Option<FrameNo>,
+    /// Messages with an attribute that cannot be read: how many, and the first frame.
+    pub(crate) broken: u64,
+    pub(crate) first_broken: Option<FrameNo>,
+}
+
+impl Transactions {
+    /// Takes a message; gives the transaction that a response completed.
+    pub(crate) fn message(
+        &mut self,
+        direction: Direction,
+        carrier: &Carrier,
+        message: &Message<'_>,
+    ) -> Option<&Transaction> {
+        match message.class() {
+            Class::Request => {
+                self.request(direction, carrier, message);
+                None
+            }
+            Class::Indication => {
+                self.open(direction, carrier, message, Outcome::Indication);
+                None
+            }
+            Class::Success | Class::Error => self.response(direction, carrier, message),
+        }
+    }
+
+    fn request(&mut self, direction: Direction, carrier: &Carrier, message: &Message<'_>) {
+        let key = (message.transaction_id(), message.method(), direction);
+        match self.by_id.get(&key).and_then(|index| self.list.get_mut(*index)) {
+            Some(known) if known.outcome == Outcome::Open => {
+                known.request_count += 1;
+                known.last_request_ts = carrier.ts;
+            }
+            // Sent again although the answer was there: the answer may have been lost behind the capture point.
+            Some(known) => known.request_count += 1,
+            None => self.open(direction, carrier, message, Outcome::Open),
+        }
+    }
+
+    fn open(&mut self, direction: Direction, carrier: &Carrier, message: &Message<'_>, outcome: Outcome) {
+        if self.list.len() == MAX_TRANSACTIONS {
+            self.dropped += 1;
+            return;
+        }
+        self.by_id.insert((message.transaction_id(), message.method(), direction), self.list.len());
+        self.list.push(Transaction {
+            id: message.transaction_id(),
+            method: message.method(),
+            from: direction,
+            first_frame: carrier.frame,
+            first_ts: carrier.ts,
+            last_request_ts: carrier.ts,
+            request_count: 1,
+            response_frame: None,
+            outcome,
+            error_code: None,
+            error_reason: None,
+            rtt_ms: None,
+            latency_ms: None,
+        });
+    }
+
+    fn response(&mut self, direction: Direction, carrier: &Carrier, message: &Message<'_>) -> Option<&Transaction> {
+        let key = (message.transaction_id(), message.method(), direction.opposite());
+        let Some(known) = self.by_id.get(&key).and_then(|index| self.list.get_mut(*index)) else {
+            self.unasked += 1;
+            return None;
+        };
+        if known.outcome != Outcome::Open {
+            return None;
+        }
+        known.response_frame = Some(carrier.frame);
+        known.rtt_ms = Some(carrier.ts.millis_since(known.last_request_ts));
+        known.latency_ms = Some(carrier.ts.millis_since(known.first_ts));
+        known.outcome = if message.class() == Class::Success { Outcome::Success } else { Outcome::Error };
+        if let Some((code, reason)) = message.error_code() {
+            known.error_code = Some(code);
+            known.error_reason = Some(String::from_utf8_lossy(reason).into_owned());
+        }
+        Some(known)
+    }
+
+    pub(crate) fn list(&self) -> &[Transaction] {
+        &self.list
+    }
+}

@@ -1,0 +1,353 @@
+//! TURN between one client and one server: the allocations on one five-tuple, as RFC 8656 lets them live.
+//!
+//! In: each request and response with a TURN method, and how many data messages passed. Out: [`Allocation`]s, in
+//! order. Never: the relayed side of the server, which is another five-tuple.
+
+use super::flow::Direction;
+use super::stun::Transaction;
+use crate::net::{Addr, Carrier, Endpoint};
+use crate::packet::FrameNo;
+use crate::proto::stun::{AttributeType, Class, Message, Method, TransactionId, Value};
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Bounds per five-tuple.
+const MAX_ALLOCATIONS: usize = 1024;
+const MAX_PENDING: usize = 1024;
+const MAX_ERRORS: usize = 256;
+const MAX_PERMISSIONS: usize = 4096;
+/// Lifetime that a server grants where it says none (RFC 8656, section 3.2).
+const DEFAULT_LIFETIME_S: u32 = 600;
+
+/// How an allocation ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AllocationEnd {
+    /// A Refresh with a zero lifetime succeeded.
+    Deleted,
+    /// Its lifetime ran out within the capture.
+    Expired,
+    /// Alive at the capture's end.
+    Open,
+    /// It never came to be.
+    Failed,
+}
+
+/// A channel of an allocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channel {
+    /// The peer it is bound to; none where the ChannelBind was not captured.
+    pub peer: Option<Endpoint>,
+    /// ChannelData messages from client to server.
+    pub packets_out: u64,
+    /// ChannelData messages from server to client.
+    pub packets_in: u64,
+    /// ChannelBind requests that succeeded.
+    pub binds: u64,
+}
+
+/// An error response to the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnError {
+    /// What was asked.
+    pub method: Method,
+    /// The code.
+    pub code: u16,
+    /// The server's words.
+    pub reason: String,
+    /// Frame of the response.
+    pub frame: FrameNo,
+}
+
+/// One allocation, or the attempt at one.
+#[derive(Clone, Debug)]
+pub struct Allocation {
+    pub(crate) client_direction: Direction,
+    /// XOR-RELAYED-ADDRESS.
+    pub relayed: Option<Endpoint>,
+    /// XOR-MAPPED-ADDRESS: the client as the server sees it.
+    pub mapped: Option<Endpoint>,
+    /// USERNAME of the client's requests.
+    pub username: Option<String>,
+    /// REALM of the server.
+    pub realm: Option<String>,
+    /// SOFTWARE of the server.
+    pub software: Option<String>,
+    /// Frame and time of the first Allocate request.
+    pub first_frame: FrameNo,
+    /// Time of the first Allocate request.
+    pub first_ts: Timestamp,
+    /// Time of the success response.
+    pub created_ts: Option<Timestamp>,
+    /// LIFETIME as last granted, in seconds.
+    pub lifetime_s: Option<u32>,
+    /// Refreshes that succeeded.
+    pub refreshes: u64,
+    /// Channels by number.
+    pub channels: BTreeMap<u16, Channel>,
+    /// Addresses with a permission.
+    pub permissions: BTreeSet<Addr>,
+    /// Send indications of the client and Data indications of the server.
+    pub indications_out: u64,
+    /// Data indications of the server.
+    pub indications_in: u64,
+    /// Error responses, challenges included, the first few hundred.
+    pub errors: Vec<TurnError>,
+    expires: Option<Timestamp>,
+    deleted: bool,
+    failed: bool,
+}
+
+impl Allocation {
+    /// From the first Allocate request to the success response, in milliseconds.
+    pub fn setup_ms(&self) -> Option<f64> {
+        Some(self.created_ts?.millis_since(self.first_ts))
+    }
+
+    /// Code of the error that ended the attempt; none where the allocation came to be.
+    pub fn error_code(&self) -> Option<u16> {
+        if self.created_ts.is_some() { None } else { self.errors.last().map(|error| error.code) }
+    }
+
+    /// How it ended, with the end of the capture known.
+    pub fn end(&self, capture_end: Timestamp) -> AllocationEnd {
+        if self.deleted {
+            AllocationEnd::Deleted
+        } else if self.created_ts.is_none() && (self.failed || !self.errors.is_empty()) {
+            AllocationEnd::Failed
+        } else if self.expires.is_some_and(|expires| expires < capture_end) {
+            AllocationEnd::Expired
+        } else {
+            AllocationEnd::Open
+        }
+    }
+}
+
+/// What a request asked for, until its response comes.
+#[derive(Clone, Debug)]
+enum Asked {
+    Allocate,
+    Refresh,
+    Permissions(Vec<Addr>),
+    Channel { number: u16, peer: Endpoint },
+    Connect,
+}
+
+/// The state.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TurnState {
+    allocations: Vec<Allocation>,
+    pending: HashMap<TransactionId, Asked, ahash::RandomState>,
+    bindings: BTreeMap<u16, Endpoint>,
+    /// Data that came before any allocation was seen: the capture began later.
+    early_channels: BTreeMap<u16, (u64, u64)>,
+    pub(crate) dropped: u64,
+}
+
+impl TurnState {
+    /// True for the methods that belong to TURN (RFC 8656, section 17; RFC 6062, section 6.1).
+    pub(crate) fn is_turn(method: Method) -> bool {
+        [
+            Method::ALLOCATE,
+            Method::REFRESH,
+            Method::CREATE_PERMISSION,
+            Method::CHANNEL_BIND,
+            Method::CONNECT,
+            Method::CONNECTION_BIND,
+            Method::CONNECTION_ATTEMPT,
+        ]
+        .contains(&method)
+    }
+
+    /// Takes a request of the client.
+    pub(crate) fn request(&mut self, direction: Direction, carrier: &Carrier, message: &Message<'_>) {
+        let Some(asked) = asked(message) else { return };
+        if let Asked::Allocate = asked {
+            self.attempt(direction, carrier);
+        }
+        if let Asked::Channel { number, peer } = asked {
+            // Known from here on: data may pass the response on its way.
+            self.bindings.insert(number, peer);
+        }
+        if let Some(allocation) = self.allocations.last_mut() {
+            let text = |kind| message.attribute_bytes(kind).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+            if let Some(username) = text(AttributeType::USERNAME) {
+                allocation.username = Some(username);
+            }
+            if let Some(realm) = text(AttributeType::REALM) {
+                allocation.realm = Some(realm);
+            }
+        }
+        if self.pending.len() < MAX_PENDING {
+            self.pending.insert(message.transaction_id(), asked);
+        }
+    }
+
+    fn attempt(&mut self, direction: Direction, carrier: &Carrier) {
+        let begins = match self.allocations.last() {
+            None => true,
+            Some(last) => last.deleted || last.created_ts.is_some() || last.failed,
+        };
+        if !begins {
+            return;
+        }
+        if self.allocations.len() == MAX_ALLOCATIONS {
+            self.dropped += 1;
+            return;
+        }
+        self.allocations.push(Allocation {
+            client_direction: direction,
+            relayed: None,
+            mapped: None,
+            username: None,
+            realm: None,
+            software: None,
+            first_frame: carrier.frame,
+            first_ts: carrier.ts,
+            created_ts: None,
+            lifetime_s: None,
+            refreshes: 0,
+            channels: BTreeMap::new(),
+            permissions: BTreeSet::new(),
+            indications_out: 0,
+            indications_in: 0,
+            errors: Vec::new(),
+            expires: None,
+            deleted: false,
+            failed: false,
+        });
+    }
+
+    /// Takes the server's response and the transaction that it completed.
+    pub(crate) fn response(&mut self, carrier: &Carrier, message: &Message<'_>, transaction: &Transaction) {
+        let asked = self.pending.remove(&message.transaction_id());
+        if self.allocations.is_empty() {
+            // The capture began after the Allocate: a success tells that there is an allocation.
+            if message.class() != Class::Success || transaction.method == Method::ALLOCATE {
+                return;
+            }
+            self.attempt(transaction.from, carrier);
+        }
+        let Some(allocation) = self.allocations.last_mut() else { return };
+        if let Some(software) = message.attribute_bytes(AttributeType::SOFTWARE) {
+            allocation.software = Some(String::from_utf8_lossy(software).into_owned());
+        }
+        if let Some(realm) = message.attribute_bytes(AttributeType::REALM) {
+            allocation.realm.get_or_insert_with(|| String::from_utf8_lossy(realm).into_owned());
+        }
+        if message.class() == Class::Error {
+            allocation.refused(carrier, message, transaction.method);
+            return;
+        }
+        match asked {
+            Some(Asked::Allocate) => allocation.created(carrier, message),
+            Some(Asked::Refresh) => allocation.refreshed(carrier, message),
+            Some(Asked::Permissions(addrs)) if allocation.permissions.len() < MAX_PERMISSIONS => {
+                allocation.permissions.extend(addrs);
+            }
+            Some(Asked::Channel { number, peer }) => {
+                // RFC 8656, section 12.2: a binding installs the permission too.
+                allocation.permissions.insert(peer.addr);
+                let channel = allocation.channel(number);
+                channel.peer = Some(peer);
+                channel.binds += 1;
+            }
+            _ => {}
+        }
+    }
+
+    /// Counts a ChannelData message; gives the peer where its binding is known.
+    pub(crate) fn channel_data(&mut self, direction: Direction, number: u16) -> Option<Endpoint> {
+        let peer = self.bindings.get(&number).copied();
+        match self.allocations.last_mut() {
+            Some(allocation) => {
+                let outward = allocation.client_direction == direction;
+                let channel = allocation.channel(number);
+                channel.peer = channel.peer.or(peer);
+                *(if outward { &mut channel.packets_out } else { &mut channel.packets_in }) += 1;
+            }
+            None => {
+                let counts = self.early_channels.entry(number).or_default();
+                *(if direction == Direction::Forward { &mut counts.0 } else { &mut counts.1 }) += 1;
+            }
+        }
+        peer
+    }
+
+    /// Counts a Send or Data indication.
+    pub(crate) fn indication(&mut self, method: Method) {
+        if let Some(allocation) = self.allocations.last_mut() {
+            *(if method == Method::SEND { &mut allocation.indications_out } else { &mut allocation.indications_in }) += 1;
+        }
+    }
+
+    pub(crate) fn allocations(&self) -> &[Allocation] {
+        &self.allocations
+    }
+}
+
+impl Allocation {
+    fn channel(&mut self, number: u16) -> &mut Channel {
+        self.channels.entry(number).or_insert(Channel { peer: None, packets_out: 0, packets_in: 0, binds: 0 })
+    }
+
+    fn created(&mut self, carrier: &Carrier, message: &Message<'_>) {
+        self.created_ts.get_or_insert(carrier.ts);
+        self.relayed = message.address(AttributeType::XOR_RELAYED_ADDRESS).map(Endpoint::from);
+        self.mapped = message.address(AttributeType::XOR_MAPPED_ADDRESS).map(Endpoint::from);
+        self.granted(carrier, message);
+    }
+
+    fn refreshed(&mut self, carrier: &Carrier, message: &Message<'_>) {
+        if self.granted(carrier, message) == 0 {
+            self.deleted = true;
+        } else {
+            self.refreshes += 1;
+        }
+    }
+
+    fn granted(&mut self, carrier: &Carrier, message: &Message<'_>) -> u32 {
+        let lifetime = match message.value(AttributeType::LIFETIME) {
+            Some(Value::U32(seconds)) => seconds,
+            _ => DEFAULT_LIFETIME_S,
+        };
+        if lifetime > 0 {
+            self.lifetime_s = Some(lifetime);
+            self.expires = Some(carrier.ts.plus_nanos(i64::from(lifetime) * crate::time::NANOS_PER_SEC));
+        }
+        lifetime
+    }
+
+    /// 401 and 438 are challenges (RFC 8489, section 9.2.5): the client asks again. Others end an attempt.
+    fn refused(&mut self, carrier: &Carrier, message: &Message<'_>, method: Method) {
+        let Some((code, reason)) = message.error_code() else { return };
+        if method == Method::ALLOCATE && self.created_ts.is_none() && code != 401 && code != 438 {
+            self.failed = true;
+        }
+        if self.errors.len() < MAX_ERRORS {
+            let reason = String::from_utf8_lossy(reason).into_owned();
+            self.errors.push(TurnError { method, code, reason, frame: carrier.frame });
+        }
+    }
+}
+
+fn asked(message: &Message<'_>) -> Option<Asked> {
+    match message.method() {
+        Method::ALLOCATE => Some(Asked::Allocate),
+        Method::REFRESH => Some(Asked::Refresh),
+        Method::CONNECT => Some(Asked::Connect),
+        Method::CREATE_PERMISSION => Some(Asked::Permissions(
+            message
+                .attributes()
+                .filter(|attribute| attribute.kind == AttributeType::XOR_PEER_ADDRESS)
+                .filter_map(|attribute| attribute.address())
+                .map(|peer| Addr::from(peer.ip()))
+                .collect(),
+        )),
+        Method::CHANNEL_BIND => {
+            let peer = message.address(AttributeType::XOR_PEER_ADDRESS)?.into();
+            let Some(Value::U16(number)) = message.value(AttributeType::CHANNEL_NUMBER) else { return None };
+            Some(Asked::Channel { number, peer })
+        }
+        _ => None,
+    }
+}
