@@ -4,3 +4,7 @@
 //! the part that could not be read. Never: memory of another message, a panic, an allocation per RTP packet.
 
 pub mod rtp;
+pub mod framing;
+
+#[cfg(feature = "analyzer")]
+pub mod sdp;
