@@ -15,6 +15,7 @@ mod defrag;
 mod ip;
 mod link;
 mod wireless;
+pub mod tcp;
 
 pub use datagram::{
     Addr, Datagram, Endpoint, FiveTuple, Segment, TcpFlags, Transport, TunnelId, TunnelKind, TunnelLayer,
