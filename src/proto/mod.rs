@@ -8,3 +8,5 @@ pub mod framing;
 
 #[cfg(feature = "analyzer")]
 pub mod sdp;
+pub mod channel_data;
+pub mod stun;
