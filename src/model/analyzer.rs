@@ -10,7 +10,8 @@ use super::capture::CaptureFacts;
 use super::class::{Class, ClassCounts};
 use super::merge;
 use super::shard::{Framing, Shard};
-use super::signalling::{Announcement, Signalling};
+use super::media_context::Announcement;
+use super::signalling::Signalling;
 use super::snapshot::Snapshot;
 use super::tcp::Connections;
 use crate::net::{Datagram, Decoder, FiveTuple, OtherReason, Unit, Verdict};
@@ -53,7 +54,16 @@ impl Analyzer {
 
     /// Takes the next record.
     pub fn packet(&mut self, packet: &RawPacket<'_>) {
+        if self.front.packets == 0 {
+            self.shards.iter_mut().for_each(|shard| shard.starts_at(packet.ts));
+        }
         self.front.packet(packet, AllShards(&mut self.shards));
+    }
+
+    /// A session description from a file: as if it had been said before the first packet.
+    pub fn session_description(&mut self, name: &str, body: &[u8]) {
+        let announcement = self.front.signalling.file(name, body);
+        self.shards.iter_mut().for_each(|shard| shard.announce(&announcement));
     }
 
     /// The input has ended: what waited for more is given up.

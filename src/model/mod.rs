@@ -1,1 +1,26 @@
-//! model.
+//! What messages mean over time.
+//!
+//! In: records with their time. Out: a [`Snapshot`](snapshot::Snapshot). Never: a clock, a file, a thread's order.
+
+#![forbid(unsafe_code)]
+
+pub mod analyzer;
+pub mod capture;
+pub mod class;
+mod copies;
+pub mod dtls;
+pub mod finding;
+mod finding_rules;
+pub mod flow;
+pub mod ice;
+mod media_context;
+mod merge;
+pub mod pipeline;
+pub mod rtcp;
+pub mod rtp_stream;
+mod shard;
+pub mod signalling;
+pub mod snapshot;
+pub mod stun;
+mod tcp;
+pub mod turn;

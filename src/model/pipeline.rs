@@ -6,9 +6,10 @@
 
 use super::analyzer::{Analyzer, Front, FrontSink, SHARDS, shard_of};
 use super::shard::{Framing, Shard};
-use super::signalling::Announcement;
+use super::media_context::Announcement;
 use crate::net::{Carrier, Datagram, FiveTuple};
 use crate::packet::{FedPacket, PacketFeed};
+use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -70,6 +71,8 @@ struct Round<'m> {
 /// Datagrams of one shard in capture order.
 #[derive(Default)]
 struct Batch<'m> {
+    /// Time of the first record of the capture.
+    start: Timestamp,
     items: Vec<Item<'m>>,
     copies: Vec<u8>,
 }
@@ -129,7 +132,8 @@ impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
                 break;
             }
         }
-        for (batch, queue) in round.batches.drain(..).zip(&self.queues) {
+        for (mut batch, queue) in round.batches.drain(..).zip(&self.queues) {
+            batch.start = front.first_ts.unwrap_or_default();
             if batch.items.is_empty() {
                 lock(&self.spare).push(batch);
             } else {
@@ -167,6 +171,7 @@ impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
 
 impl<'m> Batch<'m> {
     fn drain_into(&mut self, shard: &mut Shard) {
+        shard.starts_at(self.start);
         for item in self.items.drain(..) {
             let payload = match item.content {
                 Content::Mapped(payload) => payload,

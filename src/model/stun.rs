@@ -6,7 +6,7 @@
 use super::flow::Direction;
 use crate::net::Carrier;
 use crate::packet::FrameNo;
-use crate::proto::stun::{Class, Message, Method, TransactionId};
+use crate::proto::stun::{Check, Class, Message, Method, TransactionId};
 use crate::time::Timestamp;
 use std::collections::HashMap;
 
@@ -88,6 +88,18 @@ pub(crate) struct Transactions {
 }
 
 impl Transactions {
+    /// Looks at what is wrong with a message, whatever it says.
+    pub(crate) fn check(&mut self, carrier: &Carrier, message: &Message<'_>) {
+        if message.fingerprint() == Check::Wrong {
+            self.bad_fingerprints += 1;
+            self.first_bad_fingerprint.get_or_insert(carrier.frame);
+        }
+        if message.error().is_some() {
+            self.broken += 1;
+            self.first_broken.get_or_insert(carrier.frame);
+        }
+    }
+
     /// Takes a message; gives the transaction that a response completed.
     pub(crate) fn message(
         &mut self,

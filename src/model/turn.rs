@@ -18,6 +18,8 @@ const MAX_ERRORS: usize = 256;
 const MAX_PERMISSIONS: usize = 4096;
 /// Lifetime that a server grants where it says none (RFC 8656, section 3.2).
 const DEFAULT_LIFETIME_S: u32 = 600;
+/// Ports of TURN servers (RFC 8656, section 17; RFC 7065, section 3.2 for TLS).
+const SERVER_PORTS: [u16; 2] = [3478, 5349];
 
 /// How an allocation ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -138,8 +140,6 @@ pub(crate) struct TurnState {
     allocations: Vec<Allocation>,
     pending: HashMap<TransactionId, Asked, ahash::RandomState>,
     bindings: BTreeMap<u16, Endpoint>,
-    /// Data that came before any allocation was seen: the capture began later.
-    early_channels: BTreeMap<u16, (u64, u64)>,
     pub(crate) dropped: u64,
 }
 
@@ -255,20 +255,25 @@ impl TurnState {
         }
     }
 
-    /// Counts a ChannelData message; gives the peer where its binding is known.
-    pub(crate) fn channel_data(&mut self, direction: Direction, number: u16) -> Option<Endpoint> {
+    /// Counts a ChannelData message; gives the peer where its binding is known. `ports` are the sender's and the
+    /// receiver's: where the capture began after the Allocate, the well-known port tells which side is the server.
+    pub(crate) fn channel_data(
+        &mut self,
+        direction: Direction,
+        carrier: &Carrier,
+        ports: (u16, u16),
+        number: u16,
+    ) -> Option<Endpoint> {
+        if self.allocations.is_empty() {
+            let from_server = SERVER_PORTS.contains(&ports.0) && !SERVER_PORTS.contains(&ports.1);
+            self.attempt(if from_server { direction.opposite() } else { direction }, carrier);
+        }
         let peer = self.bindings.get(&number).copied();
-        match self.allocations.last_mut() {
-            Some(allocation) => {
-                let outward = allocation.client_direction == direction;
-                let channel = allocation.channel(number);
-                channel.peer = channel.peer.or(peer);
-                *(if outward { &mut channel.packets_out } else { &mut channel.packets_in }) += 1;
-            }
-            None => {
-                let counts = self.early_channels.entry(number).or_default();
-                *(if direction == Direction::Forward { &mut counts.0 } else { &mut counts.1 }) += 1;
-            }
+        if let Some(allocation) = self.allocations.last_mut() {
+            let outward = allocation.client_direction == direction;
+            let channel = allocation.channel(number);
+            channel.peer = channel.peer.or(peer);
+            *(if outward { &mut channel.packets_out } else { &mut channel.packets_in }) += 1;
         }
         peer
     }

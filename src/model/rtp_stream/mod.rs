@@ -14,8 +14,10 @@ pub use timing::{Clock, ClockSource, JitterSummary, TimingSummary};
 pub use tshark::TsharkSummary;
 pub(crate) use tshark::relative_ms;
 
+use super::media_context::Format;
 use crate::net::Carrier;
 use crate::packet::FrameNo;
+use crate::proto::rtp::payload_type::{static_payload_type, tshark_clock_rate};
 use crate::time::Timestamp;
 use rate::RateWindow;
 use sequence::{Arrival, Sequence};
@@ -49,18 +51,22 @@ pub(crate) struct PayloadClock {
 }
 
 impl PayloadClock {
-    /// From the SDP's rate for a dynamic payload type, where there is one, and the static table.
-    pub(crate) fn of(payload_type: u8, sdp: Option<(&str, u32)>) -> Self {
-        let honest = match (sdp, crate::proto::rtp::static_payload_type(payload_type)) {
-            (Some((_, rate)), _) => Clock { rate: Some(rate), source: ClockSource::Sdp },
-            (None, Some(entry)) => Clock { rate: Some(entry.clock_rate), source: ClockSource::Static },
-            (None, None) => Clock { rate: None, source: ClockSource::None },
+    /// From the format that the SDP gives a payload type, where there is one, and the static table. tshark knows the
+    /// formats of addresses on `m=` and `c=` lines only.
+    pub(crate) fn of(payload_type: u8, format: Option<(&Format, bool)>) -> Self {
+        let honest = match (format, static_payload_type(payload_type)) {
+            (Some((format, _)), _) if format.clock_rate > 0 => {
+                Clock { rate: Some(format.clock_rate), source: ClockSource::Sdp }
+            }
+            (_, Some(entry)) => Clock { rate: Some(entry.clock_rate), source: ClockSource::Static },
+            _ => Clock { rate: None, source: ClockSource::None },
         };
-        let tshark_rate = match (payload_type, sdp) {
-            (0..96, _) => crate::proto::rtp::tshark_clock_rate(payload_type),
-            (_, Some((name, _))) if has_prefix(name, "telephone-event") => 0,
-            (_, Some((_, rate))) => rate,
-            (_, None) => 0,
+        let tshark_rate = match (payload_type, format) {
+            (0..96, _) => tshark_clock_rate(payload_type),
+            // RFC 4733, section 2.2.1: the timestamp stands still during an event.
+            (_, Some((format, _))) if has_prefix(&format.encoding, "telephone-event") => 0,
+            (_, Some((format, true))) => format.clock_rate,
+            _ => 0,
         };
         Self { honest, tshark_ticks_per_ms: f64::from(tshark_rate / 1000) }
     }

@@ -1,0 +1,140 @@
+//! The rules that turn what a snapshot shows into findings.
+//!
+//! In: a snapshot without findings, and the faults that decoding met. Out: findings, errors first.
+//! Never: a finding that no frame or count of the snapshot proves.
+
+use super::finding::{Finding, Severity};
+use super::snapshot::Snapshot;
+use super::turn::AllocationEnd;
+use crate::bytes::ParseError;
+use crate::packet::FrameNo;
+
+/// What decoding met on its way.
+pub(crate) enum Fault {
+    /// Link, IP or transport headers that contradict themselves.
+    Headers { frame: FrameNo, error: ParseError },
+    /// Messages of one flow.
+    Messages { flow: String, what: &'static str, count: u64, first: FrameNo },
+}
+
+/// All findings of a snapshot.
+pub(crate) fn all(snapshot: &Snapshot, faults: &[Fault]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    input(snapshot, &mut findings);
+    findings.extend(faults.iter().map(fault));
+    turn(snapshot, &mut findings);
+    dtls(snapshot, &mut findings);
+    round_trips(snapshot, &mut findings);
+    findings.sort_by(|a, b| (a.severity, a.frames.first(), a.code).cmp(&(b.severity, b.frames.first(), b.code)));
+    findings
+}
+
+fn input(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
+    for damage in snapshot.capture.facts.files.iter().flat_map(|file| &file.damage) {
+        findings.push(Finding {
+            code: "CAPTURE_DAMAGED",
+            severity: Severity::Warning,
+            summary: damage.text.clone(),
+            explanation: "The file is cut off or damaged there. Everything that could be read before and behind it was.",
+            advice: "Copy the capture again, or stop the capture program before copying its file.",
+            frames: damage.frame.into_iter().collect(),
+            subject: None,
+        });
+    }
+    if let Some(dropped) = snapshot.capture.facts.dropped_by_capture.filter(|dropped| *dropped > 0) {
+        findings.push(Finding {
+            code: "CAPTURE_DROPPED_PACKETS",
+            severity: Severity::Warning,
+            summary: format!("the capturing machine dropped {dropped} packets"),
+            explanation: "What the capture lost looks like loss of the network in every figure below.",
+            advice: "Do not trust loss figures of this capture; capture with a filter or a larger buffer.",
+            frames: Vec::new(),
+            subject: None,
+        });
+    }
+    let removed = snapshot.capture.duplicates_removed;
+    if removed > 0 {
+        findings.push(Finding {
+            code: "CAPTURE_DUPLICATES",
+            severity: Severity::Info,
+            summary: format!("{removed} packets are copies that the capture made; each was counted once"),
+            explanation: "A mirror port or an any-interface capture shows one packet several times on its way.",
+            advice: "Nothing to mend. --keep-duplicates counts them all.",
+            frames: Vec::new(),
+            subject: None,
+        });
+    }
+}
+
+fn fault(fault: &Fault) -> Finding {
+    match fault {
+        Fault::Headers { frame, error } => Finding {
+            code: "PACKET_MALFORMED",
+            severity: Severity::Warning,
+            summary: format!("frame {frame}: {error}"),
+            explanation: "The headers below the payload contradict themselves or are cut off.",
+            advice: "Look at the frame; where it is cut off, capture with a larger snap length.",
+            frames: vec![*frame],
+            subject: None,
+        },
+        Fault::Messages { flow, what, count, first } => Finding {
+            code: "MESSAGE_MALFORMED",
+            severity: Severity::Warning,
+            summary: format!("{flow}: {count} messages of {what}, first in frame {first}"),
+            explanation: "A message was understood in part; what could be read of it was counted.",
+            advice: "Look at the frame; the sender does not keep to the RFC, or something on the way changed bytes.",
+            frames: vec![*first],
+            subject: Some(flow.clone()),
+        },
+    }
+}
+
+fn turn(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
+    for row in snapshot.allocations.iter().filter(|row| row.end == AllocationEnd::Failed) {
+        let Some(error) = row.allocation.errors.last() else { continue };
+        findings.push(Finding {
+            code: "TURN_ALLOCATION_FAILED",
+            severity: Severity::Error,
+            summary: format!(
+                "{} got no allocation from {}: {} {}",
+                row.client, row.server, error.code, error.reason
+            ),
+            explanation: "The TURN server refused; media that needs the relay cannot flow.",
+            advice: "401 again and again: check user, password and realm. 486, 508: the server's quota or ports are used up.",
+            frames: row.allocation.errors.iter().map(|error| error.frame).take(10).collect(),
+            subject: Some(row.id.clone()),
+        });
+    }
+}
+
+fn dtls(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
+    for row in &snapshot.handshakes {
+        let Some(alert) = &row.handshake.alert else { continue };
+        if row.handshake.state != super::dtls::HandshakeState::Alert {
+            continue;
+        }
+        findings.push(Finding {
+            code: "DTLS_ALERT",
+            severity: Severity::Error,
+            summary: format!("{}: the DTLS handshake ended with the alert {}", row.flow, alert.name),
+            explanation: "Without the handshake there are no SRTP keys, and no media.",
+            advice: "Compare the certificate's fingerprint with a=fingerprint of the SDP, and the roles with a=setup.",
+            frames: vec![alert.frame],
+            subject: Some(row.flow.clone()),
+        });
+    }
+}
+
+fn round_trips(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
+    for row in snapshot.rtcp.iter().filter(|row| !row.sender.negative_rtts.is_empty()) {
+        findings.push(Finding {
+            code: "RTCP_NEGATIVE_RTT",
+            severity: Severity::Info,
+            summary: format!("{}: reports of {} give a round trip below zero", row.flow, row.sender.ssrc),
+            explanation: "The reporter claims to have held the report longer than the capture saw between SR and report.",
+            advice: "The reporter's delay since last SR is wrong; do not trust its round trips.",
+            frames: row.sender.negative_rtts.iter().copied().take(10).collect(),
+            subject: Some(row.flow.clone()),
+        });
+    }
+}

@@ -1,0 +1,178 @@
+//! What the signalling has said of media addresses: payload types, clocks, keys.
+//!
+//! In: session descriptions with the frame that carried them. Out: the format of a payload type at an address.
+//! Never: a guess; an address that nobody described has no context.
+
+use crate::net::Endpoint;
+use crate::packet::FrameNo;
+use crate::proto::sdp::{CandidateTransport, Media, SessionDescription};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+/// Addresses kept; the oldest goes first.
+const MAX_CONTEXTS: usize = 1 << 16;
+
+/// One format of a description.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Format {
+    pub(crate) encoding: String,
+    pub(crate) clock_rate: u32,
+    pub(crate) kind: String,
+    pub(crate) mid: Option<String>,
+    /// The payload type whose packets an RTX format carries again (RFC 4588).
+    pub(crate) apt: Option<u8>,
+}
+
+/// What was described for one address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MediaContext {
+    pub(crate) formats: BTreeMap<u8, Format>,
+    /// Payload types listed without a rtpmap: static ones.
+    pub(crate) kinds: BTreeMap<u8, String>,
+    pub(crate) srtp: bool,
+    pub(crate) rtp: bool,
+    /// Named by the `m=` and `c=` lines, and not by an ICE candidate only.
+    pub(crate) by_media_line: bool,
+    pub(crate) frame: FrameNo,
+    /// Sources by `a=ssrc` (RFC 5576): canonical name and media section.
+    pub(crate) sources: BTreeMap<u32, Source>,
+}
+
+/// A source that a description names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) cname: Option<String>,
+    pub(crate) mid: Option<String>,
+    /// The source whose packets this one repeats (`a=ssrc-group:FID`).
+    pub(crate) rtx_of: Option<u32>,
+}
+
+/// The contexts that one description gives.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Announcement(Vec<(Endpoint, Arc<MediaContext>)>);
+
+impl Announcement {
+    /// Reads the media addresses of a description.
+    pub(crate) fn of(description: &SessionDescription, frame: FrameNo) -> Self {
+        let mut contexts: BTreeMap<Endpoint, MediaContext> = BTreeMap::new();
+        for media in description.media.iter().filter(|media| media.protocol.is_rtp()) {
+            for (endpoint, by_media_line) in addresses(description, media) {
+                let context = contexts.entry(endpoint).or_default();
+                context.frame = frame;
+                context.by_media_line |= by_media_line;
+                context.describe(media);
+            }
+        }
+        Self(contexts.into_iter().map(|(endpoint, context)| (endpoint, Arc::new(context))).collect())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Address and port of a media section: that of its own lines, of the section that it is bundled with, and of its
+/// candidates. A port of 0 or 9 and an unspecified address stand for none (RFC 8843, RFC 8840).
+fn addresses(description: &SessionDescription, media: &Media) -> Vec<(Endpoint, bool)> {
+    let bundle = media.attributes.mid.as_deref().and_then(|mid| {
+        let group = description.attributes.groups.iter().find(|group| {
+            group.semantics.eq_ignore_ascii_case("BUNDLE") && group.mids.iter().any(|member| member == mid)
+        })?;
+        description.media_by_mid(group.mids.first()?)
+    });
+    let mut found = Vec::new();
+    for section in [Some(media), bundle].into_iter().flatten() {
+        let address = description.connection(section).and_then(|connection| connection.address.ip());
+        if let (Some(ip), Some(port)) = (address, section.port)
+            && !ip.is_unspecified()
+            && port != 0
+            && port != 9
+        {
+            found.push((Endpoint { addr: ip.into(), port }, true));
+        }
+        let candidates = section.attributes.candidates.iter().filter(|candidate| {
+            matches!(candidate.transport, CandidateTransport::Udp) && candidate.component == 1
+        });
+        for candidate in candidates {
+            if let Some(ip) = candidate.address.ip() {
+                found.push((Endpoint { addr: ip.into(), port: candidate.port }, false));
+            }
+        }
+    }
+    found
+}
+
+impl MediaContext {
+    fn describe(&mut self, media: &Media) {
+        self.srtp |= media.protocol.is_srtp();
+        self.rtp |= !media.protocol.is_srtp();
+        let mid = media.attributes.mid.clone();
+        let kind = media.kind.as_str();
+        for payload_type in media.payload_types() {
+            self.kinds.insert(payload_type, kind.to_owned());
+        }
+        for map in &media.attributes.rtpmaps {
+            self.formats.insert(
+                map.payload_type,
+                Format {
+                    encoding: map.encoding.clone(),
+                    clock_rate: map.clock_rate,
+                    kind: kind.to_owned(),
+                    mid: mid.clone(),
+                    apt: media.apt(map.payload_type),
+                },
+            );
+        }
+        for source in &media.attributes.sources {
+            let entry = self.sources.entry(source.ssrc).or_default();
+            entry.cname = source.cname().map(str::to_owned).or(entry.cname.take());
+            entry.mid.clone_from(&mid);
+        }
+        for group in media.attributes.source_groups.iter().filter(|group| group.semantics == "FID") {
+            if let [media_source, repair, ..] = group.ssrcs[..] {
+                self.sources.entry(repair).or_default().rtx_of = Some(media_source);
+            }
+        }
+    }
+}
+
+/// All that has been announced so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MediaContexts {
+    by_endpoint: HashMap<Endpoint, Arc<MediaContext>, ahash::RandomState>,
+    order: VecDeque<Endpoint>,
+    version: u32,
+}
+
+impl MediaContexts {
+    /// Counts announcements, so that whoever asked before can tell whether to ask again.
+    pub(crate) fn version(&self) -> u32 {
+        self.version
+    }
+
+    pub(crate) fn add(&mut self, announcement: &Announcement) {
+        self.version = self.version.wrapping_add(1);
+        for (endpoint, context) in &announcement.0 {
+            if self.by_endpoint.insert(*endpoint, Arc::clone(context)).is_none() {
+                self.order.push_back(*endpoint);
+            }
+        }
+        while self.order.len() > MAX_CONTEXTS {
+            if let Some(oldest) = self.order.pop_front() {
+                self.by_endpoint.remove(&oldest);
+            }
+        }
+    }
+
+    pub(crate) fn at(&self, endpoint: Endpoint) -> Option<&MediaContext> {
+        self.by_endpoint.get(&endpoint).map(Arc::as_ref)
+    }
+
+    /// The format of a payload type: as the receiver described it (RFC 3264, section 5.1), else as the sender did.
+    pub(crate) fn format(&self, receiver: Endpoint, sender: Endpoint, payload_type: u8) -> Option<(&Format, bool)> {
+        [receiver, sender].into_iter().find_map(|endpoint| {
+            let context = self.at(endpoint)?;
+            Some((context.formats.get(&payload_type)?, context.by_media_line))
+        })
+    }
+}

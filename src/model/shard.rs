@@ -1,0 +1,483 @@
+//! The flows of some five-tuples: each datagram is told apart by itself and goes to the state of its flow.
+//!
+//! In: datagrams in capture order, and announcements of media. Out: flows and streams for the merge.
+//! Never: the five-tuples of another shard, or memory beyond its bounds.
+
+use super::class::Class;
+use super::flow::{Direction, Flow, Origin, Peer, Via};
+use super::rtp_stream::{PayloadClock, RtpStream, StreamPacket, relative_ms};
+use super::media_context::{Announcement, MediaContexts};
+use super::turn::TurnState;
+use crate::net::{Carrier, Datagram, FiveTuple, Transport};
+use crate::proto::channel_data::ChannelData;
+use crate::proto::demux::{self, Class as Proposal};
+use crate::proto::rtcp::{RtcpShape, shape};
+use crate::proto::rtp::RtpHeader;
+use crate::proto::stun::{self, AttributeType, Method};
+use crate::time::Timestamp;
+use hashbrown::{HashMap, HashTable};
+use std::hash::BuildHasher;
+
+/// Bounds of a shard; what is beyond is counted and not followed.
+const MAX_FLOWS: usize = 1 << 16;
+const MAX_STREAMS: usize = 1 << 15;
+/// Unconfirmed streams per flow: random bytes look like RTP once in four.
+const MAX_UNCONFIRMED: usize = 16;
+/// Datagrams inside datagrams.
+const MAX_DEPTH: u8 = 4;
+
+/// How a message lay in what carried it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Framing {
+    /// A UDP datagram.
+    Datagram,
+    /// A message of a TCP stream that frames itself: STUN, ChannelData, SIP.
+    Stream,
+    /// A frame of RFC 4571.
+    Rfc4571,
+    /// An RTSP interleaved frame on a channel.
+    Interleaved(u8),
+    /// Bytes of a stream whose class is known and whose content is not looked at here.
+    Opaque(Class),
+}
+
+/// An RTP stream and where it belongs.
+pub(crate) struct StreamEntry {
+    pub(crate) flow: u32,
+    pub(crate) direction: Direction,
+    pub(crate) via: Via,
+    pub(crate) ssrc: u32,
+    pub(crate) stream: RtpStream,
+    key: (u32, u64),
+}
+
+/// The state.
+pub(crate) struct Shard {
+    remove_copies: bool,
+    hasher: ahash::RandomState,
+    by_tuple: HashTable<u32>,
+    inner: HashMap<(u32, Peer), u32, ahash::RandomState>,
+    pub(crate) flows: Vec<Flow>,
+    by_ssrc: HashMap<(u32, u64), u32, ahash::RandomState>,
+    pub(crate) streams: Vec<StreamEntry>,
+    pub(crate) contexts: MediaContexts,
+    /// Time of the first record of the capture.
+    start: Timestamp,
+    /// Datagrams found inside others.
+    pub(crate) inner_datagrams: u64,
+    /// Copies that a mirror port made, outside of RTP.
+    pub(crate) copies: u64,
+    /// Datagrams of flows, and packets of streams, beyond the bounds.
+    pub(crate) untracked_datagrams: u64,
+    pub(crate) untracked_stream_packets: u64,
+}
+
+impl Shard {
+    pub(crate) fn new(remove_copies: bool) -> Self {
+        Self {
+            remove_copies,
+            hasher: ahash::RandomState::new(),
+            by_tuple: HashTable::new(),
+            inner: HashMap::default(),
+            flows: Vec::new(),
+            by_ssrc: HashMap::default(),
+            streams: Vec::new(),
+            contexts: MediaContexts::default(),
+            start: Timestamp::default(),
+            inner_datagrams: 0,
+            copies: 0,
+            untracked_datagrams: 0,
+            untracked_stream_packets: 0,
+        }
+    }
+
+    /// The capture begins at this time: tshark's figures count from there.
+    pub(crate) fn starts_at(&mut self, start: Timestamp) {
+        self.start = start;
+    }
+
+    /// The signalling has told of a media address.
+    pub(crate) fn announce(&mut self, announcement: &Announcement) {
+        self.contexts.add(announcement);
+    }
+
+    /// Takes the next datagram.
+    #[inline]
+    pub(crate) fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing) {
+        let Some((flow, direction)) = self.flow(&datagram.flow, &datagram.carrier) else {
+            self.untracked_datagrams += 1;
+            return;
+        };
+        let via = match framing {
+            Framing::Datagram => Via::Datagram,
+            Framing::Stream => Via::Stream,
+            Framing::Rfc4571 => Via::Rfc4571,
+            Framing::Interleaved(channel) => Via::Interleaved(channel),
+            Framing::Opaque(class) => {
+                self.flows[flow as usize].count(class);
+                return;
+            }
+        };
+        let message = Inner {
+            carrier: datagram.carrier,
+            flow,
+            direction,
+            via,
+            missing: datagram.missing,
+            payload: datagram.payload,
+            depth: 0,
+        };
+        self.message(&message);
+    }
+
+    #[inline]
+    fn flow(&mut self, tuple: &FiveTuple, carrier: &Carrier) -> Option<(u32, Direction)> {
+        let hash = hash_of(&self.hasher, tuple);
+        let flows = &mut self.flows;
+        if let Some(index) = self.by_tuple.find(hash, |index| same_flow(&flows[*index as usize].tuple, tuple)) {
+            let flow = &mut flows[*index as usize];
+            flow.last_ts = carrier.ts;
+            let direction = if flow.tuple.src == tuple.src && flow.tuple.dst == tuple.dst {
+                Direction::Forward
+            } else {
+                Direction::Backward
+            };
+            return Some((*index, direction));
+        }
+        let index = self.new_flow(*tuple, Origin::Captured, carrier)?;
+        let (hasher, flows) = (&self.hasher, &self.flows);
+        self.by_tuple.insert_unique(hash, index, |index| hash_of(hasher, &flows[*index as usize].tuple));
+        Some((index, Direction::Forward))
+    }
+
+    fn new_flow(&mut self, tuple: FiveTuple, origin: Origin, carrier: &Carrier) -> Option<u32> {
+        if self.flows.len() >= MAX_FLOWS {
+            return None;
+        }
+        self.flows.push(Flow::new(tuple, origin, carrier.frame, carrier.ts));
+        Some(self.flows.len() as u32 - 1)
+    }
+
+    #[inline]
+    fn message(&mut self, message: &Inner<'_>) {
+        match demux::classify_cut(message.payload, message.missing) {
+            Proposal::Rtp => self.rtp(message),
+            proposal => self.not_rtp(message, proposal),
+        }
+    }
+
+    #[inline]
+    fn rtp(&mut self, message: &Inner<'_>) {
+        let flow = &mut self.flows[message.flow as usize];
+        let Ok(header) = RtpHeader::parse(message.payload) else {
+            flow.count_unknown("rtp header too short");
+            return;
+        };
+        let packet = StreamPacket {
+            seq: header.sequence,
+            rtp_ts: header.timestamp,
+            payload_type: header.payload_type(),
+            marker: header.marker(),
+            bytes: message.payload.len() as u32 + message.missing,
+        };
+        let key = stream_key(header.ssrc.0, message.via);
+        let rel_ms = relative_ms(message.carrier.ts, self.start);
+        let refresh = flow.context_version != self.contexts.version();
+        let recent = &mut flow.recent[message.direction as usize];
+        let found = match recent.find(key) {
+            Some(index) => Some(index),
+            None => {
+                let index = self.by_ssrc.get(&(message.flow, key | direction_bit(message.direction))).copied();
+                if let Some(index) = index {
+                    recent.insert(key, index);
+                }
+                index
+            }
+        };
+        let Some(index) = found else {
+            self.new_stream(message, header.ssrc.0, key, rel_ms, &packet);
+            return;
+        };
+        if refresh {
+            self.refresh_clocks(message.flow);
+        }
+        let entry = &mut self.streams[index as usize];
+        if entry.stream.payload_type() != packet.payload_type {
+            let clock = payload_clock(&self.contexts, &self.flows[message.flow as usize], message.direction, &packet);
+            entry.stream.set_payload_clock(packet.payload_type, clock);
+        }
+        let was_confirmed = entry.stream.is_confirmed();
+        entry.stream.packet(rel_ms, &message.carrier, &packet);
+        if !was_confirmed && entry.stream.is_confirmed() {
+            self.flows[message.flow as usize].unconfirmed.retain(|unconfirmed| *unconfirmed != index);
+        }
+    }
+
+    #[cold]
+    fn new_stream(&mut self, message: &Inner<'_>, ssrc: u32, key: u64, rel_ms: f64, packet: &StreamPacket) {
+        let flow = &mut self.flows[message.flow as usize];
+        let clock = payload_clock(&self.contexts, flow, message.direction, packet);
+        let map_key = (message.flow, key | direction_bit(message.direction));
+        let entry = StreamEntry {
+            flow: message.flow,
+            direction: message.direction,
+            via: message.via,
+            ssrc,
+            stream: RtpStream::new(rel_ms, &message.carrier, packet, clock),
+            key: map_key,
+        };
+        let index = if flow.unconfirmed.len() >= MAX_UNCONFIRMED {
+            // The oldest one has found no second packet among all that came since: it was none.
+            let index = flow.unconfirmed.remove(0);
+            let old = std::mem::replace(&mut self.streams[index as usize], entry);
+            for _ in 0..old.stream.packets() {
+                flow.count_unknown("rtp not confirmed by a second packet");
+            }
+            flow.recent[old.direction as usize].forget(stream_key(old.ssrc, old.via));
+            self.by_ssrc.remove(&old.key);
+            index
+        } else if self.streams.len() < MAX_STREAMS {
+            self.streams.push(entry);
+            let index = self.streams.len() as u32 - 1;
+            flow.streams.push(index);
+            index
+        } else {
+            self.untracked_stream_packets += 1;
+            flow.count_unknown("more streams than are followed");
+            return;
+        };
+        flow.unconfirmed.push(index);
+        flow.recent[message.direction as usize].insert(key, index);
+        self.by_ssrc.insert(map_key, index);
+    }
+
+    /// The signalling has said something since the flow was last looked at: its streams may have a clock now.
+    #[cold]
+    fn refresh_clocks(&mut self, flow_index: u32) {
+        let flow = &mut self.flows[flow_index as usize];
+        flow.context_version = self.contexts.version();
+        for index in &self.flows[flow_index as usize].streams {
+            let entry = &mut self.streams[*index as usize];
+            let flow = &self.flows[flow_index as usize];
+            let payload_type = entry.stream.payload_type();
+            let format = self.contexts.format(flow.receiver(entry.direction), flow.sender(entry.direction), payload_type);
+            let clock = PayloadClock::of(payload_type, format);
+            entry.stream.set_payload_clock(payload_type, clock);
+        }
+    }
+
+    fn not_rtp(&mut self, message: &Inner<'_>, proposal: Proposal) {
+        let flow = &mut self.flows[message.flow as usize];
+        let class = match proposal {
+            Proposal::Unknown(reason) => {
+                flow.count_unknown(reason.as_str());
+                return;
+            }
+            // Nothing in a short header can be checked: it is QUIC where the flow has begun as QUIC.
+            Proposal::ProposedQuicShort if flow.classes.of(Class::Quic) == 0 => {
+                flow.count_unknown("QUIC byte without a QUIC handshake");
+                return;
+            }
+            Proposal::ProposedDtls if flow.classes.of(Class::Dtls) == 0 => {
+                flow.count_unknown("DTLS 1.3 byte without a DTLS handshake");
+                return;
+            }
+            Proposal::Sap => {
+                flow.count_unknown("SAP");
+                return;
+            }
+            Proposal::Sip => Class::Sip,
+            Proposal::Rtsp => Class::Rtsp,
+            Proposal::QuicLong | Proposal::ProposedQuicShort => Class::Quic,
+            Proposal::Zrtp => Class::Zrtp,
+            _ => {
+                self.rtc(message, proposal);
+                return;
+            }
+        };
+        flow.count(class);
+    }
+
+    fn rtc(&mut self, message: &Inner<'_>, proposal: Proposal) {
+        let flow = &mut self.flows[message.flow as usize];
+        // TCP has sorted its own copies out.
+        let may_be_copied = self.remove_copies && flow.tuple.transport == Transport::Udp;
+        if may_be_copied && flow.details().copies.is_copy(message.direction, &message.carrier, message.payload) {
+            self.copies += 1;
+            return;
+        }
+        match proposal {
+            Proposal::Stun => self.stun(message),
+            Proposal::TurnChannel => self.turn_channel(message),
+            Proposal::Dtls | Proposal::ProposedDtls => {
+                flow.count(Class::Dtls);
+                let Carrier { ts, frame, .. } = message.carrier;
+                flow.details().dtls.datagram(message.direction, ts, frame, message.payload);
+            }
+            _ => self.rtcp(message),
+        }
+    }
+
+    fn rtcp(&mut self, message: &Inner<'_>) {
+        let flow = &mut self.flows[message.flow as usize];
+        let state = &mut flow.details().rtcp;
+        let class = match shape(message.payload) {
+            RtcpShape::Plain => {
+                state.compound(message.direction, &message.carrier, message.payload);
+                Class::Rtcp
+            }
+            RtcpShape::Encrypted { .. } => {
+                state.encrypted(message.direction, message.payload);
+                Class::Srtcp
+            }
+            // A snap length cuts compounds short: what is there is still a report.
+            RtcpShape::Malformed if message.missing > 0 => {
+                state.compound(message.direction, &message.carrier, message.payload);
+                Class::Rtcp
+            }
+            RtcpShape::Malformed => {
+                flow.count_unknown("rtcp that contradicts itself");
+                return;
+            }
+        };
+        flow.count(class);
+    }
+
+    fn stun(&mut self, message: &Inner<'_>) {
+        let Ok(stun) = stun::Message::parse(message.payload) else {
+            self.flows[message.flow as usize].count_unknown("stun header that contradicts itself");
+            return;
+        };
+        let method = stun.method();
+        if stun.class() == stun::Class::Indication && (method == Method::SEND || method == Method::DATA) {
+            self.turn_indication(message, &stun);
+            return;
+        }
+        let flow = &mut self.flows[message.flow as usize];
+        flow.count(Class::Stun);
+        let (direction, carrier) = (message.direction, &message.carrier);
+        let details = flow.details();
+        details.transactions.check(carrier, &stun);
+        let is_turn = TurnState::is_turn(method);
+        if stun.class() == stun::Class::Request {
+            if method == Method::BINDING {
+                details.ice.request(carrier, &stun);
+            } else if is_turn {
+                details.turn.request(direction, carrier, &stun);
+            }
+        }
+        if let Some(completed) = details.transactions.message(direction, carrier, &stun) {
+            if method == Method::BINDING {
+                details.ice.completed(carrier, completed);
+            } else if is_turn {
+                details.turn.response(carrier, &stun, completed);
+            }
+        }
+    }
+
+    fn turn_indication(&mut self, message: &Inner<'_>, stun: &stun::Message<'_>) {
+        let flow = &mut self.flows[message.flow as usize];
+        flow.count(Class::TurnIndication);
+        flow.details().turn.indication(stun.method());
+        let peer = stun.address(AttributeType::XOR_PEER_ADDRESS);
+        let data = stun.attribute_bytes(AttributeType::DATA);
+        if let (Some(peer), Some(data)) = (peer, data) {
+            self.inside(message, Via::TurnIndication, Peer::Address(peer.into()), data, 0);
+        }
+    }
+
+    fn turn_channel(&mut self, message: &Inner<'_>) {
+        let flow = &mut self.flows[message.flow as usize];
+        let Ok(channel) = ChannelData::parse(message.payload) else {
+            flow.count_unknown("channel data that contradicts itself");
+            return;
+        };
+        flow.count(Class::TurnChannel);
+        let number = channel.channel.number();
+        let ports = (flow.sender(message.direction).port, flow.receiver(message.direction).port);
+        let peer = flow.details().turn.channel_data(message.direction, &message.carrier, ports, number);
+        let peer = peer.map_or(Peer::Channel(number), Peer::Address);
+        let missing = message.missing.min(u32::from(channel.declared).saturating_sub(channel.data.len() as u32));
+        self.inside(message, Via::TurnChannel, peer, channel.data, missing);
+    }
+
+    /// A datagram inside a message: it has a flow of its own and is told apart like any other.
+    fn inside(&mut self, outer: &Inner<'_>, via: Via, peer: Peer, data: &[u8], missing: u32) {
+        self.inner_datagrams += 1;
+        let inner = match self.inner.get(&(outer.flow, peer)) {
+            Some(index) => *index,
+            None => {
+                let tuple = self.flows[outer.flow as usize].tuple;
+                let origin = Origin::InTurn { parent: outer.flow, peer };
+                let Some(index) = self.new_flow(tuple, origin, &outer.carrier) else {
+                    self.untracked_datagrams += 1;
+                    return;
+                };
+                self.inner.insert((outer.flow, peer), index);
+                index
+            }
+        };
+        let flow = &mut self.flows[inner as usize];
+        flow.last_ts = outer.carrier.ts;
+        flow.count_via(via);
+        if outer.depth >= MAX_DEPTH {
+            flow.count_unknown("datagrams nested too deep");
+            return;
+        }
+        let message = Inner { flow: inner, via, missing, payload: data, depth: outer.depth + 1, ..*outer };
+        self.message(&message);
+    }
+}
+
+/// A message on its way through the shard.
+#[derive(Clone, Copy)]
+struct Inner<'a> {
+    carrier: Carrier,
+    flow: u32,
+    direction: Direction,
+    via: Via,
+    missing: u32,
+    payload: &'a [u8],
+    depth: u8,
+}
+
+/// The clock of a packet's payload type by the receiver's description (RFC 3264, section 5.1: a payload type is what
+/// the describer wants to receive), else by the sender's.
+fn payload_clock(contexts: &MediaContexts, flow: &Flow, direction: Direction, packet: &StreamPacket) -> PayloadClock {
+    let format = contexts.format(flow.receiver(direction), flow.sender(direction), packet.payload_type);
+    PayloadClock::of(packet.payload_type, format)
+}
+
+#[inline]
+fn stream_key(ssrc: u32, via: Via) -> u64 {
+    let way = match via {
+        Via::Datagram => 0,
+        Via::Stream => 1,
+        Via::Rfc4571 => 2,
+        Via::TurnChannel => 3,
+        Via::TurnIndication => 4,
+        Via::Interleaved(channel) => 0x100 | u64::from(channel),
+    };
+    u64::from(ssrc) | way << 32
+}
+
+#[inline]
+fn direction_bit(direction: Direction) -> u64 {
+    (direction as u64) << 63
+}
+
+#[inline]
+fn hash_of(hasher: &ahash::RandomState, tuple: &FiveTuple) -> u64 {
+    let side = |endpoint: &crate::net::Endpoint| endpoint.addr.as_u128().wrapping_add(u128::from(endpoint.port) << 64);
+    // Symmetric, so that both directions meet.
+    let (src, dst) = (side(&tuple.src), side(&tuple.dst));
+    let rest = u64::from(tuple.tunnel.0) << 1 | tuple.transport as u64;
+    hasher.hash_one((src ^ dst, src.wrapping_add(dst), rest))
+}
+
+#[inline]
+fn same_flow(known: &FiveTuple, tuple: &FiveTuple) -> bool {
+    known.transport == tuple.transport
+        && known.tunnel == tuple.tunnel
+        && ((known.src == tuple.src && known.dst == tuple.dst) || (known.src == tuple.dst && known.dst == tuple.src))
+}

@@ -1,0 +1,270 @@
+//! Signalling: dialogs, their offers and answers, and the media addresses that they tell of.
+//!
+//! In: SIP messages in capture order, whatever carried them, and SDP files. Out: [`SessionSummary`] per dialog, and an
+//! announcement of each description for the shards. Never: media; joining the two is done after the merge.
+
+use super::analyzer::FrontSink;
+use super::media_context::{Announcement, MediaContexts};
+use crate::net::{Datagram, Endpoint};
+use crate::packet::FrameNo;
+use crate::proto::demux::{self, Class};
+use crate::proto::sdp::SessionDescription;
+use crate::proto::sip::{Message, StartLine};
+use crate::time::Timestamp;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Dialogs kept; those beyond are counted.
+const MAX_SESSIONS: usize = 1 << 16;
+/// Descriptions kept per dialog: the first offer and answer, and what follows.
+const MAX_DESCRIPTIONS: usize = 32;
+
+/// What told of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signal {
+    /// SIP.
+    Sip,
+    /// An SDP file.
+    File,
+}
+
+impl Signal {
+    /// The report's word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Signal::Sip => "sip",
+            Signal::File => "file",
+        }
+    }
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SessionState {
+    /// INVITE sent, no final response yet.
+    Calling,
+    /// A provisional response beyond 100 came.
+    Ringing,
+    /// 2xx to the INVITE.
+    Established,
+    /// BYE.
+    Ended,
+    /// A final response of 300 or more.
+    Failed,
+    /// CANCEL, then 487.
+    Cancelled,
+    /// A description without a call around it.
+    Described,
+}
+
+impl SessionState {
+    /// The report's word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SessionState::Calling => "calling",
+            SessionState::Ringing => "ringing",
+            SessionState::Established => "established",
+            SessionState::Ended => "ended",
+            SessionState::Failed => "failed",
+            SessionState::Cancelled => "cancelled",
+            SessionState::Described => "described",
+        }
+    }
+}
+
+/// A description with its place in the capture.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// The frame that carried its last byte; none for a file.
+    pub frame: Option<FrameNo>,
+    /// True for an offer (RFC 3264), false for an answer.
+    pub is_offer: bool,
+    /// What it says.
+    pub sdp: Arc<SessionDescription>,
+    /// What a strict reader would refuse of it; none where it accepts it.
+    pub strict_error: Option<String>,
+}
+
+/// One dialog.
+#[derive(Clone, Debug)]
+pub struct SessionSummary {
+    /// What told of it.
+    pub signal: Signal,
+    /// Call-ID, or the name of the file.
+    pub call_id: String,
+    /// URI of From.
+    pub from: Option<String>,
+    /// URI of To.
+    pub to: Option<String>,
+    /// Who sent the INVITE, to whom.
+    pub addresses: Option<(Endpoint, Endpoint)>,
+    /// Where it stands.
+    pub state: SessionState,
+    /// The last final status of the INVITE.
+    pub status: Option<(u16, String)>,
+    /// First frame; none for a file.
+    pub first_frame: Option<FrameNo>,
+    /// From the INVITE to its first 2xx, in milliseconds.
+    pub setup_ms: Option<f64>,
+    /// Offers and answers in order.
+    pub descriptions: Vec<Described>,
+    first_ts: Timestamp,
+    offer_open: bool,
+}
+
+impl SessionSummary {
+    /// The first offer.
+    pub fn offer(&self) -> Option<&Described> {
+        self.descriptions.iter().find(|described| described.is_offer)
+    }
+
+    /// The first answer.
+    pub fn answer(&self) -> Option<&Described> {
+        self.descriptions.iter().find(|described| !described.is_offer)
+    }
+}
+
+/// The state.
+#[derive(Default)]
+pub(crate) struct Signalling {
+    sessions: Vec<SessionSummary>,
+    by_call_id: HashMap<String, usize, ahash::RandomState>,
+    pub(crate) contexts: MediaContexts,
+    pub(crate) dropped_sessions: u64,
+}
+
+impl Signalling {
+    /// A quick look whether a datagram may be text at all: most are not, and cost only this.
+    #[inline]
+    pub(crate) fn may_be_text(&self, payload: &[u8]) -> bool {
+        payload.first().is_some_and(|first| first.is_ascii_uppercase())
+            && matches!(demux::classify(payload), Class::Sip)
+    }
+
+    /// Takes a SIP message.
+    pub(crate) fn datagram(&mut self, datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
+        let Some(message) = Message::parse(datagram.payload) else { return };
+        let Some(index) = self.session(datagram, &message) else { return };
+        self.progress(index, datagram, &message);
+        let Some(body) = message.sdp() else { return };
+        let description = SessionDescription::parse(body);
+        let announcement = Arc::new(Announcement::of(&description, datagram.carrier.frame));
+        self.describe(index, Some(datagram.carrier.frame), description, body);
+        if !announcement.is_empty() {
+            self.contexts.add(&announcement);
+            sink.announce(&announcement, datagram);
+        }
+    }
+
+    /// Takes a description from a file, as if it had been said before the first packet.
+    pub(crate) fn file(&mut self, name: &str, body: &[u8]) -> Arc<Announcement> {
+        let description = SessionDescription::parse(body);
+        let announcement = Arc::new(Announcement::of(&description, FrameNo(0)));
+        self.contexts.add(&announcement);
+        if let Some(index) = self.open(name, Signal::File, SessionState::Described, Timestamp::default()) {
+            self.describe(index, None, description, body);
+        }
+        announcement
+    }
+
+    /// The dialog of a message. Only a session's own: REGISTER, OPTIONS and the like have no media to tell of.
+    fn session(&mut self, datagram: &Datagram<'_>, message: &Message<'_>) -> Option<usize> {
+        let call_id = message.call_id()?;
+        if let Some(index) = self.by_call_id.get(call_id) {
+            return Some(*index);
+        }
+        let method = message.cseq()?.method;
+        if method != "INVITE" && message.sdp().is_none() {
+            return None;
+        }
+        let index = self.open(call_id, Signal::Sip, SessionState::Calling, datagram.carrier.ts)?;
+        let (source, target) = match message.start {
+            StartLine::Request { .. } => (datagram.flow.src, datagram.flow.dst),
+            StartLine::Response { .. } => (datagram.flow.dst, datagram.flow.src),
+        };
+        let session = &mut self.sessions[index];
+        session.first_frame = Some(datagram.carrier.frame);
+        session.addresses = Some((source, target));
+        session.from = message.from().map(|from| from.uri.to_owned());
+        session.to = message.to().map(|to| to.uri.to_owned());
+        Some(index)
+    }
+
+    fn open(&mut self, call_id: &str, signal: Signal, state: SessionState, first_ts: Timestamp) -> Option<usize> {
+        if self.sessions.len() == MAX_SESSIONS {
+            self.dropped_sessions += 1;
+            return None;
+        }
+        let index = self.sessions.len();
+        self.by_call_id.insert(call_id.to_owned(), index);
+        self.sessions.push(SessionSummary {
+            signal,
+            call_id: call_id.to_owned(),
+            from: None,
+            to: None,
+            addresses: None,
+            state,
+            status: None,
+            first_frame: None,
+            setup_ms: None,
+            descriptions: Vec::new(),
+            first_ts,
+            offer_open: false,
+        });
+        Some(index)
+    }
+
+    fn progress(&mut self, index: usize, datagram: &Datagram<'_>, message: &Message<'_>) {
+        let session = &mut self.sessions[index];
+        let method = message.cseq().map(|cseq| cseq.method);
+        match message.start {
+            StartLine::Request { method: "BYE", .. } => session.state = SessionState::Ended,
+            StartLine::Response { code, reason } if method == Some("INVITE") => {
+                let before = session.state;
+                session.state = match (before, code) {
+                    (SessionState::Ended, _) | (_, 100) => before,
+                    // A re-INVITE that is refused leaves the call as it was (RFC 3261, section 14.1).
+                    (SessionState::Established, 300..) => before,
+                    (SessionState::Calling, 101..=199) => SessionState::Ringing,
+                    (_, 101..=199) => before,
+                    (_, 200..=299) => SessionState::Established,
+                    (_, 487) => SessionState::Cancelled,
+                    // A challenge or a redirection is followed by another INVITE of the same dialog.
+                    (_, 401 | 407) => before,
+                    _ => SessionState::Failed,
+                };
+                if code >= 200 {
+                    session.status = Some((code, reason.to_owned()));
+                }
+                if (200..300).contains(&code) && session.setup_ms.is_none() {
+                    session.setup_ms = Some(datagram.carrier.ts.millis_since(session.first_ts));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// RFC 3264: a description is an offer, the next one its answer. The same one again (a retransmission, the 200
+    /// after a 183) changes nothing.
+    fn describe(&mut self, index: usize, frame: Option<FrameNo>, description: SessionDescription, body: &[u8]) {
+        let session = &mut self.sessions[index];
+        if session.descriptions.iter().rev().take(2).any(|known| *known.sdp == description) {
+            return;
+        }
+        session.offer_open = !session.offer_open;
+        if session.descriptions.len() == MAX_DESCRIPTIONS {
+            return;
+        }
+        session.descriptions.push(Described {
+            frame,
+            is_offer: session.offer_open,
+            sdp: Arc::new(description),
+            strict_error: crate::proto::sdp::strict(&String::from_utf8_lossy(body)).err(),
+        });
+    }
+
+    /// All dialogs, in order of their first message.
+    pub(crate) fn sessions(&self) -> &[SessionSummary] {
+        &self.sessions
+    }
+}

@@ -1,0 +1,244 @@
+//! All that is known at one moment, in the order and with the names of the report.
+//!
+//! In: filled by the merge. Out: what every view reads. Never: a reference into the state, or formatted text.
+
+use super::capture::CaptureFacts;
+use super::class::ClassCounts;
+use super::dtls::HandshakeSummary;
+use super::finding::Finding;
+use super::flow::{Peer, Via};
+use super::ice::PairSummary;
+use super::rtcp::SenderSummary;
+use super::rtp_stream::StreamFigures;
+use super::signalling::SessionSummary;
+use super::stun::{Outcome, Transaction};
+use super::turn::{Allocation, AllocationEnd};
+use crate::net::{Endpoint, FragmentStatistics, Transport, TunnelLayer};
+use crate::packet::FrameNo;
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+
+/// The whole.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The input.
+    pub capture: CaptureSummary,
+    /// One class per packet or inner datagram.
+    pub packets: ClassCounts,
+    /// Why packets are `other`, and how many.
+    pub other: BTreeMap<&'static str, u64>,
+    /// In order of their first frame.
+    pub flows: Vec<FlowRow>,
+    /// In order of their first frame.
+    pub streams: Vec<StreamRow>,
+    /// By flow and sender.
+    pub rtcp: Vec<RtcpRow>,
+    /// In order of their first frame.
+    pub transactions: Vec<TransactionRow>,
+    /// In order of their first frame.
+    pub pairs: Vec<PairRow>,
+    /// In order of their first frame.
+    pub allocations: Vec<AllocationRow>,
+    /// In order of their first frame.
+    pub handshakes: Vec<HandshakeRow>,
+    /// In order of their first frame.
+    pub sessions: Vec<SessionSummary>,
+    /// Errors first, then by frame.
+    pub findings: Vec<Finding>,
+}
+
+/// The input as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct CaptureSummary {
+    /// What the source knows.
+    pub facts: CaptureFacts,
+    /// Records analysed.
+    pub packets: u64,
+    /// Their length on the wire.
+    pub bytes: u64,
+    /// Time of the first record.
+    pub first_ts: Option<Timestamp>,
+    /// The latest time of any record.
+    pub last_ts: Option<Timestamp>,
+    /// Copies of a mirror port that were counted once.
+    pub duplicates_removed: u64,
+    /// Datagrams found inside others, or beyond the first of a record.
+    pub inner_datagrams: u64,
+    /// IP fragments.
+    pub fragments: FragmentStatistics,
+    /// What was left out for a bound's sake, by table.
+    pub limits: BTreeMap<&'static str, u64>,
+}
+
+/// A flow.
+#[derive(Clone, Debug)]
+pub struct FlowRow {
+    /// `f1`, `f2`, … in order.
+    pub id: String,
+    /// UDP or TCP.
+    pub transport: Transport,
+    /// Who sent first.
+    pub a: Endpoint,
+    /// The other side.
+    pub b: Endpoint,
+    /// Tunnels around it, from the outside in.
+    pub tunnels: Vec<TunnelLayer>,
+    /// The ways inside the transport, for an inner flow.
+    pub vias: Vec<Via>,
+    /// The TURN peer of an inner flow.
+    pub peer: Option<Peer>,
+    /// The flow that it is inside of.
+    pub parent: Option<String>,
+    /// Datagrams by class.
+    pub classes: ClassCounts,
+    /// Why datagrams are `other`.
+    pub reasons: BTreeMap<&'static str, u64>,
+    /// First frame.
+    pub first_frame: FrameNo,
+    /// Time of the first frame.
+    pub first_ts: Timestamp,
+    /// Time of the last frame.
+    pub last_ts: Timestamp,
+}
+
+/// What kind of media a stream carries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum StreamKind {
+    Audio,
+    Video,
+    Text,
+    Rtx,
+    Fec,
+    Event,
+    Other,
+}
+
+impl StreamKind {
+    /// The report's word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            StreamKind::Audio => "audio",
+            StreamKind::Video => "video",
+            StreamKind::Text => "text",
+            StreamKind::Rtx => "rtx",
+            StreamKind::Fec => "fec",
+            StreamKind::Event => "event",
+            StreamKind::Other => "other",
+        }
+    }
+}
+
+/// An RTP stream.
+#[derive(Clone, Debug)]
+pub struct StreamRow {
+    /// `r1`, `r2`, … in order.
+    pub id: String,
+    /// The flow that it is on.
+    pub flow: String,
+    /// Sender, as on the wire.
+    pub src: Endpoint,
+    /// Receiver, as on the wire.
+    pub dst: Endpoint,
+    /// The TURN peer, where it runs inside TURN.
+    pub peer: Option<Peer>,
+    /// UDP or TCP.
+    pub transport: Transport,
+    /// Tunnels around it.
+    pub tunnels: Vec<TunnelLayer>,
+    /// The way inside the transport.
+    pub via: Via,
+    /// The synchronization source.
+    pub ssrc: u32,
+    /// True for SRTP.
+    pub encrypted: bool,
+    /// Known from SDP or the payload type, else inferred from the clock; none where nothing tells.
+    pub kind: Option<StreamKind>,
+    /// Encoding name of the payload type that most packets have.
+    pub codec: Option<String>,
+    /// Media section of the SDP.
+    pub mid: Option<String>,
+    /// Canonical name from SDES or SDP.
+    pub cname: Option<String>,
+    /// The stream that this one repeats packets of.
+    pub rtx_of: Option<u32>,
+    /// All figures.
+    pub figures: StreamFigures,
+}
+
+/// RTCP of one sender.
+#[derive(Clone, Debug)]
+pub struct RtcpRow {
+    /// The flow.
+    pub flow: String,
+    /// Who sent it.
+    pub src: Endpoint,
+    /// Who received it.
+    pub dst: Endpoint,
+    /// Counts and reports.
+    pub sender: SenderSummary,
+    /// Clock rates of the streams that are reported on, where known: for the jitter in milliseconds.
+    pub clock_rates: BTreeMap<u32, u32>,
+}
+
+/// A STUN transaction.
+#[derive(Clone, Debug)]
+pub struct TransactionRow {
+    /// The flow.
+    pub flow: String,
+    /// Who asked.
+    pub src: Endpoint,
+    /// Who was asked.
+    pub dst: Endpoint,
+    /// The outcome at the capture's end.
+    pub outcome: Outcome,
+    /// The rest.
+    pub transaction: Transaction,
+}
+
+/// A candidate pair.
+#[derive(Clone, Debug)]
+pub struct PairRow {
+    /// The flow.
+    pub flow: String,
+    /// Who sent the first datagram of the pair.
+    pub local: Endpoint,
+    /// The other side.
+    pub remote: Endpoint,
+    /// The TURN peer, where the pair runs inside TURN.
+    pub peer: Option<Peer>,
+    /// The rest.
+    pub pair: PairSummary,
+}
+
+/// A TURN allocation.
+#[derive(Clone, Debug)]
+pub struct AllocationRow {
+    /// `t1`, `t2`, … in order.
+    pub id: String,
+    /// The flow.
+    pub flow: String,
+    /// Who asked for it.
+    pub client: Endpoint,
+    /// The TURN server.
+    pub server: Endpoint,
+    /// How the client reaches the server.
+    pub transport: Transport,
+    /// How it ended.
+    pub end: AllocationEnd,
+    /// The rest.
+    pub allocation: Allocation,
+}
+
+/// A DTLS handshake.
+#[derive(Clone, Debug)]
+pub struct HandshakeRow {
+    /// The flow.
+    pub flow: String,
+    /// Who sent the ClientHello.
+    pub client: Endpoint,
+    /// The other side.
+    pub server: Endpoint,
+    /// The rest.
+    pub handshake: HandshakeSummary,
+}

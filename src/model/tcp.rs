@@ -1,0 +1,345 @@
+//! TCP connections: which protocol a stream speaks, and its messages one by one.
+//!
+//! In: segments in capture order. Out: messages as datagrams of their five-tuple, signalling to the signalling.
+//! Never: bytes kept beyond a bound; a stream that is none of ours is not put together at all.
+
+use super::analyzer::FrontSink;
+use super::class::Class;
+use super::shard::Framing;
+use super::signalling::Signalling;
+use crate::net::tcp::{Connection, Direction, StreamEvent};
+use crate::net::{Carrier, Datagram, FiveTuple, Segment, TcpFlags};
+use crate::proto::framing::Frame;
+use crate::proto::{rtsp, sip, stun};
+use hashbrown::HashMap;
+
+/// Connections followed at once; segments of others are counted with their flow only.
+const MAX_CONNECTIONS: usize = 1 << 16;
+/// Bytes of one message, or of one that has not been recognised, that a direction may hold.
+const MAX_HELD: usize = 1 << 20;
+/// Bytes after which a stream that speaks nothing known is left alone.
+const MAX_UNKNOWN: usize = 4096;
+
+/// What a connection speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Speech {
+    Unknown,
+    Turn,
+    Rfc4571,
+    Sip,
+    Rtsp,
+    Http,
+    Websocket,
+    Tls,
+    Foreign,
+}
+
+impl Speech {
+    /// The class of a segment that completes no message.
+    const fn class(self) -> Class {
+        match self {
+            Speech::Sip => Class::Sip,
+            Speech::Rtsp => Class::Rtsp,
+            Speech::Http => Class::Http,
+            Speech::Websocket => Class::Websocket,
+            Speech::Tls => Class::Tls,
+            Speech::Unknown | Speech::Turn | Speech::Rfc4571 | Speech::Foreign => Class::Other,
+        }
+    }
+
+    /// Its messages are looked at, so its bytes must be in order.
+    const fn is_framed(self) -> bool {
+        matches!(self, Speech::Unknown | Speech::Turn | Speech::Rfc4571 | Speech::Sip | Speech::Rtsp)
+    }
+}
+
+struct Talk {
+    connection: Connection,
+    speech: Speech,
+    held: [Vec<u8>; 2],
+    /// Bytes were lost before those held: the start of a message has to be found first.
+    astray: [bool; 2],
+    unknown_bytes: usize,
+}
+
+/// All connections.
+#[derive(Default)]
+pub(crate) struct Connections {
+    by_tuple: HashMap<FiveTuple, u32, ahash::RandomState>,
+    talks: Vec<Talk>,
+    pub(crate) untracked_segments: u64,
+}
+
+impl Connections {
+    /// Takes a segment; gives how many datagrams it has handed on, always at least one.
+    pub(crate) fn segment(
+        &mut self,
+        segment: &Segment<'_>,
+        signalling: &mut Signalling,
+        sink: &mut impl FrontSink,
+    ) -> u64 {
+        let mut delivered = 0;
+        let mut class = Class::Other;
+        match self.talk(&segment.flow) {
+            Some(talk) => {
+                if talk.speech.is_framed() || segment.flags.has(TcpFlags::SYN) {
+                    talk.segment(segment, &mut |message, framing| {
+                        delivered += 1;
+                        hand_on(segment, message, framing, signalling, sink);
+                    });
+                }
+                if !segment.payload.is_empty() {
+                    class = talk.speech.class();
+                }
+            }
+            None => self.untracked_segments += 1,
+        }
+        if delivered == 0 {
+            hand_on(segment, segment.payload, Framing::Opaque(class), signalling, sink);
+            delivered = 1;
+        }
+        delivered
+    }
+
+    fn talk(&mut self, flow: &FiveTuple) -> Option<&mut Talk> {
+        let canonical = if flow.src <= flow.dst { *flow } else { FiveTuple { src: flow.dst, dst: flow.src, ..*flow } };
+        let index = match self.by_tuple.get(&canonical) {
+            Some(index) => *index,
+            None if self.talks.len() < MAX_CONNECTIONS => {
+                let index = self.talks.len() as u32;
+                self.talks.push(Talk::new(*flow));
+                self.by_tuple.insert(canonical, index);
+                index
+            }
+            None => return None,
+        };
+        self.talks.get_mut(index as usize)
+    }
+}
+
+fn hand_on(
+    segment: &Segment<'_>,
+    payload: &[u8],
+    framing: Framing,
+    signalling: &mut Signalling,
+    sink: &mut impl FrontSink,
+) {
+    let Carrier { .. } = segment.carrier;
+    let datagram = Datagram { carrier: segment.carrier, flow: segment.flow, missing: 0, payload };
+    if framing == Framing::Opaque(Class::Sip) && !payload.is_empty() {
+        signalling.datagram(&datagram, sink);
+    }
+    sink.datagram(&datagram, framing);
+}
+
+impl Talk {
+    fn new(flow: FiveTuple) -> Self {
+        Self {
+            connection: Connection::new(flow),
+            speech: Speech::Unknown,
+            held: [Vec::new(), Vec::new()],
+            astray: [false; 2],
+            unknown_bytes: 0,
+        }
+    }
+
+    fn segment(&mut self, segment: &Segment<'_>, message: &mut impl FnMut(&[u8], Framing)) {
+        let Self { connection, speech, held, astray, unknown_bytes } = self;
+        let mut state = Streams { speech, held, astray, unknown_bytes };
+        connection.segment(segment, &mut |direction, event| state.event(direction, event, message));
+    }
+}
+
+/// The part of a talk that the events of its connection change.
+struct Streams<'t> {
+    speech: &'t mut Speech,
+    held: &'t mut [Vec<u8>; 2],
+    astray: &'t mut [bool; 2],
+    unknown_bytes: &'t mut usize,
+}
+
+impl Streams<'_> {
+    fn event(&mut self, direction: Direction, event: StreamEvent<'_>, message: &mut impl FnMut(&[u8], Framing)) {
+        let side = direction as usize;
+        match event {
+            StreamEvent::Start { from_syn } => {
+                self.held[side].clear();
+                self.astray[side] = !from_syn;
+                if from_syn && self.held.iter().all(Vec::is_empty) {
+                    *self.speech = Speech::Unknown;
+                    *self.unknown_bytes = 0;
+                }
+            }
+            StreamEvent::Gap { .. } => {
+                self.held[side].clear();
+                self.astray[side] = true;
+            }
+            StreamEvent::Data { bytes, .. } => self.data(side, bytes, message),
+            StreamEvent::End { .. } => {}
+        }
+    }
+
+    fn data(&mut self, side: usize, bytes: &[u8], message: &mut impl FnMut(&[u8], Framing)) {
+        if !self.speech.is_framed() {
+            self.watch_upgrade(bytes);
+            return;
+        }
+        let mut held = std::mem::take(&mut self.held[side]);
+        let whole: &[u8] = if held.is_empty() {
+            bytes
+        } else {
+            held.extend_from_slice(bytes);
+            &held
+        };
+        let used = self.messages(side, whole, message);
+        let rest = whole.get(used..).unwrap_or_default();
+        if self.speech.is_framed() && rest.len() <= MAX_HELD {
+            if held.is_empty() {
+                held = rest.to_vec();
+            } else {
+                held.drain(..used);
+            }
+            self.held[side] = held;
+        }
+    }
+
+    /// RFC 6455, section 4.1: after the 101 the connection speaks WebSocket.
+    fn watch_upgrade(&mut self, bytes: &[u8]) {
+        if *self.speech == Speech::Http && bytes.starts_with(b"HTTP/1.1 101") {
+            *self.speech = Speech::Websocket;
+        }
+    }
+
+    /// Hands on the whole messages at the start of `bytes`; gives how many bytes they took.
+    fn messages(&mut self, side: usize, bytes: &[u8], message: &mut impl FnMut(&[u8], Framing)) -> usize {
+        let mut used = 0;
+        while let Some(rest) = bytes.get(used..).filter(|rest| !rest.is_empty()) {
+            if *self.speech == Speech::Unknown {
+                *self.speech = self.recognise(rest);
+                self.watch_upgrade(rest);
+            }
+            if self.astray[side] {
+                let Some(start) = self.find_start(rest) else { return used + rest.len().saturating_sub(MAX_UNKNOWN) };
+                used += start;
+                self.astray[side] = false;
+                continue;
+            }
+            match self.next_message(rest) {
+                Next::Message { len, skip, framing } => {
+                    message(rest.get(skip..len).unwrap_or_default(), framing);
+                    used += len;
+                }
+                Next::More => break,
+                Next::Lost => {
+                    self.astray[side] = true;
+                    used += 1;
+                }
+            }
+        }
+        used
+    }
+
+    fn recognise(&mut self, bytes: &[u8]) -> Speech {
+        let speech = match bytes {
+            [0x14..=0x17, 3, 0..=4, ..] => Speech::Tls,
+            _ if is_stun_start(bytes) => Speech::Turn,
+            _ if is_rfc4571_start(bytes) => Speech::Rfc4571,
+            _ if rtsp::frame(bytes) != Frame::NotThis && bytes[0] != b'$' => Speech::Rtsp,
+            _ if sip::frame(bytes) != Frame::NotThis => Speech::Sip,
+            _ if is_http_start(bytes) => Speech::Http,
+            _ => Speech::Unknown,
+        };
+        if speech == Speech::Unknown {
+            *self.unknown_bytes += bytes.len();
+            if *self.unknown_bytes > MAX_UNKNOWN {
+                return Speech::Foreign;
+            }
+        }
+        speech
+    }
+
+    fn find_start(&self, bytes: &[u8]) -> Option<usize> {
+        match self.speech {
+            Speech::Turn => stun::find_start(bytes),
+            Speech::Rfc4571 => (0..bytes.len()).find(|start| is_rfc4571_start(&bytes[*start..])),
+            Speech::Sip => line_starts(bytes).find(|start| matches!(sip::frame(&bytes[*start..]), Frame::Complete(_))),
+            Speech::Rtsp => line_starts(bytes).find(|start| matches!(rtsp::frame(&bytes[*start..]), Frame::Complete(_))),
+            _ => Some(0),
+        }
+    }
+
+    fn next_message(&self, bytes: &[u8]) -> Next {
+        let textual = |frame: Frame, class: Class| match frame {
+            Frame::Complete(len) => Next::Message { len, skip: 0, framing: Framing::Opaque(class) },
+            Frame::NeedMore => Next::More,
+            Frame::NotThis => Next::Lost,
+        };
+        match *self.speech {
+            Speech::Turn => match stun::frame(bytes) {
+                stun::Frame::Stun(len) | stun::Frame::ChannelData { len } => {
+                    Next::Message { len, skip: 0, framing: Framing::Stream }
+                }
+                stun::Frame::NeedMore(_) => Next::More,
+                stun::Frame::Neither => Next::Lost,
+            },
+            Speech::Rfc4571 => match bytes {
+                [high, low, rest @ ..] => match usize::from(u16::from_be_bytes([*high, *low])) {
+                    len if rest.len() >= len => Next::Message { len: len + 2, skip: 2, framing: Framing::Rfc4571 },
+                    _ => Next::More,
+                },
+                _ => Next::More,
+            },
+            Speech::Sip => textual(sip::frame(bytes), Class::Sip),
+            Speech::Rtsp => match bytes {
+                [b'$', channel, high, low, rest @ ..] => {
+                    let len = usize::from(u16::from_be_bytes([*high, *low]));
+                    let framing = Framing::Interleaved(*channel);
+                    if rest.len() >= len { Next::Message { len: len + 4, skip: 4, framing } } else { Next::More }
+                }
+                [b'$', ..] => Next::More,
+                _ => textual(rtsp::frame(bytes), Class::Rtsp),
+            },
+            _ => Next::More,
+        }
+    }
+}
+
+enum Next {
+    /// A message of `len` bytes, whose first `skip` are framing.
+    Message {
+        len: usize,
+        skip: usize,
+        framing: Framing,
+    },
+    More,
+    Lost,
+}
+
+fn line_starts(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
+    std::iter::once(0).chain(bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1))
+        .filter(|start| *start < bytes.len())
+}
+
+fn is_stun_start(bytes: &[u8]) -> bool {
+    bytes.len() >= stun::HEADER_LEN && !matches!(stun::frame(bytes), stun::Frame::Neither) && bytes[0] >> 6 == 0
+        || stun::find_start(bytes) == Some(0)
+}
+
+/// A length and a STUN message of that length: ICE over TCP begins so (RFC 6544, section 7).
+fn is_rfc4571_start(bytes: &[u8]) -> bool {
+    let Some((&[high, low], rest)) = bytes.split_first_chunk::<2>() else { return false };
+    let len = usize::from(u16::from_be_bytes([high, low]));
+    match rest.get(..stun::HEADER_LEN) {
+        Some(head) if head[0] >> 6 == 0 && head[4..8] == stun::MAGIC_COOKIE.to_be_bytes() => {
+            usize::from(u16::from_be_bytes([head[2], head[3]])) + stun::HEADER_LEN == len
+        }
+        _ => false,
+    }
+}
+
+fn is_http_start(bytes: &[u8]) -> bool {
+    const STARTS: [&[u8]; 9] = [
+        b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"PATCH ", b"CONNECT ", b"HTTP/1.0", b"HTTP/1.1",
+    ];
+    STARTS.iter().any(|start| bytes.starts_with(start))
+}
