@@ -1,0 +1,176 @@
+//! One file on its way through a decoder.
+//!
+//! In: an opened file. Out: its records in its own order, and its summary.
+//! Never: a copy of a mapped packet.
+
+#![forbid(unsafe_code)]
+
+use super::decode::{Context, Decoder, Head, Interfaces, Step};
+use super::error::Fault;
+use super::open::{Opened, Progress};
+use super::record::{Record, RecordBytes};
+use super::summary::{CommentSubject, FileSummary};
+use super::window::Window;
+use crate::packet::FrameNo;
+use crate::time::Timestamp;
+
+/// Where the bytes of a file come from.
+pub(super) enum Feed<'m> {
+    /// All of them are there.
+    Mapped(&'m [u8]),
+    /// They come as they are asked for.
+    Stream(Window<'m>),
+    /// None any more, or none yet.
+    Closed,
+}
+
+pub(super) struct Lane<'m> {
+    feed: Feed<'m>,
+    decoder: Decoder,
+    /// Offset of the current record or, before there is one, of the next step.
+    position: u64,
+    head: Option<Head>,
+    last_frame: FrameNo,
+    file: usize,
+    pub(super) summary: FileSummary,
+    packet_comments: Vec<Vec<u8>>,
+    progress: Progress,
+    asleep: bool,
+}
+
+impl<'m> Lane<'m> {
+    /// A lane at the start of the file.
+    pub(super) fn awake(opened: &'m Opened, file: usize) -> Self {
+        let mut lane = Self::asleep(opened, file);
+        lane.asleep = false;
+        match opened.feed(&lane.progress) {
+            Ok(feed) => lane.feed = feed,
+            Err(error) => lane.finish(Some((0, Fault::Io(error.to_string())))),
+        }
+        lane
+    }
+
+    /// A lane that holds no buffers, and is to be replaced by an awake one when its turn comes.
+    pub(super) fn asleep(opened: &'m Opened, file: usize) -> Self {
+        Self {
+            feed: Feed::Closed,
+            decoder: opened.decoder(),
+            position: 0,
+            head: None,
+            last_frame: FrameNo(0),
+            file,
+            summary: opened.summary(),
+            packet_comments: Vec::new(),
+            progress: opened.progress(),
+            asleep: true,
+        }
+    }
+
+    pub(super) const fn is_asleep(&self) -> bool {
+        self.asleep
+    }
+
+    /// Bytes of the file as it lies on disk that were read so far.
+    pub(super) fn bytes_read(&self) -> u64 {
+        match self.feed {
+            Feed::Mapped(_) => self.position,
+            Feed::Stream(_) | Feed::Closed => self.progress.bytes(),
+        }
+    }
+
+    /// Goes on to the next record and tells its time.
+    #[inline]
+    pub(super) fn advance(&mut self, interfaces: &mut Interfaces) -> Option<Timestamp> {
+        if let Some(head) = self.head.take() {
+            self.consume(head.next);
+        }
+        loop {
+            let (bytes, at_end) = match &self.feed {
+                Feed::Mapped(map) => (usize::try_from(self.position).ok().and_then(|at| map.get(at..))?, true),
+                Feed::Stream(window) => (window.bytes(), window.at_end()),
+                Feed::Closed => return None,
+            };
+            let mut context = Context {
+                offset: self.position,
+                at_end,
+                file: self.file,
+                last_frame: self.last_frame,
+                summary: &mut self.summary,
+                interfaces,
+                packet_comments: &mut self.packet_comments,
+            };
+            match self.decoder.step(bytes, &mut context) {
+                Step::Record(head) => {
+                    self.head = Some(head);
+                    return Some(head.ts);
+                }
+                Step::Skip(length) => self.consume(length),
+                Step::Need(length) => self.fill(length),
+                Step::End(fault) => {
+                    self.finish(fault);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Hands out the current record under its number in the merged input.
+    #[inline]
+    pub(super) fn deliver(&mut self, frame: FrameNo) -> Option<Record<'m, '_>> {
+        let head = self.head?;
+        self.last_frame = frame;
+        self.summary.packets += 1;
+        self.summary.bytes += (head.end - head.start) as u64;
+        if !self.packet_comments.is_empty() {
+            self.hand_over_comments(frame);
+        }
+        let bytes = match &self.feed {
+            Feed::Mapped(map) => {
+                let record = map.get(usize::try_from(self.position).ok()?..)?;
+                RecordBytes::Mapped(record.get(head.start..head.end)?)
+            }
+            Feed::Stream(window) => RecordBytes::Buffered(window.bytes().get(head.start..head.end)?),
+            Feed::Closed => return None,
+        };
+        Some(Record { ts: head.ts, frame, interface: head.interface, link: head.link, wire_len: head.wire_len, bytes })
+    }
+
+    #[inline]
+    fn consume(&mut self, length: usize) {
+        self.position += length as u64;
+        if let Feed::Stream(window) = &mut self.feed {
+            window.consume(length);
+        }
+    }
+
+    #[cold]
+    fn fill(&mut self, length: usize) {
+        if let Feed::Stream(window) = &mut self.feed {
+            window.fill(length);
+        }
+    }
+
+    #[cold]
+    fn hand_over_comments(&mut self, frame: FrameNo) {
+        for comment in self.packet_comments.drain(..) {
+            self.summary.comment(CommentSubject::Frame(frame), &comment);
+        }
+    }
+
+    /// Notes the end and lets the buffers go. A reader that failed is the cause where the decoder saw only the effect.
+    #[cold]
+    fn finish(&mut self, fault: Option<(u64, Fault)>) {
+        let failure = match &self.feed {
+            Feed::Stream(window) => window.failure().cloned().map(|fault| (self.position, fault)),
+            Feed::Mapped(_) | Feed::Closed => None,
+        };
+        if let Some((offset, fault)) = failure.or(fault) {
+            let place = self.summary.place(self.last_frame, offset, fault);
+            self.summary.ended(place);
+        }
+        if matches!(self.feed, Feed::Mapped(_)) {
+            self.progress.add(self.position);
+        }
+        self.feed = Feed::Closed;
+    }
+}

@@ -1,0 +1,224 @@
+//! Classic pcap: microseconds, nanoseconds, Kuznetzov's patch, either byte order.
+//!
+//! In: the bytes from the file header on. Out: a [`Step`] for each record.
+//! Never: trust in a record length beyond the bytes at hand.
+//!
+//! The format is that of <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-04.html>.
+
+#![forbid(unsafe_code)]
+
+use super::decode::{Context, Head, InterfaceNames, MAX_PACKET, Search, Step};
+use super::format::{ByteOrder, FileFormat};
+use crate::packet::LinkType;
+use crate::time::{NANOS_PER_SEC, Timestamp};
+
+/// Bytes of the file header (section 4).
+pub(super) const FILE_HEADER: usize = 24;
+
+/// tcpdump's MAXIMUM_SNAPLEN: a longer record is believed only if a good one follows, whatever the snap length.
+const USUAL_MAX: u32 = 262_144;
+
+/// Records of one file are this close to each other in time, in seconds, or one of them is taken for damage. It
+/// matters only where something else is wrong too.
+const NEAR: u32 = 30 * 86_400;
+
+/// So many good headers in a row end a search.
+const CHAIN: usize = 3;
+
+/// The walk over one file, from its header on.
+#[derive(Clone)]
+pub(super) struct Pcap {
+    order: ByteOrder,
+    /// Bytes of a record header.
+    header: usize,
+    /// Nanoseconds in a unit of the second timestamp field.
+    unit: i64,
+    /// Records up to this length need no second look.
+    usual: u32,
+    link: LinkType,
+    interface: u32,
+    last_seconds: Option<u32>,
+    state: State,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    FileHeader,
+    Records,
+    Searching(Search),
+}
+
+/// A record header (section 5), of which Kuznetzov's eight more bytes are not needed.
+#[derive(Clone, Copy)]
+struct RecordHeader {
+    seconds: u32,
+    fraction: u32,
+    captured: u32,
+    original: u32,
+}
+
+impl Pcap {
+    pub(super) const fn new(format: FileFormat, order: ByteOrder) -> Self {
+        let nanos = matches!(format, FileFormat::PcapNanos);
+        Self {
+            order,
+            header: if matches!(format, FileFormat::PcapModified) { 24 } else { 16 },
+            unit: if nanos { 1 } else { 1000 },
+            usual: USUAL_MAX,
+            link: LinkType::NULL,
+            interface: 0,
+            last_seconds: None,
+            state: State::FileHeader,
+        }
+    }
+
+    #[inline]
+    pub(super) fn step(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Step {
+        if !matches!(self.state, State::Records) {
+            return self.file_header_or_search(bytes, context);
+        }
+        let Some(record) = self.record_header(bytes) else {
+            return context.need(self.header, bytes.len());
+        };
+        let end = self.header + record.captured as usize;
+        // The one branch of an ordinary record; everything else is behind it.
+        if record.captured > self.usual
+            || record.captured > record.original
+            || record.original == 0
+            || end > bytes.len()
+        {
+            return self.second_look(record, bytes, context);
+        }
+        self.accept(record, end)
+    }
+
+    #[inline]
+    fn accept(&mut self, record: RecordHeader, end: usize) -> Step {
+        self.last_seconds = Some(record.seconds);
+        // Cannot overflow: both factors are below 2^32 and 10^9, and the sum stays below 2^63.
+        let nanos = i64::from(record.seconds) * NANOS_PER_SEC + i64::from(record.fraction) * self.unit;
+        Step::Record(Head {
+            ts: Timestamp::from_nanos(nanos),
+            interface: self.interface,
+            link: self.link,
+            wire_len: record.original.max(record.captured),
+            start: self.header,
+            end,
+            next: end,
+        })
+    }
+
+    #[inline]
+    fn record_header(&self, bytes: &[u8]) -> Option<RecordHeader> {
+        if bytes.len() < self.header {
+            return None;
+        }
+        let bytes = bytes.first_chunk::<16>()?;
+        let order = self.order;
+        Some(RecordHeader {
+            seconds: order.u32_at(bytes, 0)?,
+            fraction: order.u32_at(bytes, 4)?,
+            captured: order.u32_at(bytes, 8)?,
+            original: order.u32_at(bytes, 12)?,
+        })
+    }
+
+    /// A record that is unusually long, ends behind the bytes at hand or contradicts itself: there are writers that
+    /// do so, and the bytes that follow decide.
+    #[cold]
+    fn second_look(&mut self, record: RecordHeader, bytes: &[u8], context: &mut Context<'_>) -> Step {
+        let captured = record.captured as usize;
+        if captured > MAX_PACKET {
+            return self.search(context, "a record longer than 16 MiB");
+        }
+        let end = self.header + captured;
+        let nothing = record.seconds == 0 && record.fraction == 0 && captured == 0 && record.original == 0;
+        if nothing {
+            return self.search(context, "a record header of zeros");
+        }
+        if !context.at_end && bytes.len() < end + self.header {
+            return Step::Need(end + self.header);
+        }
+        if end > bytes.len() {
+            if self.is_good(record, self.last_seconds) {
+                return context.need(end, bytes.len());
+            }
+            return self.search(context, "a record that ends behind the end of the file");
+        }
+        let rest = bytes.get(end..).unwrap_or_default();
+        let goes_on = match self.record_header(rest) {
+            None => true,
+            Some(next) => next.captured as usize <= MAX_PACKET && next.seconds.abs_diff(record.seconds) <= NEAR,
+        };
+        if goes_on { self.accept(record, end) } else { self.search(context, "a record header that cannot be") }
+    }
+
+    fn search(&mut self, context: &mut Context<'_>, fault: &'static str) -> Step {
+        let (search, step) = Search::begin(context, fault);
+        self.state = State::Searching(search);
+        step
+    }
+
+    #[cold]
+    fn file_header_or_search(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Step {
+        let State::Searching(mut search) = self.state else {
+            return self.file_header(bytes, context);
+        };
+        let at_end = context.at_end;
+        match search.go_on(bytes, context, |at| self.is_chain(bytes.get(at..).unwrap_or_default(), at_end)) {
+            Ok(0) => {
+                self.state = State::Records;
+                self.step(bytes, context)
+            }
+            Ok(distance) => {
+                self.state = State::Records;
+                Step::Skip(distance)
+            }
+            Err(step) => {
+                self.state = State::Searching(search);
+                step
+            }
+        }
+    }
+
+    /// Three good headers in a row, or one after which the file properly ends.
+    fn is_chain(&self, mut bytes: &[u8], at_end: bool) -> bool {
+        let mut before = self.last_seconds;
+        for _ in 0..CHAIN {
+            let Some(record) = self.record_header(bytes).filter(|&record| self.is_good(record, before)) else {
+                return false;
+            };
+            let Some(rest) = bytes.get(self.header + record.captured as usize..) else {
+                return false;
+            };
+            if at_end && rest.is_empty() {
+                return true;
+            }
+            before = Some(record.seconds);
+            bytes = rest;
+        }
+        true
+    }
+
+    /// A header that nothing speaks against: used where there is reason for doubt.
+    fn is_good(&self, record: RecordHeader, before: Option<u32>) -> bool {
+        record.original > 0
+            && record.original as usize <= MAX_PACKET
+            && record.captured <= record.original
+            && record.captured <= self.usual
+            && i64::from(record.fraction) * self.unit < NANOS_PER_SEC
+            && before.is_none_or(|seconds| seconds.abs_diff(record.seconds) <= NEAR)
+    }
+
+    fn file_header(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Step {
+        let (Some(snap_len), Some(link)) = (self.order.u32_at(bytes, 16), self.order.u32_at(bytes, 20)) else {
+            return context.need(FILE_HEADER, bytes.len());
+        };
+        // The upper half has the FCS length and reserved bits (section 4); the link type is the lower half.
+        self.link = LinkType(link as u16);
+        self.usual = snap_len.clamp(USUAL_MAX, MAX_PACKET as u32);
+        self.interface = context.interface(self.link, snap_len, InterfaceNames::default());
+        self.state = State::Records;
+        Step::Skip(FILE_HEADER)
+    }
+}
