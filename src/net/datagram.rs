@@ -148,7 +148,7 @@ pub struct FiveTuple {
 }
 
 /// The facts of the record and of the IP header that every datagram and segment carries along.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Carrier {
     /// Capture time of the (last) record that carried it.
     pub ts: Timestamp,

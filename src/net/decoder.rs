@@ -64,11 +64,10 @@ impl Decoder {
     /// Calls `sink` for what the record carried: at most once, but for 802.11 aggregates, which hold several packets.
     #[inline]
     pub fn packet(&mut self, packet: &RawPacket<'_>, mut sink: impl FnMut(Unit<'_>)) -> Verdict {
-        if let Some(unit) = plain_ipv4(packet) {
-            sink(unit);
-            return Verdict::Delivered;
+        match plain_ipv4(packet, &mut sink) {
+            Some(()) => Verdict::Delivered,
+            None => self.walk(packet, &mut sink),
         }
-        self.walk(packet, &mut sink)
     }
 
     /// The tunnels that [`FiveTuple::tunnel`] counts.
@@ -93,9 +92,10 @@ impl Decoder {
 }
 
 /// Ethernet II, IPv4 without options and fragments, UDP or TCP: most records of most captures, in a straight line.
-/// Whatever is unusual in the slightest is left to [`Decoder::walk`], which gives the same answer for these.
+/// Whatever is unusual in the slightest is left to [`Decoder::walk`], which gives the same answer for these. `Some`
+/// where the sink was called; it is called in here because a unit on its way through an `Option` would be copied.
 #[inline(always)]
-fn plain_ipv4<'a>(packet: &RawPacket<'a>) -> Option<Unit<'a>> {
+fn plain_ipv4(packet: &RawPacket<'_>, sink: &mut impl FnMut(Unit<'_>)) -> Option<()> {
     let data = packet.data;
     let head = data.first_chunk::<42>()?;
     let [macs @ .., 0x08, 0x00] = head.first_chunk::<14>()? else { return None };
@@ -105,7 +105,10 @@ fn plain_ipv4<'a>(packet: &RawPacket<'a>) -> Option<Unit<'a>> {
         return None;
     }
     let total_len = usize::from(u16::from_be_bytes([ip[2], ip[3]]));
-    let carrier = Carrier {
+    let end = 14 + total_len;
+    let src_port = u16::from_be_bytes([head[34], head[35]]);
+    let dst_port = u16::from_be_bytes([head[36], head[37]]);
+    let carrier = || Carrier {
         ts: packet.ts,
         frame: packet.frame,
         ip_len: total_len as u32,
@@ -115,25 +118,19 @@ fn plain_ipv4<'a>(packet: &RawPacket<'a>) -> Option<Unit<'a>> {
         link_tag: LinkTag::new(packet.interface).mix_macs(*macs).value(),
     };
     let flow = |transport| FiveTuple {
-        src: Endpoint {
-            addr: Addr::v4([ip[12], ip[13], ip[14], ip[15]]),
-            port: u16::from_be_bytes([head[34], head[35]]),
-        },
-        dst: Endpoint {
-            addr: Addr::v4([ip[16], ip[17], ip[18], ip[19]]),
-            port: u16::from_be_bytes([head[36], head[37]]),
-        },
+        src: Endpoint { addr: Addr::v4([ip[12], ip[13], ip[14], ip[15]]), port: src_port },
+        dst: Endpoint { addr: Addr::v4([ip[16], ip[17], ip[18], ip[19]]), port: dst_port },
         transport,
         tunnel: TunnelId(0),
     };
-    let end = 14 + total_len;
     match ip[9] {
         protocol::UDP => {
-            let flow = flow(Transport::Udp);
-            let udp_len = usize::from(u16::from_be_bytes([head[38], head[39]]));
-            let payload = data.get(42..34 + udp_len)?;
-            let ordinary = 34 + udp_len <= end && !tunnel::maybe_tunnel_ports(flow.src.port, flow.dst.port);
-            ordinary.then_some(Unit::Datagram(Datagram { carrier, flow, missing: 0, payload }))
+            let udp_end = 34 + usize::from(u16::from_be_bytes([head[38], head[39]]));
+            let payload = data.get(42..udp_end)?;
+            if udp_end > end || tunnel::is_port(src_port) || tunnel::is_port(dst_port) {
+                return None;
+            }
+            sink(Unit::Datagram(Datagram { carrier: carrier(), flow: flow(Transport::Udp), missing: 0, payload }));
         }
         protocol::TCP => {
             let tcp: &[u8; 20] = data.get(34..end)?.first_chunk()?;
@@ -142,10 +139,11 @@ fn plain_ipv4<'a>(packet: &RawPacket<'a>) -> Option<Unit<'a>> {
                 return None;
             }
             let payload = data.get(34 + header_len..end)?;
-            Some(Unit::Segment(segment(carrier, flow(Transport::Tcp), tcp, 0, payload)))
+            sink(Unit::Segment(segment(carrier(), flow(Transport::Tcp), tcp, 0, payload)));
         }
-        _ => None,
+        _ => return None,
     }
+    Some(())
 }
 
 #[inline(always)]
@@ -352,3 +350,6 @@ fn flow(header: &IpHeader, src_port: u16, dst_port: u16, transport: Transport, p
         tunnel: place.tunnel,
     }
 }
+
+#[cfg(test)]
+mod tests;

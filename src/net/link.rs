@@ -286,7 +286,7 @@ fn frame_relay_nlpid<'a>(link: &mut Link, cut: Cut<'a>) -> Opened<'a> {
 }
 
 /// True where an ether type that is read here stands in its place.
-fn begins_as_ethernet(cut: Cut<'_>) -> bool {
+pub(super) fn begins_as_ethernet(cut: Cut<'_>) -> bool {
     matches!(
         cut.u16_at(12),
         Some(

@@ -5,7 +5,7 @@
 
 use super::cut::Cut;
 use super::datagram::{TunnelId, TunnelKind, TunnelLayer};
-use super::link::ether_type;
+use super::link::{begins_as_ethernet, ether_type};
 use super::verdict::{OtherReason, Verdict};
 use std::collections::HashMap;
 
@@ -82,21 +82,30 @@ const GTP_U: u16 = 2152;
 /// RFC 4380, section 2.7.
 const TEREDO: u16 = 3544;
 
-/// A bit for each tunnel port modulo 64: most ports are told from all of them by one test.
-const SIEVE: u64 =
-    1 << (VXLAN % 64) | 1 << (VXLAN_LINUX % 64) | 1 << (GENEVE % 64) | 1 << (GTP_U % 64) | 1 << (TEREDO % 64);
+/// The ports at places of their own, so that one comparison tells whether a port is among them; VXLAN also at the
+/// places that are free, where no lookup of it comes.
+const PORTS: [u16; 16] = {
+    let mut table = [VXLAN; 16];
+    table[place(VXLAN_LINUX)] = VXLAN_LINUX;
+    table[place(GENEVE)] = GENEVE;
+    table[place(GTP_U)] = GTP_U;
+    table[place(TEREDO)] = TEREDO;
+    table
+};
 
-/// False where neither port is one of a tunnel; true now and then for others.
 #[inline]
-pub(super) fn maybe_tunnel_ports(src: u16, dst: u16) -> bool {
-    (SIEVE >> (src % 64) | SIEVE >> (dst % 64)) & 1 != 0
+const fn place(port: u16) -> usize {
+    (port >> 3) as usize % 16
+}
+
+/// True for a port on which tunnels run.
+#[inline]
+pub(super) fn is_port(port: u16) -> bool {
+    PORTS[place(port)] == port
 }
 
 /// The tunnel in a UDP payload, where one of the ports is its port and the content fits.
 pub(super) fn in_udp(src: u16, dst: u16, payload: Cut<'_>) -> Option<Tunnel<'_>> {
-    if !maybe_tunnel_ports(src, dst) {
-        return None;
-    }
     [dst, src].into_iter().find_map(|port| match port {
         VXLAN | VXLAN_LINUX => vxlan(payload),
         GENEVE => geneve(payload),
@@ -106,16 +115,19 @@ pub(super) fn in_udp(src: u16, dst: u16, payload: Cut<'_>) -> Option<Tunnel<'_>>
     })
 }
 
-/// RFC 7348, section 5: only the I flag, everything reserved zero; or the group policy extension that Linux and others
-/// write, with its G flag, its D and A bits and the group.
+/// RFC 7348, section 5: the I flag, and something that looks like Ethernet, as some senders do not keep the reserved
+/// bytes zero; or the group policy extension that Linux and others write, with its G flag and D and A bits. That one
+/// begins as an RTP packet may, so nothing else may be set.
 fn vxlan(payload: Cut<'_>) -> Option<Tunnel<'_>> {
+    let content = payload.after(8);
     let vni = match *payload.bytes().first_chunk::<8>()? {
         [0x08, 0, 0, 0, a, b, c, 0] => [0, a, b, c],
-        [0x88, policy, _, _, a, b, c, 0] if policy & !0x48 == 0 => [0, a, b, c],
+        [0x08, _, _, _, a, b, c, _] if begins_as_ethernet(content) => [0, a, b, c],
+        [0x88, policy, _, _, a, b, c, 0] if policy & !0x48 == 0 && begins_as_ethernet(content) => [0, a, b, c],
         _ => return None,
     };
     let layer = TunnelLayer { kind: TunnelKind::Vxlan, id: u32::from_be_bytes(vni) };
-    Some(Tunnel { layer, ether_type: ether_type::ETHERNET, content: payload.after(8) })
+    Some(Tunnel { layer, ether_type: ether_type::ETHERNET, content })
 }
 
 /// RFC 8926, section 3.4: version 0, reserved bits zero.
