@@ -4,6 +4,7 @@
 //! Never: a look at what the payload means.
 
 pub mod datagram;
+pub mod filter;
 pub mod tcp;
 
 pub use datagram::{
