@@ -15,6 +15,7 @@ mod defrag;
 mod ip;
 mod link;
 mod wireless;
+pub mod filter;
 pub mod tcp;
 
 pub use datagram::{
