@@ -4,4 +4,5 @@
 //! the part that could not be read. Never: memory of another message, a panic, an allocation per RTP packet.
 
 pub mod channel_data;
+pub mod demux;
 pub mod stun;
