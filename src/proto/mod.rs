@@ -9,4 +9,5 @@ pub mod framing;
 #[cfg(feature = "analyzer")]
 pub mod sdp;
 pub mod channel_data;
+pub mod demux;
 pub mod stun;
