@@ -11,3 +11,5 @@ pub mod sdp;
 pub mod channel_data;
 pub mod demux;
 pub mod stun;
+#[cfg(feature = "analyzer")]
+pub mod dtls;
