@@ -77,14 +77,14 @@ fn trim_line(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// The first line of a SIP or RTSP message.
+/// The first line of a SIP, RTSP or HTTP message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartLine<'a> {
     /// A request.
     Request {
         /// Method, as written.
         method: &'a str,
-        /// Request-URI, as written.
+        /// Request-URI or request target, as written.
         uri: &'a str,
     },
     /// A response.

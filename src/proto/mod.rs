@@ -9,7 +9,11 @@ pub mod framing;
 #[cfg(feature = "analyzer")]
 pub mod header;
 #[cfg(feature = "analyzer")]
+pub mod http;
+#[cfg(feature = "analyzer")]
 pub mod multipart;
+#[cfg(feature = "analyzer")]
+pub mod rtsp;
 #[cfg(feature = "analyzer")]
 pub mod sdp;
 #[cfg(feature = "analyzer")]
