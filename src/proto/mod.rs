@@ -4,8 +4,17 @@
 //! the part that could not be read. Never: memory of another message, a panic, an allocation per RTP packet.
 
 pub mod rtp;
+#[cfg(feature = "analyzer")]
 pub mod framing;
 
+#[cfg(feature = "analyzer")]
+pub mod header;
+#[cfg(feature = "analyzer")]
+pub mod http;
+#[cfg(feature = "analyzer")]
+pub mod multipart;
+#[cfg(feature = "analyzer")]
+pub mod rtsp;
 #[cfg(feature = "analyzer")]
 pub mod sdp;
 pub mod channel_data;
@@ -13,3 +22,5 @@ pub mod demux;
 pub mod stun;
 #[cfg(feature = "analyzer")]
 pub mod dtls;
+#[cfg(feature = "analyzer")]
+pub mod sip;
