@@ -3,24 +3,24 @@
 //! In: the bytes of one message. Out: borrowed views and values, with a [`ParseError`](crate::bytes::ParseError) for
 //! the part that could not be read. Never: memory of another message, a panic, an allocation per RTP packet.
 
-pub mod rtp;
+pub mod channel_data;
+pub mod demux;
+#[cfg(feature = "analyzer")]
+pub mod dtls;
 #[cfg(feature = "analyzer")]
 pub mod framing;
-
 #[cfg(feature = "analyzer")]
-pub mod header;
+mod header;
 #[cfg(feature = "analyzer")]
 pub mod http;
 #[cfg(feature = "analyzer")]
-pub mod multipart;
+mod multipart;
+pub mod rtcp;
+pub mod rtp;
 #[cfg(feature = "analyzer")]
 pub mod rtsp;
 #[cfg(feature = "analyzer")]
 pub mod sdp;
-pub mod channel_data;
-pub mod demux;
-pub mod stun;
-#[cfg(feature = "analyzer")]
-pub mod dtls;
 #[cfg(feature = "analyzer")]
 pub mod sip;
+pub mod stun;
