@@ -8,8 +8,8 @@
 //! the ciphertext and the word is last (RFC 7714, section 9.2). The decision, in this order:
 //!
 //! 1. **Plain**: version 2, packet type 192 to 223, lengths that lead exactly to the end, padding on the last packet
-//!    alone and with a count that can be. RFC 3550, section 6.4.1, requires as much, so RTCP in clear that is whole never
-//!    fails here. SRTCP passes by accident only where ciphertext reads as headers: never with the usual 80-bit tag,
+//!    alone and with a count that can be. RFC 3550, section 6.4.1, requires as much, so RTCP in clear that is whole
+//!    never fails here. SRTCP passes by accident only where ciphertext reads as headers: never with the usual 80-bit tag,
 //!    which leaves a length that is no multiple of four; else below 2^-20 a datagram (version, type and a 16-bit length
 //!    have to be right). A first packet that fills its compound has the index word behind it, and its second byte would
 //!    have to be 192 to 223: an index above 2^22, which no session reaches.
