@@ -3,7 +3,7 @@
 //! In: the 16-bit profile and the words behind it. Out: identifiers with their bytes.
 //! Never: the meaning of an identifier, which the SDP's `extmap` gives (see [`extmap`](super::extmap)).
 
-use crate::bytes::{ParseError, Reader};
+use crate::bytes::ParseError;
 
 const LAYER: &str = "rtp extension";
 
@@ -45,7 +45,7 @@ impl<'a> Extension<'a> {
 
     /// Walks the elements; nothing in the forms that have none to read.
     pub fn elements(&self) -> Elements<'a> {
-        Elements { reader: Reader::new(LAYER, self.data), form: self.form(), done: false, error: None }
+        Elements { data: self.data, rest: self.data, form: self.form(), error: None }
     }
 
     /// The bytes of the first element with this identifier.
@@ -63,12 +63,13 @@ pub struct Element<'a> {
     pub data: &'a [u8],
 }
 
-/// Walks elements and stops for good at the first that cannot be read.
+/// Walks elements and stops for good at the first that cannot be read. On the path of every packet that carries a
+/// transport-wide sequence number, so it works on slices and builds an error only where there is one.
 #[derive(Clone, Debug)]
 pub struct Elements<'a> {
-    reader: Reader<'a>,
+    data: &'a [u8],
+    rest: &'a [u8],
     form: ExtensionForm,
-    done: bool,
     error: Option<ParseError>,
 }
 
@@ -78,57 +79,74 @@ impl<'a> Elements<'a> {
         self.error
     }
 
-    fn one_byte(&mut self) -> Result<Option<Element<'a>>, ParseError> {
-        while !self.reader.is_empty() {
-            let before = self.reader;
-            let head = self.reader.u8()?;
+    #[inline]
+    fn one_byte(&mut self) -> Option<Element<'a>> {
+        loop {
+            let (&head, behind) = self.rest.split_first()?;
             let (id, len) = (head >> 4, usize::from(head & 0x0f) + 1);
-            match (id, len) {
-                (0, 1) => continue,
-                // Section 4.2: the walk ends here, and what came before counts.
-                (0, _) => return Err(before.invalid("identifier 0 with a length")),
-                (15, _) => return Ok(None),
-                _ => return Ok(Some(Element { id, data: self.reader.take(len)? })),
+            if head == 0 {
+                self.rest = behind;
+                continue;
             }
+            return match id {
+                // Section 4.2: the walk ends at either, and what came before counts.
+                0 => self.fail(ParseError::invalid(LAYER, self.offset_of(self.rest), "identifier 0 with a length")),
+                15 => {
+                    self.rest = &[];
+                    None
+                }
+                _ => self.element(id, len, behind),
+            };
         }
-        Ok(None)
     }
 
-    fn two_byte(&mut self) -> Result<Option<Element<'a>>, ParseError> {
-        while !self.reader.is_empty() {
-            let id = self.reader.u8()?;
-            if id != 0 {
-                let len = usize::from(self.reader.u8()?);
-                return Ok(Some(Element { id, data: self.reader.take(len)? }));
+    #[inline]
+    fn two_byte(&mut self) -> Option<Element<'a>> {
+        loop {
+            let (&id, behind) = self.rest.split_first()?;
+            if id == 0 {
+                self.rest = behind;
+                continue;
             }
+            return match behind.split_first() {
+                Some((&len, behind)) => self.element(id, usize::from(len), behind),
+                None => self.fail(ParseError::short(LAYER, self.offset_of(behind), 1, 0)),
+            };
         }
-        Ok(None)
+    }
+
+    #[inline]
+    fn element(&mut self, id: u8, len: usize, at: &'a [u8]) -> Option<Element<'a>> {
+        match at.split_at_checked(len) {
+            Some((data, behind)) => {
+                self.rest = behind;
+                Some(Element { id, data })
+            }
+            None => self.fail(ParseError::short(LAYER, self.offset_of(at), len, at.len())),
+        }
+    }
+
+    const fn offset_of(&self, rest: &[u8]) -> usize {
+        self.data.len() - rest.len()
+    }
+
+    #[cold]
+    fn fail(&mut self, error: ParseError) -> Option<Element<'a>> {
+        self.rest = &[];
+        self.error = Some(error);
+        None
     }
 }
 
 impl<'a> Iterator for Elements<'a> {
     type Item = Element<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Element<'a>> {
-        if self.done {
-            return None;
-        }
-        let element = match self.form {
+        match self.form {
             ExtensionForm::OneByte => self.one_byte(),
             ExtensionForm::TwoByte { .. } => self.two_byte(),
-            ExtensionForm::Encrypted | ExtensionForm::Profile => Ok(None),
-        };
-        match element {
-            Ok(Some(element)) => Some(element),
-            Ok(None) => {
-                self.done = true;
-                None
-            }
-            Err(error) => {
-                self.done = true;
-                self.error = Some(error);
-                None
-            }
+            ExtensionForm::Encrypted | ExtensionForm::Profile => None,
         }
     }
 }

@@ -12,7 +12,7 @@ pub mod payload;
 pub mod payload_type;
 pub mod video;
 
-use crate::bytes::{ParseError, Reader};
+use crate::bytes::ParseError;
 use extension::Extension;
 use std::fmt;
 
@@ -172,15 +172,14 @@ impl<'a> RtpPacket<'a> {
 
     /// The header extension (RFC 3550, section 5.3.1), cut to what is there. `None` where the X bit is clear or the
     /// four bytes of the extension's own header are missing.
+    #[inline]
     pub fn extension(&self) -> Option<Extension<'a>> {
         if !self.header.has_extension() {
             return None;
         }
         let start = FIXED_HEADER_LEN + 4 * self.header.csrc_count();
-        let mut reader = Reader::new(LAYER, self.bytes.get(start..self.header_len())?);
-        let profile = reader.u16().ok()?;
-        reader.skip(2).ok()?;
-        Some(Extension { profile, data: reader.rest() })
+        let (&[p0, p1, _, _], data) = self.bytes.get(start..self.header_len())?.split_first_chunk::<4>()?;
+        Some(Extension { profile: u16::from_be_bytes([p0, p1]), data })
     }
 
     /// Everything behind the header: payload and padding in clear, or ciphertext and authentication tag.

@@ -1,6 +1,7 @@
 //! What the first bytes of a video payload in clear say about key frames, and about the codec itself.
 //!
-//! In: the payload of one packet, without padding. Out: `None` wherever the bytes leave it open.
+//! In: the payload of one packet, without padding and taken out of RED, in which browsers may wrap video too.
+//! Out: `None` wherever the bytes leave it open.
 //! Never: reassembly of a frame; a word about an encrypted payload.
 
 /// Video codecs whose payload formats are known here.
