@@ -178,25 +178,20 @@ fn logical_line(block: &[u8]) -> usize {
     }
 }
 
-/// Cuts at a separator outside quotes and angle brackets, and trims the pieces; empty ones are left out.
+/// Cuts at a separator outside quotes and angle brackets, and trims the pieces; empty ones are left out. From a quote on
+/// that never closes, quotes are letters like others.
 fn pieces(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(value);
+    let mut quotes_count = true;
     std::iter::from_fn(move || {
         loop {
             let whole = rest?;
-            let (mut quoted, mut escaped, mut bracketed) = (false, false, false);
-            let end = whole.iter().position(|byte| {
-                let was_escaped = std::mem::take(&mut escaped);
-                match byte {
-                    b'\\' if quoted => escaped = !was_escaped,
-                    b'"' if !was_escaped => quoted = !quoted,
-                    b'<' if !quoted => bracketed = true,
-                    b'>' if !quoted => bracketed = false,
-                    byte if *byte == separator => return !quoted && !bracketed,
-                    _ => {}
-                }
-                false
-            });
+            let mut end = separator_at(whole, separator, quotes_count);
+            if end == Err(Unclosed) {
+                quotes_count = false;
+                end = separator_at(whole, separator, quotes_count);
+            }
+            let end = end.ok().flatten();
             rest = end.and_then(|end| whole.get(end + 1..));
             let piece = whole.get(..end.unwrap_or(whole.len())).unwrap_or_default().trim_ascii();
             if !piece.is_empty() {
@@ -204,6 +199,27 @@ fn pieces(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
             }
         }
     })
+}
+
+/// A quote does not close.
+#[derive(PartialEq)]
+struct Unclosed;
+
+fn separator_at(value: &[u8], separator: u8, quotes_count: bool) -> Result<Option<usize>, Unclosed> {
+    let (mut quoted, mut escaped, mut bracketed) = (false, false, false);
+    let end = value.iter().position(|byte| {
+        let was_escaped = std::mem::take(&mut escaped);
+        match byte {
+            b'\\' if quoted => escaped = !was_escaped,
+            b'"' if quotes_count && !was_escaped => quoted = !quoted,
+            b'<' if !quoted => bracketed = true,
+            b'>' if !quoted => bracketed = false,
+            byte if *byte == separator => return !quoted && !bracketed,
+            _ => {}
+        }
+        false
+    });
+    if quoted && end.is_none() { Err(Unclosed) } else { Ok(end) }
 }
 
 /// The values of a comma-separated header (RFC 3261, section 7.3.1).
@@ -314,6 +330,14 @@ mod tests {
         let (first, parameters) = with_parameters(list[0].as_bytes());
         assert_eq!(text(first), r#""Doe, \"J;" <sip:j;x=1,2@h>"#);
         assert_eq!(parameters.value("TAG"), Some("1"));
+    }
+
+    #[test]
+    fn a_quote_that_never_closes_hides_nothing() {
+        let (address, parameters) = with_parameters(br#"\"arik\" <sip:a;b@h>;tag=6433"#);
+        assert_eq!((text(address), parameters.value("tag")), (r#"\"arik\" <sip:a;b@h>"#, Some("6433")));
+        let hostile = br#"\","#.repeat(20_000);
+        assert_eq!(comma_separated(&hostile).count(), 20_000);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! In: the bytes of one description, from a SIP, RTSP or HTTP body, a WebSocket message or a file; or a message that
 //! carries one somewhere inside ([`find_sdp`], [`find_candidates`]). Out: an owned, typed [`SessionDescription`], and
-//! beside it the verdict of a strict reader ([`strict`]). Owned, because descriptions are rare and are kept for as
+//! beside it the verdict of a strict reader ([`strict()`]). Owned, because descriptions are rare and are kept for as
 //! long as their session lives, long after the packet is gone.
 //! Never: a refusal of the whole for the sake of a part. What cannot be read stays as text, and
 //! [`SessionDescription::error`] says where the first such place is.
