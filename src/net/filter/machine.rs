@@ -114,18 +114,43 @@ impl Machine<'_> {
         loop {
             let instruction = instructions.get(counter)?;
             counter += 1;
-            match instruction.code & 0x07 {
-                CLASS_LD => self.a = self.load(instruction)?,
-                CLASS_LDX => self.x = self.load_index(instruction)?,
-                CLASS_ST => *self.memory.get_mut(instruction.k as usize)? = self.a,
-                CLASS_STX => *self.memory.get_mut(instruction.k as usize)? = self.x,
-                CLASS_ALU => self.a = self.compute(instruction)?,
-                CLASS_JMP => counter = counter.checked_add(self.jump(instruction)?)?,
-                CLASS_RET => return Some(if instruction.code & RETURN_A != 0 { self.a } else { instruction.k }),
-                _ if instruction.code & MISC_TXA != 0 => self.a = self.x,
-                _ => self.x = self.a,
+            match instruction.code {
+                // The instructions that filters are mostly made of, decoded in one step.
+                code::LD_H_ABS => self.a = self.half(instruction.k)?,
+                code::LD_B_ABS => self.a = self.packet.get(instruction.k as usize).copied()?.into(),
+                code::JMP_JEQ_K => {
+                    counter += usize::from(if self.a == instruction.k { instruction.jt } else { instruction.jf });
+                }
+                _ => {
+                    if let Some(returned) = self.step(instruction, &mut counter)? {
+                        return Some(returned);
+                    }
+                }
             }
         }
+    }
+
+    /// Any instruction. Gives the value where it is a return.
+    fn step(&mut self, instruction: &Instruction, counter: &mut usize) -> Option<Option<u32>> {
+        match instruction.code & 0x07 {
+            CLASS_LD => self.a = self.load(instruction)?,
+            CLASS_LDX => self.x = self.load_index(instruction)?,
+            CLASS_ST => *self.memory.get_mut(instruction.k as usize)? = self.a,
+            CLASS_STX => *self.memory.get_mut(instruction.k as usize)? = self.x,
+            CLASS_ALU => self.a = self.compute(instruction)?,
+            CLASS_JMP => *counter = counter.checked_add(self.jump(instruction)?)?,
+            CLASS_RET => {
+                return Some(Some(if instruction.code & RETURN_A != 0 { self.a } else { instruction.k }));
+            }
+            _ if instruction.code & MISC_TXA != 0 => self.a = self.x,
+            _ => self.x = self.a,
+        }
+        Some(None)
+    }
+
+    fn half(&self, offset: u32) -> Option<u32> {
+        let rest = self.packet.get(offset as usize..)?;
+        rest.first_chunk().map(|bytes| u16::from_be_bytes(*bytes).into())
     }
 
     fn load(&self, instruction: &Instruction) -> Option<u32> {
