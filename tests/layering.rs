@@ -170,7 +170,7 @@ fn forbidden(sources: &[Source], base: &str, table: &[(&str, &[&str])]) -> Vec<S
             let first = name.split("::").next().unwrap_or(&name);
             let is_layer = siblings.contains(first) || first == "rtcscope";
             let is_allowed = |entry: &&str| name == **entry || name.starts_with(&format!("{entry}::"));
-            if is_layer && first != own && !allowed.iter().any(|entry| is_allowed(entry)) {
+            if is_layer && first != own && !allowed.iter().any(is_allowed) {
                 complaints.push(format!("{} names {name}; {own} may name {allowed:?}", source.path));
             }
         }
