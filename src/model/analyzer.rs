@@ -184,6 +184,6 @@ impl Front {
 
     /// The input has ended.
     pub(crate) fn end(&mut self, mut sink: impl FrontSink) {
-        self.connections.end(&mut self.signalling, &mut sink);
+        self.extra_datagrams += self.connections.end(&mut self.signalling, &mut sink);
     }
 }

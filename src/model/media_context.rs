@@ -125,7 +125,7 @@ impl MediaContext {
         }
         for source in &media.attributes.sources {
             let entry = self.sources.entry(source.ssrc).or_default();
-            entry.cname = source.cname().map(str::to_owned).or(entry.cname.take());
+            entry.cname = source.cname.clone().or(entry.cname.take());
             entry.mid.clone_from(&mid);
         }
         for group in media.attributes.source_groups.iter().filter(|group| group.semantics == "FID") {

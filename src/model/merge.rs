@@ -104,16 +104,16 @@ impl<'a> Merge<'a> {
         let clock_rates = clock_rates(&streams);
 
         let mut packets = self.front.classes;
-        let mut other: BTreeMap<&'static str, u64> = BTreeMap::new();
+        let mut other: BTreeMap<String, u64> = BTreeMap::new();
         for (reason, count) in &self.front.other {
-            *other.entry(reason.as_str()).or_default() += count;
+            *other.entry(reason.to_string()).or_default() += count;
         }
         let mut flows = Vec::with_capacity(self.order.len());
         for place in &self.order {
             let tally = flow_classes.remove(place).unwrap_or_default();
             packets += &tally.classes;
             for (reason, count) in &tally.reasons {
-                *other.entry(reason).or_default() += count;
+                *other.entry((*reason).to_owned()).or_default() += count;
             }
             flows.push(self.flow_row(*place, tally));
         }

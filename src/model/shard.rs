@@ -321,21 +321,21 @@ impl Shard {
     fn rtcp(&mut self, message: &Inner<'_>) {
         let flow = &mut self.flows[message.flow as usize];
         let state = &mut flow.details().rtcp;
-        let class = match shape(message.payload) {
+        let class = match shape(message.payload, message.missing) {
             RtcpShape::Plain => {
                 state.compound(message.direction, &message.carrier, message.payload);
                 Class::Rtcp
             }
-            RtcpShape::Encrypted { .. } => {
+            RtcpShape::Encrypted(_) | RtcpShape::Authenticated(_) => {
                 state.encrypted(message.direction, message.payload);
                 Class::Srtcp
             }
             // A snap length cuts compounds short: what is there is still a report.
-            RtcpShape::Malformed if message.missing > 0 => {
+            RtcpShape::Malformed(_) if message.missing > 0 => {
                 state.compound(message.direction, &message.carrier, message.payload);
                 Class::Rtcp
             }
-            RtcpShape::Malformed => {
+            RtcpShape::Malformed(_) => {
                 flow.count_unknown("rtcp that contradicts itself");
                 return;
             }

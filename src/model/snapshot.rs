@@ -26,7 +26,7 @@ pub struct Snapshot {
     /// One class per packet or inner datagram.
     pub packets: ClassCounts,
     /// Why packets are `other`, and how many.
-    pub other: BTreeMap<&'static str, u64>,
+    pub other: BTreeMap<String, u64>,
     /// In order of their first frame.
     pub flows: Vec<FlowRow>,
     /// In order of their first frame.

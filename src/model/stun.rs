@@ -116,7 +116,7 @@ impl Transactions {
                 self.open(direction, carrier, message, Outcome::Indication);
                 None
             }
-            Class::Success | Class::Error => self.response(direction, carrier, message),
+            Class::SuccessResponse | Class::ErrorResponse => self.response(direction, carrier, message),
         }
     }
 
@@ -168,7 +168,7 @@ impl Transactions {
         known.response_frame = Some(carrier.frame);
         known.rtt_ms = Some(carrier.ts.millis_since(known.last_request_ts));
         known.latency_ms = Some(carrier.ts.millis_since(known.first_ts));
-        known.outcome = if message.class() == Class::Success { Outcome::Success } else { Outcome::Error };
+        known.outcome = if message.class() == Class::SuccessResponse { Outcome::Success } else { Outcome::Error };
         if let Some((code, reason)) = message.error_code() {
             known.error_code = Some(code);
             known.error_reason = Some(String::from_utf8_lossy(reason).into_owned());

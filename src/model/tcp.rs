@@ -21,8 +21,9 @@ const MAX_HELD: usize = 1 << 20;
 const MAX_UNKNOWN: usize = 4096;
 
 /// What a connection speaks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Speech {
+    #[default]
     Unknown,
     Turn,
     Rfc4571,
@@ -53,15 +54,6 @@ impl Speech {
     }
 }
 
-struct Talk {
-    connection: Connection,
-    speech: Speech,
-    held: [Vec<u8>; 2],
-    /// Bytes were lost before those held: the start of a message has to be found first.
-    astray: [bool; 2],
-    unknown_bytes: usize,
-}
-
 /// All connections.
 #[derive(Default)]
 pub(crate) struct Connections {
@@ -82,32 +74,61 @@ impl Connections {
         let mut class = Class::Other;
         match self.talk(&segment.flow) {
             Some(talk) => {
-                if talk.speech.is_framed() || segment.flags.has(TcpFlags::SYN) {
-                    talk.segment(segment, &mut |message, framing| {
-                        delivered += 1;
-                        hand_on(segment, message, framing, signalling, sink);
+                talk.carrier = Some(segment.carrier);
+                if talk.dialogue.speech.is_framed() || segment.flags.has(TcpFlags::SYN) {
+                    let Talk { connection, dialogue, .. } = talk;
+                    let forward = *connection.flow();
+                    connection.segment(segment, &mut |direction, event| {
+                        dialogue.event(direction, event, &mut |payload, framing| {
+                            delivered += 1;
+                            let flow = directed(&forward, direction);
+                            let datagram = Datagram { carrier: segment.carrier, flow, missing: 0, payload };
+                            hand_on(&datagram, framing, signalling, sink);
+                        });
                     });
                 }
                 if !segment.payload.is_empty() {
-                    class = talk.speech.class();
+                    class = talk.dialogue.speech.class();
                 }
             }
             None => self.untracked_segments += 1,
         }
         if delivered == 0 {
-            hand_on(segment, segment.payload, Framing::Opaque(class), signalling, sink);
+            let Segment { carrier, flow, missing, payload, .. } = *segment;
+            sink.datagram(&Datagram { carrier, flow, missing, payload }, Framing::Opaque(class));
             delivered = 1;
         }
         delivered
     }
 
+    /// The input has ended: what waited behind lost segments is handed on. Gives how many datagrams that were.
+    pub(crate) fn end(&mut self, signalling: &mut Signalling, sink: &mut impl FrontSink) -> u64 {
+        let mut delivered = 0;
+        for Talk { connection, dialogue, carrier } in &mut self.talks {
+            let Some(carrier) = *carrier else { continue };
+            let forward = *connection.flow();
+            connection.finish(&mut |direction, event| {
+                dialogue.event(direction, event, &mut |payload, framing| {
+                    delivered += 1;
+                    let datagram = Datagram { carrier, flow: directed(&forward, direction), missing: 0, payload };
+                    hand_on(&datagram, framing, signalling, sink);
+                });
+            });
+        }
+        delivered
+    }
+
     fn talk(&mut self, flow: &FiveTuple) -> Option<&mut Talk> {
-        let canonical = if flow.src <= flow.dst { *flow } else { FiveTuple { src: flow.dst, dst: flow.src, ..*flow } };
+        let canonical = if flow.src <= flow.dst { *flow } else { reversed(flow) };
         let index = match self.by_tuple.get(&canonical) {
             Some(index) => *index,
             None if self.talks.len() < MAX_CONNECTIONS => {
                 let index = self.talks.len() as u32;
-                self.talks.push(Talk::new(*flow));
+                self.talks.push(Talk {
+                    connection: Connection::new(*flow),
+                    dialogue: Dialogue::default(),
+                    carrier: None,
+                });
                 self.by_tuple.insert(canonical, index);
                 index
             }
@@ -117,48 +138,43 @@ impl Connections {
     }
 }
 
-fn hand_on(
-    segment: &Segment<'_>,
-    payload: &[u8],
-    framing: Framing,
-    signalling: &mut Signalling,
-    sink: &mut impl FrontSink,
-) {
-    let Carrier { .. } = segment.carrier;
-    let datagram = Datagram { carrier: segment.carrier, flow: segment.flow, missing: 0, payload };
-    if framing == Framing::Opaque(Class::Sip) && !payload.is_empty() {
-        signalling.datagram(&datagram, sink);
-    }
-    sink.datagram(&datagram, framing);
+fn reversed(flow: &FiveTuple) -> FiveTuple {
+    FiveTuple { src: flow.dst, dst: flow.src, ..*flow }
 }
 
-impl Talk {
-    fn new(flow: FiveTuple) -> Self {
-        Self {
-            connection: Connection::new(flow),
-            speech: Speech::Unknown,
-            held: [Vec::new(), Vec::new()],
-            astray: [false; 2],
-            unknown_bytes: 0,
-        }
-    }
-
-    fn segment(&mut self, segment: &Segment<'_>, message: &mut impl FnMut(&[u8], Framing)) {
-        let Self { connection, speech, held, astray, unknown_bytes } = self;
-        let mut state = Streams { speech, held, astray, unknown_bytes };
-        connection.segment(segment, &mut |direction, event| state.event(direction, event, message));
+fn directed(forward: &FiveTuple, direction: Direction) -> FiveTuple {
+    match direction {
+        Direction::Forward => *forward,
+        Direction::Reverse => reversed(forward),
     }
 }
 
-/// The part of a talk that the events of its connection change.
-struct Streams<'t> {
-    speech: &'t mut Speech,
-    held: &'t mut [Vec<u8>; 2],
-    astray: &'t mut [bool; 2],
-    unknown_bytes: &'t mut usize,
+fn hand_on(datagram: &Datagram<'_>, framing: Framing, signalling: &mut Signalling, sink: &mut impl FrontSink) {
+    if framing == Framing::Opaque(Class::Sip) {
+        signalling.datagram(datagram, sink);
+    }
+    sink.datagram(datagram, framing);
 }
 
-impl Streams<'_> {
+/// A connection and what is said on it.
+struct Talk {
+    connection: Connection,
+    dialogue: Dialogue,
+    /// Of the last segment: what the end of the input sets free is dated by it.
+    carrier: Option<Carrier>,
+}
+
+/// What both streams of a connection say.
+#[derive(Default)]
+struct Dialogue {
+    speech: Speech,
+    held: [Vec<u8>; 2],
+    /// Bytes were lost before those held: the start of a message has to be found first.
+    astray: [bool; 2],
+    unknown_bytes: usize,
+}
+
+impl Dialogue {
     fn event(&mut self, direction: Direction, event: StreamEvent<'_>, message: &mut impl FnMut(&[u8], Framing)) {
         let side = direction as usize;
         match event {
@@ -166,8 +182,8 @@ impl Streams<'_> {
                 self.held[side].clear();
                 self.astray[side] = !from_syn;
                 if from_syn && self.held.iter().all(Vec::is_empty) {
-                    *self.speech = Speech::Unknown;
-                    *self.unknown_bytes = 0;
+                    self.speech = Speech::Unknown;
+                    self.unknown_bytes = 0;
                 }
             }
             StreamEvent::Gap { .. } => {
@@ -205,8 +221,8 @@ impl Streams<'_> {
 
     /// RFC 6455, section 4.1: after the 101 the connection speaks WebSocket.
     fn watch_upgrade(&mut self, bytes: &[u8]) {
-        if *self.speech == Speech::Http && bytes.starts_with(b"HTTP/1.1 101") {
-            *self.speech = Speech::Websocket;
+        if self.speech == Speech::Http && bytes.starts_with(b"HTTP/1.1 101") {
+            self.speech = Speech::Websocket;
         }
     }
 
@@ -214,8 +230,8 @@ impl Streams<'_> {
     fn messages(&mut self, side: usize, bytes: &[u8], message: &mut impl FnMut(&[u8], Framing)) -> usize {
         let mut used = 0;
         while let Some(rest) = bytes.get(used..).filter(|rest| !rest.is_empty()) {
-            if *self.speech == Speech::Unknown {
-                *self.speech = self.recognise(rest);
+            if self.speech == Speech::Unknown {
+                self.speech = self.recognise(rest);
                 self.watch_upgrade(rest);
             }
             if self.astray[side] {
@@ -250,8 +266,8 @@ impl Streams<'_> {
             _ => Speech::Unknown,
         };
         if speech == Speech::Unknown {
-            *self.unknown_bytes += bytes.len();
-            if *self.unknown_bytes > MAX_UNKNOWN {
+            self.unknown_bytes += bytes.len();
+            if self.unknown_bytes > MAX_UNKNOWN {
                 return Speech::Foreign;
             }
         }
@@ -274,7 +290,7 @@ impl Streams<'_> {
             Frame::NeedMore => Next::More,
             Frame::NotThis => Next::Lost,
         };
-        match *self.speech {
+        match self.speech {
             Speech::Turn => match stun::frame(bytes) {
                 stun::Frame::Stun(len) | stun::Frame::ChannelData { len } => {
                     Next::Message { len, skip: 0, framing: Framing::Stream }

@@ -222,7 +222,7 @@ impl TurnState {
         let asked = self.pending.remove(&message.transaction_id());
         if self.allocations.is_empty() {
             // The capture began after the Allocate: a success tells that there is an allocation.
-            if message.class() != Class::Success || transaction.method == Method::ALLOCATE {
+            if message.class() != Class::SuccessResponse || transaction.method == Method::ALLOCATE {
                 return;
             }
             self.attempt(transaction.from, carrier);
@@ -234,7 +234,7 @@ impl TurnState {
         if let Some(realm) = message.attribute_bytes(AttributeType::REALM) {
             allocation.realm.get_or_insert_with(|| String::from_utf8_lossy(realm).into_owned());
         }
-        if message.class() == Class::Error {
+        if message.class() == Class::ErrorResponse {
             allocation.refused(carrier, message, transaction.method);
             return;
         }

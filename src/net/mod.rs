@@ -19,7 +19,7 @@ pub mod filter;
 pub mod tcp;
 
 pub use datagram::{
-    Addr, Datagram, Endpoint, FiveTuple, Segment, TcpFlags, Transport, TunnelId, TunnelKind, TunnelLayer,
+    Addr, Carrier, Datagram, Endpoint, FiveTuple, Segment, TcpFlags, Transport, TunnelId, TunnelKind, TunnelLayer,
 };
 pub use decoder::{Decoder, Limits};
 pub use defrag::FragmentStatistics;

@@ -1,9 +1,11 @@
 //! What the decoder says of a record: what it carried, or why nothing came out of it.
 //!
-//! In: nothing. Out: the types. Never: a reason in prose, so that callers can count by reason.
+//! In: nothing. Out: the types. Never: a reason without a variant of its own: callers count by reason.
 
 use crate::bytes::ParseError;
 use crate::net::{Datagram, Segment};
+use crate::packet;
+use std::fmt;
 
 /// One thing that a record carried (or completed, where it was the last fragment).
 ///
@@ -84,3 +86,31 @@ pub enum OtherReason {
     /// A link type that is not read.
     LinkType(u16),
 }
+
+/// As the report writes it.
+impl fmt::Display for OtherReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Arp => f.write_str("ARP"),
+            Self::Icmp => f.write_str("ICMP"),
+            Self::Igmp => f.write_str("IGMP"),
+            Self::Sctp => f.write_str("SCTP"),
+            Self::Esp => f.write_str("ESP"),
+            Self::NoNextHeader => f.write_str("IPv6 without a next header"),
+            Self::IpProtocol(number) => write!(f, "IP protocol {number}"),
+            Self::EtherType(number) => write!(f, "ether type 0x{number:04x}"),
+            Self::Llc => f.write_str("802.2 LLC"),
+            Self::PppProtocol(number) => write!(f, "PPP protocol 0x{number:04x}"),
+            Self::AddressFamily(number) => write!(f, "address family {number}"),
+            Self::Nlpid(number) => write!(f, "Frame Relay NLPID 0x{number:02x}"),
+            Self::MplsPayload => f.write_str("MPLS payload that is neither IP nor Ethernet"),
+            Self::WirelessControl => f.write_str("802.11 frame without data"),
+            Self::WirelessEncrypted => f.write_str("encrypted 802.11 frame"),
+            Self::WirelessFragment => f.write_str("part of a fragmented 802.11 frame"),
+            Self::WirelessDamaged => f.write_str("damaged 802.11 frame"),
+            Self::TunnelDepth => f.write_str("tunnels nested too deep"),
+            Self::LinkType(number) => write!(f, "link type {}", packet::LinkType(*number)),
+        }
+    }
+}
+
