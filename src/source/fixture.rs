@@ -1,5 +1,7 @@
 //! Builders of small capture files for the tests.
 
+#![forbid(unsafe_code)]
+
 use super::{CaptureFiles, FileSummary, Input, Interface, PacketSource};
 use crate::packet::LinkType;
 use std::io::Write as _;

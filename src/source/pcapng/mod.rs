@@ -245,6 +245,7 @@ impl Pcapng {
         if captured > MAX_PACKET {
             return skip_block(body, context, "a packet longer than 16 MiB");
         }
+        context.summary.packets_without_time += 1;
         *head = Head {
             ts: self.last,
             interface: interface.index,

@@ -71,6 +71,7 @@ fn a_simple_packet_has_the_first_interface_its_snap_length_and_the_time_before()
     .concat();
     let read = read(&file);
     assert_eq!(read.seconds(), [4, 4, 4]);
+    assert_eq!(read.file().packets_without_time, 2);
     assert_eq!((read.records[1].wire_len, read.records[1].data.len()), (1500, 62));
     assert_eq!(read.records[2].data, b"abc");
 }
