@@ -30,8 +30,8 @@ pub(super) const SEARCH_LIMIT: u64 = 64 << 20;
 /// What a decoder found at the start of the bytes that it was given.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// A record.
-    Record(Head),
+    /// A record, which was written to the caller's [`Head`].
+    Record,
     /// Nothing to hand on in the first so many bytes (at least one).
     Skip(usize),
     /// So many bytes are needed, or all that is left of the file. Never an answer to bytes that reach to the end.
@@ -41,6 +41,8 @@ pub(super) enum Step {
 }
 
 /// A record that was found: everything but its number, and where its bytes are.
+///
+/// Decoders write it in place, because an enum of this size would be copied twice for each packet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Head {
     pub(super) ts: Timestamp,
@@ -53,6 +55,19 @@ pub(super) struct Head {
     pub(super) end: usize,
     /// Start of the next record; inside the step's bytes or at their end.
     pub(super) next: usize,
+}
+
+impl Head {
+    /// Before the first record.
+    pub(super) const NONE: Head = Head {
+        ts: Timestamp::from_nanos(0),
+        interface: 0,
+        link: LinkType::NULL,
+        wire_len: 0,
+        start: 0,
+        end: 0,
+        next: 0,
+    };
 }
 
 /// Comments kept of one packet.
@@ -88,9 +103,7 @@ impl Context<'_> {
         match (self.at_end, have) {
             (false, _) => Step::Need(need),
             (true, 0) => Step::End(None),
-            (true, _) => {
-                Step::End(Some((self.offset, Fault::CutShort { need: need as u64, have: have as u64 })))
-            }
+            (true, _) => Step::End(Some((self.offset, Fault::CutShort { need: need as u64, have: have as u64 }))),
         }
     }
 
@@ -208,11 +221,11 @@ pub(super) enum Decoder {
 
 impl Decoder {
     #[inline]
-    pub(super) fn step(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Step {
+    pub(super) fn step(&mut self, bytes: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
         match self {
-            Decoder::Pcap(pcap) => pcap.step(bytes, context),
-            Decoder::Pcapng(pcapng) => pcapng.step(bytes, context),
-            Decoder::Snoop(snoop) => snoop.step(bytes, context),
+            Decoder::Pcap(pcap) => pcap.step(bytes, head, context),
+            Decoder::Pcapng(pcapng) => pcapng.step(bytes, head, context),
+            Decoder::Snoop(snoop) => snoop.step(bytes, head, context),
         }
     }
 }

@@ -29,7 +29,9 @@ pub(super) struct Lane<'m> {
     decoder: Decoder,
     /// Offset of the current record or, before there is one, of the next step.
     position: u64,
-    head: Option<Head>,
+    head: Head,
+    /// True while `head` is the record at `position`.
+    at_record: bool,
     last_frame: FrameNo,
     file: usize,
     pub(super) summary: FileSummary,
@@ -56,7 +58,8 @@ impl<'m> Lane<'m> {
             feed: Feed::Closed,
             decoder: opened.decoder(),
             position: 0,
-            head: None,
+            head: Head::NONE,
+            at_record: false,
             last_frame: FrameNo(0),
             file,
             summary: opened.summary(),
@@ -81,8 +84,9 @@ impl<'m> Lane<'m> {
     /// Goes on to the next record and tells its time.
     #[inline]
     pub(super) fn advance(&mut self, interfaces: &mut Interfaces) -> Option<Timestamp> {
-        if let Some(head) = self.head.take() {
-            self.consume(head.next);
+        if self.at_record {
+            self.at_record = false;
+            self.consume(self.head.next);
         }
         loop {
             let (bytes, at_end) = match &self.feed {
@@ -99,10 +103,10 @@ impl<'m> Lane<'m> {
                 interfaces,
                 packet_comments: &mut self.packet_comments,
             };
-            match self.decoder.step(bytes, &mut context) {
-                Step::Record(head) => {
-                    self.head = Some(head);
-                    return Some(head.ts);
+            match self.decoder.step(bytes, &mut self.head, &mut context) {
+                Step::Record => {
+                    self.at_record = true;
+                    return Some(self.head.ts);
                 }
                 Step::Skip(length) => self.consume(length),
                 Step::Need(length) => self.fill(length),
@@ -117,12 +121,15 @@ impl<'m> Lane<'m> {
     /// Hands out the current record under its number in the merged input.
     #[inline]
     pub(super) fn deliver(&mut self, frame: FrameNo) -> Option<Record<'m, '_>> {
-        let head = self.head?;
+        if !self.at_record {
+            return None;
+        }
+        let head = &self.head;
         self.last_frame = frame;
         self.summary.packets += 1;
         self.summary.bytes += (head.end - head.start) as u64;
         if !self.packet_comments.is_empty() {
-            self.hand_over_comments(frame);
+            hand_over_comments(&mut self.packet_comments, &mut self.summary, frame);
         }
         let bytes = match &self.feed {
             Feed::Mapped(map) => {
@@ -150,13 +157,6 @@ impl<'m> Lane<'m> {
         }
     }
 
-    #[cold]
-    fn hand_over_comments(&mut self, frame: FrameNo) {
-        for comment in self.packet_comments.drain(..) {
-            self.summary.comment(CommentSubject::Frame(frame), &comment);
-        }
-    }
-
     /// Notes the end and lets the buffers go. A reader that failed is the cause where the decoder saw only the effect.
     #[cold]
     fn finish(&mut self, fault: Option<(u64, Fault)>) {
@@ -172,5 +172,12 @@ impl<'m> Lane<'m> {
             self.progress.add(self.position);
         }
         self.feed = Feed::Closed;
+    }
+}
+
+#[cold]
+fn hand_over_comments(comments: &mut Vec<Vec<u8>>, summary: &mut FileSummary, frame: FrameNo) {
+    for comment in comments.drain(..) {
+        summary.comment(CommentSubject::Frame(frame), &comment);
     }
 }

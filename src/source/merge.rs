@@ -31,14 +31,8 @@ pub struct MergedReader<'m> {
 impl<'m> MergedReader<'m> {
     pub(super) fn new(files: &'m CaptureFiles) -> Self {
         let lanes = files.opened.iter().enumerate().map(|(file, opened)| Lane::awake(opened, file)).collect();
-        let mut reader = Self {
-            files,
-            lanes,
-            queue: BinaryHeap::new(),
-            out: None,
-            frames: 0,
-            interfaces: Interfaces::default(),
-        };
+        let mut reader =
+            Self { files, lanes, queue: BinaryHeap::new(), out: None, frames: 0, interfaces: Interfaces::default() };
         if reader.lanes.len() > 1 {
             reader.line_up();
         }

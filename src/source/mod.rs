@@ -24,6 +24,10 @@ mod snoop;
 mod summary;
 mod window;
 
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
 
 pub use error::{Fault, InputError, OpenError, Refusal};
 pub use format::{Compression, FileFormat};

@@ -141,7 +141,8 @@ impl Opened {
         reader.by_ref().take(4).read_to_end(&mut first)?;
         let compression = Compression::detect(&first);
         let progress = Progress::default();
-        let reader = Counted { inner: io::Cursor::new(first).chain(BufReader::new(reader)), progress: progress.clone() };
+        let reader =
+            Counted { inner: io::Cursor::new(first).chain(BufReader::new(reader)), progress: progress.clone() };
         let mut window = Window::new(reader, compression)?;
         let kind = Kind::of_window(&mut window)?;
         let content = Content::Once(Mutex::new(Some(window)), progress);

@@ -37,6 +37,8 @@ pub(super) struct Pcap {
     usual: u32,
     link: LinkType,
     interface: u32,
+    /// Up to version 2.3 there were writers that put the original length first.
+    may_be_swapped: bool,
     last_seconds: Option<u32>,
     state: State,
 }
@@ -67,15 +69,16 @@ impl Pcap {
             usual: USUAL_MAX,
             link: LinkType::NULL,
             interface: 0,
+            may_be_swapped: false,
             last_seconds: None,
             state: State::FileHeader,
         }
     }
 
     #[inline]
-    pub(super) fn step(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Step {
+    pub(super) fn step(&mut self, bytes: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
         if !matches!(self.state, State::Records) {
-            return self.file_header_or_search(bytes, context);
+            return self.file_header_or_search(bytes, head, context);
         }
         let Some(record) = self.record_header(bytes) else {
             return context.need(self.header, bytes.len());
@@ -87,17 +90,17 @@ impl Pcap {
             || record.original == 0
             || end > bytes.len()
         {
-            return self.second_look(record, bytes, context);
+            return self.second_look(record, bytes, head, context);
         }
-        self.accept(record, end)
+        self.accept(record, end, head)
     }
 
     #[inline]
-    fn accept(&mut self, record: RecordHeader, end: usize) -> Step {
+    fn accept(&mut self, record: RecordHeader, end: usize, head: &mut Head) -> Step {
         self.last_seconds = Some(record.seconds);
         // Cannot overflow: both factors are below 2^32 and 10^9, and the sum stays below 2^63.
         let nanos = i64::from(record.seconds) * NANOS_PER_SEC + i64::from(record.fraction) * self.unit;
-        Step::Record(Head {
+        *head = Head {
             ts: Timestamp::from_nanos(nanos),
             interface: self.interface,
             link: self.link,
@@ -105,7 +108,8 @@ impl Pcap {
             start: self.header,
             end,
             next: end,
-        })
+        };
+        Step::Record
     }
 
     #[inline]
@@ -115,18 +119,16 @@ impl Pcap {
         }
         let bytes = bytes.first_chunk::<16>()?;
         let order = self.order;
-        Some(RecordHeader {
-            seconds: order.u32_at(bytes, 0)?,
-            fraction: order.u32_at(bytes, 4)?,
-            captured: order.u32_at(bytes, 8)?,
-            original: order.u32_at(bytes, 12)?,
-        })
+        let (captured, original) = (order.u32_at(bytes, 8)?, order.u32_at(bytes, 12)?);
+        let swapped = self.may_be_swapped && captured > original;
+        let (captured, original) = if swapped { (original, captured) } else { (captured, original) };
+        Some(RecordHeader { seconds: order.u32_at(bytes, 0)?, fraction: order.u32_at(bytes, 4)?, captured, original })
     }
 
     /// A record that is unusually long, ends behind the bytes at hand or contradicts itself: there are writers that
     /// do so, and the bytes that follow decide.
     #[cold]
-    fn second_look(&mut self, record: RecordHeader, bytes: &[u8], context: &mut Context<'_>) -> Step {
+    fn second_look(&mut self, record: RecordHeader, bytes: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
         let captured = record.captured as usize;
         if captured > MAX_PACKET {
             return self.search(context, "a record longer than 16 MiB");
@@ -150,7 +152,7 @@ impl Pcap {
             None => true,
             Some(next) => next.captured as usize <= MAX_PACKET && next.seconds.abs_diff(record.seconds) <= NEAR,
         };
-        if goes_on { self.accept(record, end) } else { self.search(context, "a record header that cannot be") }
+        if goes_on { self.accept(record, end, head) } else { self.search(context, "a record header that cannot be") }
     }
 
     fn search(&mut self, context: &mut Context<'_>, fault: &'static str) -> Step {
@@ -160,7 +162,7 @@ impl Pcap {
     }
 
     #[cold]
-    fn file_header_or_search(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Step {
+    fn file_header_or_search(&mut self, bytes: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
         let State::Searching(mut search) = self.state else {
             return self.file_header(bytes, context);
         };
@@ -168,7 +170,7 @@ impl Pcap {
         match search.go_on(bytes, context, |at| self.is_chain(bytes.get(at..).unwrap_or_default(), at_end)) {
             Ok(0) => {
                 self.state = State::Records;
-                self.step(bytes, context)
+                self.step(bytes, head, context)
             }
             Ok(distance) => {
                 self.state = State::Records;
@@ -216,6 +218,8 @@ impl Pcap {
         };
         // The upper half has the FCS length and reserved bits (section 4); the link type is the lower half.
         self.link = LinkType(link as u16);
+        let version = (self.order.u16_at(bytes, 4), self.order.u16_at(bytes, 6));
+        self.may_be_swapped = matches!(version, (Some(2), Some(0..=3)));
         self.usual = snap_len.clamp(USUAL_MAX, MAX_PACKET as u32);
         self.interface = context.interface(self.link, snap_len, InterfaceNames::default());
         self.state = State::Records;

@@ -36,7 +36,7 @@ impl Snoop {
         Some(Self { link, interface: None })
     }
 
-    pub(super) fn step(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Step {
+    pub(super) fn step(&mut self, bytes: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
         let Some(interface) = self.interface else {
             self.interface = Some(context.interface(self.link, 0, InterfaceNames::default()));
             return Step::Skip(FILE_HEADER);
@@ -57,7 +57,7 @@ impl Snoop {
         }
         // Counted from the start of the capture, so the last one is the sum.
         context.summary.counted_drops = Some(u64::from(drops));
-        Step::Record(Head {
+        *head = Head {
             ts: Timestamp::from_parts(i64::from(seconds), i64::from(micros) * 1000),
             interface,
             link: self.link,
@@ -65,7 +65,8 @@ impl Snoop {
             start: RECORD_HEADER,
             end,
             next: length,
-        })
+        };
+        Step::Record
     }
 }
 

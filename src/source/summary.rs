@@ -26,6 +26,8 @@ pub struct FileSummary {
     pub packets: u64,
     /// Captured bytes of those records, without record headers.
     pub bytes: u64,
+    /// Those of them that have no time of their own (pcapng Simple Packet Blocks) and got that of the one before.
+    pub packets_without_time: u64,
     /// True where the end is missing.
     pub truncated: bool,
     /// Where and why reading ended before the end of the file.
@@ -108,6 +110,7 @@ impl FileSummary {
             link_types: Vec::new(),
             packets: 0,
             bytes: 0,
+            packets_without_time: 0,
             truncated: false,
             end: None,
             damage: Vec::new(),

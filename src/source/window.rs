@@ -34,10 +34,6 @@ impl<'m> Window<'m> {
         Ok(Self { reader, compression, buffer: Vec::new(), start: 0, end: 0, ended: false, failure: None })
     }
 
-    pub(super) const fn compression(&self) -> Compression {
-        self.compression
-    }
-
     /// The bytes at hand.
     pub(super) fn bytes(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()

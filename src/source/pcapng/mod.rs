@@ -70,9 +70,9 @@ impl Pcapng {
     }
 
     #[inline]
-    pub(super) fn step(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Step {
+    pub(super) fn step(&mut self, bytes: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
         if let Some(search) = self.search {
-            return self.go_on_searching(search, bytes, context);
+            return self.go_on_searching(search, bytes, head, context);
         }
         let Some((kind, total)) = self.block_header(bytes) else {
             return self.no_block_header(bytes, context);
@@ -87,7 +87,11 @@ impl Pcapng {
             return self.search(context, "a block whose two lengths differ");
         }
         let body = bytes.get(8..total - 4).unwrap_or_default();
-        if kind == ENHANCED_PACKET { self.enhanced_packet(body, context) } else { self.other_block(kind, body, context) }
+        if kind == ENHANCED_PACKET {
+            self.enhanced_packet(body, head, context)
+        } else {
+            self.other_block(kind, body, head, context)
+        }
     }
 
     /// Type and length of the block; a section header changes the byte order first.
@@ -132,19 +136,25 @@ impl Pcapng {
     }
 
     #[inline]
-    fn enhanced_packet(&mut self, body: &[u8], context: &mut Context<'_>) -> Step {
+    fn enhanced_packet(&mut self, body: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
         let order = self.order;
         let Some(fields) = body.first_chunk::<20>() else {
             return skip_block(body, context, "an Enhanced Packet Block shorter than its fields");
         };
         let field = |at| order.u32_at(fields, at).unwrap_or(0);
-        let packet = PacketFields { interface: field(0), high: field(4), low: field(8), captured: field(12), original: field(16) };
-        self.packet(packet, body, context)
+        let packet = PacketFields {
+            interface: field(0),
+            high: field(4),
+            low: field(8),
+            captured: field(12),
+            original: field(16),
+        };
+        self.packet(packet, body, head, context)
     }
 
     /// A packet block with the fields of section 4.3, which lie before byte 20 of the body.
     #[inline]
-    fn packet(&mut self, packet: PacketFields, body: &[u8], context: &mut Context<'_>) -> Step {
+    fn packet(&mut self, packet: PacketFields, body: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
         let Some(interface) = self.interfaces.get(packet.interface as usize) else {
             return skip_block(body, context, "a packet of an interface that is not described");
         };
@@ -153,7 +163,7 @@ impl Pcapng {
         if captured > MAX_PACKET || end > body.len() {
             return skip_block(body, context, "a packet longer than its block");
         }
-        let head = Head {
+        *head = Head {
             ts: interface.clock.at(packet.high, packet.low),
             interface: interface.index,
             link: interface.link,
@@ -167,18 +177,18 @@ impl Pcapng {
         if body.len() - end >= 4 {
             notes::packet(body.get(end.next_multiple_of(4)..).unwrap_or_default(), self.order, context);
         }
-        Step::Record(head)
+        Step::Record
     }
 
-    fn other_block(&mut self, kind: u32, body: &[u8], context: &mut Context<'_>) -> Step {
+    fn other_block(&mut self, kind: u32, body: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
         match kind {
             SECTION => {
                 self.interfaces.clear();
                 notes::section(body, self.order, context);
             }
             INTERFACE_DESCRIPTION => return self.interface_description(body, context),
-            OBSOLETE_PACKET => return self.obsolete_packet(body, context),
-            SIMPLE_PACKET => return self.simple_packet(body, context),
+            OBSOLETE_PACKET => return self.obsolete_packet(body, head, context),
+            SIMPLE_PACKET => return self.simple_packet(body, head, context),
             NAME_RESOLUTION => notes::names(body, self.order, context),
             INTERFACE_STATISTICS => self.interface_statistics(body, context),
             DECRYPTION_SECRETS => notes::secrets(body, self.order, context),
@@ -214,12 +224,18 @@ impl Pcapng {
         }
         let link = LinkType(link);
         let index = context.interface(link, snap_len, names);
-        self.interfaces.push(SectionInterface { index, link, snap_len, clock: Clock::new(resolution, offset), dropped: 0 });
+        self.interfaces.push(SectionInterface {
+            index,
+            link,
+            snap_len,
+            clock: Clock::new(resolution, offset),
+            dropped: 0,
+        });
         Step::Skip(body.len() + FRAME)
     }
 
     /// Section 4.4: no interface (it is the first), no time, and no captured length but the snap length and the block.
-    fn simple_packet(&mut self, body: &[u8], context: &mut Context<'_>) -> Step {
+    fn simple_packet(&mut self, body: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
         let (Some(original), Some(interface)) = (self.order.u32_at(body, 0), self.interfaces.first()) else {
             return skip_block(body, context, "a Simple Packet Block without a length or an interface");
         };
@@ -229,7 +245,8 @@ impl Pcapng {
         if captured > MAX_PACKET {
             return skip_block(body, context, "a packet longer than 16 MiB");
         }
-        Step::Record(Head {
+        context.summary.packets_without_time += 1;
+        *head = Head {
             ts: self.last,
             interface: interface.index,
             link: interface.link,
@@ -237,11 +254,12 @@ impl Pcapng {
             start: 8 + 4,
             end: 8 + 4 + captured,
             next: body.len() + FRAME,
-        })
+        };
+        Step::Record
     }
 
     /// Appendix A: as the enhanced one, but a 16-bit interface and a 16-bit drop count in place of the first field.
-    fn obsolete_packet(&mut self, body: &[u8], context: &mut Context<'_>) -> Step {
+    fn obsolete_packet(&mut self, body: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
         /// The drop count where it is not known.
         const UNKNOWN: u16 = 0xffff;
         let order = self.order;
@@ -262,7 +280,7 @@ impl Pcapng {
             let sum = context.summary.counted_drops.unwrap_or(0);
             context.summary.counted_drops = Some(sum.saturating_add(drops.into()));
         }
-        self.packet(packet, body, context)
+        self.packet(packet, body, head, context)
     }
 
     /// Section 4.6. The counts are sums since the start of the capture, so the last block of an interface holds.
@@ -281,11 +299,17 @@ impl Pcapng {
     }
 
     #[cold]
-    fn go_on_searching(&mut self, mut search: Search, bytes: &[u8], context: &mut Context<'_>) -> Step {
+    fn go_on_searching(
+        &mut self,
+        mut search: Search,
+        bytes: &[u8],
+        head: &mut Head,
+        context: &mut Context<'_>,
+    ) -> Step {
         match search.go_on(bytes, context, |at| self.is_block(bytes.get(at..).unwrap_or_default())) {
             Ok(distance) => {
                 self.search = None;
-                if distance == 0 { self.step(bytes, context) } else { Step::Skip(distance) }
+                if distance == 0 { self.step(bytes, head, context) } else { Step::Skip(distance) }
             }
             Err(step) => {
                 self.search = Some(search);
@@ -302,12 +326,8 @@ impl Pcapng {
         let (Some(kind), Some(total)) = (order.u32_at(bytes, 0), order.u32_at(bytes, 4)) else { return false };
         let known = matches!(
             kind,
-            SECTION
-                | INTERFACE_DESCRIPTION..=ENHANCED_PACKET
-                | SYSTEMD_JOURNAL
-                | DECRYPTION_SECRETS
-                | CUSTOM
-                | CUSTOM_NOT_COPIED
+            SECTION | INTERFACE_DESCRIPTION
+                ..=ENHANCED_PACKET | SYSTEMD_JOURNAL | DECRYPTION_SECRETS | CUSTOM | CUSTOM_NOT_COPIED
         );
         let length = total as usize;
         known
