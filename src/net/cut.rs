@@ -82,7 +82,14 @@ impl LinkTag {
         self.mix(u64::from_be_bytes([a, b, c, d, e, f, g, h])).mix(u64::from(u32::from_be_bytes([i, j, k, l])))
     }
 
+    /// A VLAN tag's control information.
+    #[inline]
+    pub(super) fn mix_vlan(self, tci: u16) -> Self {
+        self.mix(u64::from(tci) | 1 << 16)
+    }
+
     /// Any link header.
+    #[inline]
     pub(super) fn mix_bytes(self, bytes: &[u8]) -> Self {
         bytes.chunks(8).fold(self, |tag, chunk| {
             let mut word = [0; 8];

@@ -5,17 +5,16 @@
 //! that fragments wait for one another).
 
 use super::cut::{Cut, LinkTag};
-use super::datagram::{
-    Addr, Carrier, Datagram, Endpoint, FiveTuple, Segment, TcpFlags, Transport, TunnelId, TunnelKind, TunnelLayer,
-};
+use super::datagram::{Carrier, Datagram, Endpoint, FiveTuple, Transport, TunnelId, TunnelKind, TunnelLayer};
 use super::defrag::{self, Arrival, FragmentPool, FragmentStatistics};
 use super::ip::{self, Fragment, IpHeader, IpPayload, protocol};
 use super::link::{Inside, Link};
+use super::plain;
 use super::tunnel::{self, Tunnel, TunnelTable};
 use super::verdict::{OtherReason, Unit, Verdict};
 use super::wireless;
 use crate::bytes::ParseError;
-use crate::packet::{FrameNo, LinkType, RawPacket};
+use crate::packet::{FrameNo, RawPacket};
 use crate::time::Timestamp;
 
 /// What a decoder may keep.
@@ -64,9 +63,9 @@ impl Decoder {
     /// Calls `sink` for what the record carried: at most once, but for 802.11 aggregates, which hold several packets.
     #[inline]
     pub fn packet(&mut self, packet: &RawPacket<'_>, mut sink: impl FnMut(Unit<'_>)) -> Verdict {
-        match plain_ipv4(packet, &mut sink) {
+        match plain::ethernet_ipv4(packet, &mut sink) {
             Some(()) => Verdict::Delivered,
-            None => self.walk(packet, &mut sink),
+            None => self.other(packet, &mut sink),
         }
     }
 
@@ -80,82 +79,22 @@ impl Decoder {
         self.fragments.statistics()
     }
 
-    /// Every record that is not the common one.
+    /// Every record that is not the most common one.
     #[inline(never)]
+    fn other(&mut self, packet: &RawPacket<'_>, sink: &mut dyn FnMut(Unit<'_>)) -> Verdict {
+        match plain::usual(packet, sink) {
+            Some(()) => Verdict::Delivered,
+            None => self.walk(packet, sink),
+        }
+    }
+
+    /// Header by header, whatever there is.
     fn walk(&mut self, packet: &RawPacket<'_>, sink: &mut dyn FnMut(Unit<'_>)) -> Verdict {
         let mut link = Link::new(LinkTag::new(packet.interface));
         let inside = link.open(packet.link, Cut::new(packet.data, packet.wire_len as usize));
         let mut walk = Walk { decoder: self, sink, ts: packet.ts, frame: packet.frame };
         let result = inside.and_then(|inside| walk.inside(inside, link, Place::default()));
         result.err().unwrap_or(Verdict::Delivered)
-    }
-}
-
-/// Ethernet II, IPv4 without options and fragments, UDP or TCP: most records of most captures, in a straight line.
-/// Whatever is unusual in the slightest is left to [`Decoder::walk`], which gives the same answer for these. `Some`
-/// where the sink was called; it is called in here because a unit on its way through an `Option` would be copied.
-#[inline(always)]
-fn plain_ipv4(packet: &RawPacket<'_>, sink: &mut impl FnMut(Unit<'_>)) -> Option<()> {
-    let data = packet.data;
-    let head = data.first_chunk::<42>()?;
-    let [macs @ .., 0x08, 0x00] = head.first_chunk::<14>()? else { return None };
-    let ip: &[u8; 20] = head[14..].first_chunk()?;
-    let unfragmented = (ip[6] & 0x3f) | ip[7] == 0;
-    if packet.link != LinkType::ETHERNET || ip[0] != 0x45 || !unfragmented {
-        return None;
-    }
-    let total_len = usize::from(u16::from_be_bytes([ip[2], ip[3]]));
-    let end = 14 + total_len;
-    let src_port = u16::from_be_bytes([head[34], head[35]]);
-    let dst_port = u16::from_be_bytes([head[36], head[37]]);
-    let carrier = || Carrier {
-        ts: packet.ts,
-        frame: packet.frame,
-        ip_len: total_len as u32,
-        ip_id: Some(u16::from_be_bytes([ip[4], ip[5]])),
-        ttl: ip[8],
-        traffic_class: ip[1],
-        link_tag: LinkTag::new(packet.interface).mix_macs(*macs).value(),
-    };
-    let flow = |transport| FiveTuple {
-        src: Endpoint { addr: Addr::v4([ip[12], ip[13], ip[14], ip[15]]), port: src_port },
-        dst: Endpoint { addr: Addr::v4([ip[16], ip[17], ip[18], ip[19]]), port: dst_port },
-        transport,
-        tunnel: TunnelId(0),
-    };
-    match ip[9] {
-        protocol::UDP => {
-            let udp_end = 34 + usize::from(u16::from_be_bytes([head[38], head[39]]));
-            let payload = data.get(42..udp_end)?;
-            if udp_end > end || tunnel::is_port(src_port) || tunnel::is_port(dst_port) {
-                return None;
-            }
-            sink(Unit::Datagram(Datagram { carrier: carrier(), flow: flow(Transport::Udp), missing: 0, payload }));
-        }
-        protocol::TCP => {
-            let tcp: &[u8; 20] = data.get(34..end)?.first_chunk()?;
-            let header_len = usize::from(tcp[12] >> 4) * 4;
-            if header_len < 20 {
-                return None;
-            }
-            let payload = data.get(34 + header_len..end)?;
-            sink(Unit::Segment(segment(carrier(), flow(Transport::Tcp), tcp, 0, payload)));
-        }
-        _ => return None,
-    }
-    Some(())
-}
-
-#[inline(always)]
-fn segment<'a>(carrier: Carrier, flow: FiveTuple, tcp: &[u8; 20], missing: u32, payload: &'a [u8]) -> Segment<'a> {
-    Segment {
-        carrier,
-        flow,
-        seq: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
-        ack: u32::from_be_bytes([tcp[8], tcp[9], tcp[10], tcp[11]]),
-        flags: TcpFlags(tcp[13]),
-        missing,
-        payload,
     }
 }
 
@@ -325,7 +264,7 @@ impl Walk<'_, '_> {
         let dst_port = u16::from_be_bytes([head[2], head[3]]);
         let flow = flow(header, src_port, dst_port, Transport::Tcp, place);
         let carrier = self.carrier(header, link);
-        (self.sink)(Unit::Segment(segment(carrier, flow, head, payload.missing(), payload.bytes())));
+        (self.sink)(Unit::Segment(plain::segment(carrier, flow, head, payload.missing(), payload.bytes())));
         Ok(())
     }
 

@@ -78,6 +78,7 @@ impl Link {
             },
             LinkType::PPP_ETHER => self.pppoe(cut),
             LinkType::C_HDLC => self.cisco_hdlc(cut),
+            LinkType::FDDI => self.fddi(cut),
             LinkType::FRELAY => self.frame_relay(cut),
             LinkType::IEEE802_11 => wireless::frame(self, cut, false),
             LinkType::IEEE802_11_RADIOTAP => wireless::radiotap(self, cut),
@@ -141,9 +142,11 @@ impl Link {
 
     fn vlan<'a>(&mut self, cut: Cut<'a>) -> Opened<'a> {
         self.nest()?;
-        let [tci_high, tci_low, high, low] = *cut.head("vlan")?;
-        self.tag = self.tag.mix(u64::from(u16::from_be_bytes([tci_high, tci_low])) | 1 << 16);
-        self.type_or_length(u16::from_be_bytes([high, low]), cut.after(4))
+        let Some((tci, type_or_length, _)) = vlan_fields(cut.bytes()) else {
+            return Err(ParseError::short("vlan", 0, 4, cut.bytes().len()).into());
+        };
+        self.tag = self.tag.mix_vlan(tci);
+        self.type_or_length(type_or_length, cut.after(4))
     }
 
     /// RFC 3032; what is behind the labels is guessed from the first nibble, as routers do (RFC 4928).
@@ -204,6 +207,16 @@ impl Link {
         self.ether_type(u16::from_be_bytes([head[2], head[3]]), cut.after(4))
     }
 
+    /// Frame control and addresses; only frames of the LLC class hold anything for us (RFC 1390).
+    fn fddi<'a>(&mut self, cut: Cut<'a>) -> Opened<'a> {
+        let [control, macs @ ..] = *cut.head::<13>("fddi")?;
+        if control & 0xf0 != 0x50 {
+            return Err(OtherReason::Llc.into());
+        }
+        self.tag = self.tag.mix_macs(macs);
+        self.llc(cut.after(13))
+    }
+
     /// RFC 2427 behind a Q.922 address of two to four bytes, or Cisco's bare ether type.
     fn frame_relay<'a>(&mut self, cut: Cut<'a>) -> Opened<'a> {
         let address = cut.bytes().iter().take(4).position(|byte| byte & 1 != 0);
@@ -221,28 +234,25 @@ impl Link {
         }
     }
 
-    /// LINKTYPE_LINUX_SLL: packet type, ARPHRD type, address length, address, protocol.
     fn cooked<'a>(&mut self, cut: Cut<'a>) -> Opened<'a> {
-        let head = cut.head::<16>("linux cooked")?;
-        self.tag = self.tag.mix_bytes(&head[..14]);
-        self.cooked_protocol([head[14], head[15]], [head[2], head[3]], cut.after(16))
+        let (protocol, hardware, tag) = cooked_fields(cut.head("linux cooked")?, self.tag);
+        self.tag = tag;
+        self.cooked_protocol(protocol, hardware, cut.after(16))
     }
 
-    /// LINKTYPE_LINUX_SLL2: protocol, reserved, interface, ARPHRD type, packet type, address length, address.
     fn cooked_v2<'a>(&mut self, cut: Cut<'a>) -> Opened<'a> {
-        let head = cut.head::<20>("linux cooked v2")?;
-        self.tag = self.tag.mix_bytes(&head[2..]);
-        self.cooked_protocol([head[0], head[1]], [head[8], head[9]], cut.after(20))
+        let (protocol, hardware, tag) = cooked_v2_fields(cut.head("linux cooked v2")?, self.tag);
+        self.tag = tag;
+        self.cooked_protocol(protocol, hardware, cut.after(20))
     }
 
-    fn cooked_protocol<'a>(&mut self, protocol: [u8; 2], hardware: [u8; 2], cut: Cut<'a>) -> Opened<'a> {
-        // Where a monitoring wireless interface was among the captured ones (ARPHRD_IEEE80211 and _RADIOTAP).
-        match u16::from_be_bytes(hardware) {
-            801 => return wireless::frame(self, cut, false),
-            803 => return wireless::radiotap(self, cut),
+    fn cooked_protocol<'a>(&mut self, protocol: u16, hardware: u16, cut: Cut<'a>) -> Opened<'a> {
+        match hardware {
+            ARPHRD_IEEE80211 => return wireless::frame(self, cut, false),
+            ARPHRD_RADIOTAP => return wireless::radiotap(self, cut),
             _ => {}
         }
-        match u16::from_be_bytes(protocol) {
+        match protocol {
             // ETH_P_802_2: the frame had a length in the place of an ether type.
             0x0004 => self.llc(cut),
             other => self.ether_type(other, cut),
@@ -256,6 +266,38 @@ impl Link {
         }
         Ok(())
     }
+}
+
+/// Hardware types that Linux gives to monitoring wireless interfaces, which may be among those that are captured.
+const ARPHRD_IEEE80211: u16 = 801;
+const ARPHRD_RADIOTAP: u16 = 803;
+
+/// True where the protocol of a cooked header tells what follows it.
+#[inline]
+pub(super) fn is_wired(hardware: u16) -> bool {
+    !matches!(hardware, ARPHRD_IEEE80211 | ARPHRD_RADIOTAP)
+}
+
+/// LINKTYPE_LINUX_SLL: packet type, hardware type, address length, address, protocol. Gives protocol and hardware
+/// type.
+#[inline]
+pub(super) fn cooked_fields(head: &[u8; 16], tag: LinkTag) -> (u16, u16, LinkTag) {
+    let protocol = u16::from_be_bytes([head[14], head[15]]);
+    (protocol, u16::from_be_bytes([head[2], head[3]]), tag.mix_bytes(&head[..14]))
+}
+
+/// LINKTYPE_LINUX_SLL2: protocol, reserved, interface, hardware type, packet type, address length, address.
+#[inline]
+pub(super) fn cooked_v2_fields(head: &[u8; 20], tag: LinkTag) -> (u16, u16, LinkTag) {
+    let protocol = u16::from_be_bytes([head[0], head[1]]);
+    (protocol, u16::from_be_bytes([head[8], head[9]]), tag.mix_bytes(&head[2..]))
+}
+
+/// Control information and type of a VLAN tag, and what is behind it (IEEE 802.1Q, clause 9.6).
+#[inline]
+pub(super) fn vlan_fields(bytes: &[u8]) -> Option<(u16, u16, &[u8])> {
+    let ([tci_high, tci_low, high, low], inner) = bytes.split_first_chunk()?;
+    Some((u16::from_be_bytes([*tci_high, *tci_low]), u16::from_be_bytes([*high, *low]), inner))
 }
 
 /// Addresses of Cisco HDLC.

@@ -14,6 +14,7 @@ mod cut;
 mod defrag;
 mod ip;
 mod link;
+mod plain;
 mod wireless;
 pub mod filter;
 pub mod tcp;

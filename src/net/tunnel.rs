@@ -17,6 +17,8 @@ pub struct TunnelTable {
     /// By [`TunnelId`]; the first is the empty stack.
     stacks: Vec<Box<[TunnelLayer]>>,
     ids: HashMap<(TunnelId, TunnelLayer), TunnelId>,
+    /// The latest question and its answer: packets come in trains.
+    latest: Option<((TunnelId, TunnelLayer), TunnelId)>,
     overflows: u64,
 }
 
@@ -25,7 +27,7 @@ impl TunnelTable {
     pub const OVERFLOW: TunnelId = TunnelId(u32::MAX);
 
     pub(super) fn new(max_stacks: usize) -> Self {
-        Self { max_stacks, stacks: vec![Box::default()], ids: HashMap::new(), overflows: 0 }
+        Self { max_stacks, stacks: vec![Box::default()], ids: HashMap::new(), latest: None, overflows: 0 }
     }
 
     /// The tunnels of a stack from the outside in; none for `TunnelId(0)`, for [`TunnelTable::OVERFLOW`] and for ids
@@ -50,17 +52,28 @@ impl TunnelTable {
     }
 
     pub(super) fn enter(&mut self, outer: TunnelId, layer: TunnelLayer) -> TunnelId {
-        if let Some(id) = self.ids.get(&(outer, layer)) {
-            return *id;
+        let key = (outer, layer);
+        if let Some((latest, id)) = self.latest
+            && latest == key
+        {
+            return id;
         }
-        if outer == Self::OVERFLOW || self.len() >= self.max_stacks.min(u32::MAX as usize - 1) {
+        let Some(id) = self.ids.get(&key).copied().or_else(|| self.add(key)) else {
             self.overflows += 1;
             return Self::OVERFLOW;
+        };
+        self.latest = Some((key, id));
+        id
+    }
+
+    fn add(&mut self, (outer, layer): (TunnelId, TunnelLayer)) -> Option<TunnelId> {
+        if outer == Self::OVERFLOW || self.len() >= self.max_stacks {
+            return None;
         }
-        let id = TunnelId(self.stacks.len() as u32);
+        let id = TunnelId(u32::try_from(self.stacks.len()).ok().filter(|id| *id < Self::OVERFLOW.0)?);
         self.stacks.push(self.layers(outer).iter().copied().chain([layer]).collect());
         self.ids.insert((outer, layer), id);
-        id
+        Some(id)
     }
 }
 

@@ -1,7 +1,9 @@
 //! The decoder from the outside: whole records in, units and verdicts out.
 
 use super::*;
+use crate::net::datagram::TcpFlags;
 use crate::net::verdict::Unit;
+use crate::packet::LinkType;
 
 mod links;
 mod sample;
@@ -98,29 +100,39 @@ fn the_payload_is_a_slice_of_the_record() {
 fn the_straight_line_and_the_walk_agree() {
     let mut random = Random(7);
     let mut straight = 0;
-    for round in 0..4000 {
-        let transport = match round % 3 {
-            0 => tcp(5000, 6000, &[1, 1, 1, 1], &random.bytes(30)),
-            1 => udp(random.next() as u16, 6000, &random.bytes(30)),
-            _ => udp(5000, 4789, &random.bytes(30)),
+    for round in 0..12_000 {
+        let (protocol, transport) = match round % 3 {
+            0 => (6, tcp(5000, 6000, &[1, 1, 1, 1], &random.bytes(30))),
+            1 => (17, udp(random.next() as u16, 6000, &random.bytes(30))),
+            _ => (17, udp(5000, 4789, &random.bytes(30))),
         };
-        let mut data = ethernet(0x0800, &ipv4(if round % 3 == 0 { 6 } else { 17 }, &transport));
-        if round % 2 == 0 {
-            let position = random.next() as usize % 60;
+        let (ether_type, ip) = if random.next() & 1 == 0 {
+            (0x0800, ipv4(protocol, &transport))
+        } else {
+            (0x86dd, ipv6(protocol, &transport))
+        };
+        let (link, mut data) = links::usual(random.next() as usize, ether_type, &ip);
+        if random.next() & 1 == 0 {
+            let position = random.next() as usize % data.len();
             data[position] = random.next() as u8;
         }
         data.truncate(data.len() - usize::from(round % 5 == 0));
-        let packet = record(LinkType::ETHERNET, &data);
-        let (mut walked, mut plain) = (Vec::<Seen>::new(), Vec::<Seen>::new());
-        if plain_ipv4(&packet, &mut |unit| plain.push(unit.into())).is_some() {
-            straight += 1;
-            let verdict = Decoder::default().walk(&packet, &mut |unit| walked.push(unit.into()));
-            assert_eq!((verdict, plain), (Verdict::Delivered, walked), "{data:02x?}");
-        } else {
-            assert!(plain.is_empty());
+        let packet = record(link, &data);
+        let mut walked = Vec::<Seen>::new();
+        let verdict = Decoder::default().walk(&packet, &mut |unit| walked.push(unit.into()));
+        let (mut first, mut second) = (Vec::<Seen>::new(), Vec::<Seen>::new());
+        let first_took = plain::ethernet_ipv4(&packet, &mut |unit| first.push(unit.into())).is_some();
+        let second_took = plain::usual(&packet, &mut |unit| second.push(unit.into())).is_some();
+        for (took, plain) in [(first_took, first), (second_took, second)] {
+            if took {
+                straight += 1;
+                assert_eq!((verdict, &plain), (Verdict::Delivered, &walked), "{data:02x?}");
+            } else {
+                assert!(plain.is_empty());
+            }
         }
     }
-    assert!(straight > 1000, "{straight}");
+    assert!(straight > 4000, "{straight}");
 }
 
 #[test]
@@ -244,7 +256,7 @@ fn fragments_of_both_versions_are_put_together_in_any_order() {
     let v4: Vec<_> = [(1, 0..80), (1, 80..160), (0, 160..208)]
         .map(|(more, range)| {
             let mut packet = ipv4(17, &datagram[range.clone()]);
-            packet[6..8].copy_from_slice(&(more << 13 | range.start as u16 / 8).to_be_bytes());
+            packet[6..8].copy_from_slice(&((more << 13) | (range.start as u16 / 8)).to_be_bytes());
             packet
         })
         .into();

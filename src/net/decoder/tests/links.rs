@@ -18,6 +18,18 @@ fn wireless(control: [u8; 2], behind_addresses: &[u8], content: &[u8]) -> Vec<u8
     joined(&[&control, &[0, 0], &ADDRESSES, &[0x10, 0], behind_addresses, content])
 }
 
+/// One of the link headers that the straight line knows.
+pub(super) fn usual(choice: usize, ether_type: u16, ip: &[u8]) -> (LinkType, Vec<u8>) {
+    let [high, low] = ether_type.to_be_bytes();
+    match choice % 5 {
+        0 => (LinkType::ETHERNET, ethernet(ether_type, ip)),
+        1 => (LinkType::ETHERNET, ethernet(0x8100, &joined(&[&[0x20, 5, high, low], ip]))),
+        2 => (LinkType::ETHERNET, ethernet(0x88a8, &joined(&[&[0, 5, 0x81, 0, 0, 6, high, low], ip]))),
+        3 => (LinkType::LINUX_SLL, cooked(1, ether_type, ip)),
+        _ => (LinkType::LINUX_SLL2, cooked_v2(ether_type, ip)),
+    }
+}
+
 /// Each with [`hello`] inside.
 pub(super) fn wrapped() -> Vec<(LinkType, Vec<u8>)> {
     let ip = hello();
@@ -58,6 +70,7 @@ pub(super) fn wrapped() -> Vec<(LinkType, Vec<u8>)> {
         (LinkType::PPP_HDLC, joined(&[&[0xff, 3, 0, 0x21], &ip])),
         (LinkType::PPP_HDLC, joined(&[&[0x0f, 0, 8, 0], &ip])),
         (LinkType::C_HDLC, joined(&[&[0x8f, 0, 8, 0], &ip])),
+        (LinkType::FDDI, joined(&[&[0x50], &ADDRESSES[..12], &snap])),
         (LinkType::FRELAY, joined(&[&[0x18, 0x41, 3, 0xcc], &ip])),
         (LinkType::FRELAY, joined(&[&[0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0], &ip])),
         (LinkType::FRELAY, joined(&[&[0x18, 0x41, 8, 0], &ip])),
