@@ -1,1 +1,15 @@
-//! cli.
+//! The command line: what was typed, what is meant, and the wiring of source, model and view.
+//!
+//! In: arguments. Out: an exit code, data on standard output, everything else on standard error.
+//! Never: an analysis of its own.
+
+#![forbid(unsafe_code)]
+
+pub mod args;
+mod config;
+mod feed;
+mod output;
+mod progress;
+mod run;
+
+pub use run::main;

@@ -3,6 +3,7 @@
 //! In: a snapshot without findings, and the faults that decoding met. Out: findings, errors first.
 //! Never: a finding that no frame or count of the snapshot proves.
 
+use super::dtls::State;
 use super::finding::{Finding, Severity};
 use super::snapshot::Snapshot;
 use super::turn::AllocationEnd;
@@ -110,16 +111,17 @@ fn turn(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
 fn dtls(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
     for row in &snapshot.handshakes {
         let Some(alert) = &row.handshake.alert else { continue };
-        if row.handshake.state != super::dtls::HandshakeState::Alert {
+        if row.handshake.state != State::Alert {
             continue;
         }
+        let name = alert.alert.map_or_else(|| "an encrypted alert".to_owned(), |alert| alert.to_string());
         findings.push(Finding {
             code: "DTLS_ALERT",
             severity: Severity::Error,
-            summary: format!("{}: the DTLS handshake ended with the alert {}", row.flow, alert.name),
+            summary: format!("{}: the DTLS handshake ended with {name}", row.flow),
             explanation: "Without the handshake there are no SRTP keys, and no media.",
             advice: "Compare the certificate's fingerprint with a=fingerprint of the SDP, and the roles with a=setup.",
-            frames: vec![alert.frame],
+            frames: vec![alert.at.frame],
             subject: Some(row.flow.clone()),
         });
     }

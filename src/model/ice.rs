@@ -3,7 +3,6 @@
 //! In: each Binding request with ICE attributes and the transaction that its response completed.
 //! Out: [`PairSummary`]. Never: SDP, other pairs, or who won; that takes the whole session.
 
-use super::flow::Direction;
 use super::stun::{Outcome, Transaction};
 use crate::net::Carrier;
 use crate::packet::FrameNo;
@@ -138,11 +137,6 @@ impl PairState {
         }
     }
 
-    /// True where any check was seen.
-    pub(crate) fn is_used(&self) -> bool {
-        self.checks > 0
-    }
-
     /// True where a check was answered.
     pub(crate) fn is_valid(&self) -> bool {
         self.rtt.samples > 0
@@ -168,10 +162,5 @@ impl PairState {
             consent_missed: self.consent_checks.saturating_sub(self.consent_answers),
             consent_longest_gap_ms: self.longest_gap_ms,
         })
-    }
-
-    /// Who sends checks in `direction` and who answers, for the report: the first to check is the local side.
-    pub(crate) const fn local_direction() -> Direction {
-        Direction::Forward
     }
 }

@@ -6,8 +6,9 @@
 use super::analyzer::{Front, Options};
 use super::capture::CaptureFacts;
 use super::class::{Class, ClassCounts};
+use super::dtls;
 use super::finding_rules;
-use super::flow::{Direction, Flow, Origin, Peer};
+use super::flow::{Direction, Flow, Origin};
 use super::media_context::{Format, MediaContexts};
 use super::rtp_stream::{ClockSource, StreamFigures};
 use super::shard::{Shard, StreamEntry};
@@ -15,7 +16,7 @@ use super::snapshot::{
     AllocationRow, CaptureSummary, FlowRow, HandshakeRow, PairRow, RtcpRow, Snapshot, StreamKind, StreamRow,
     TransactionRow,
 };
-use crate::net::{Endpoint, FiveTuple, Transport, TunnelLayer};
+use crate::net::{Endpoint, FiveTuple, TunnelLayer};
 use crate::packet::FrameNo;
 use crate::proto::rtp::Ssrc;
 use crate::proto::rtp::payload_type::{MediaKind, PayloadRole, static_payload_type};
@@ -187,7 +188,7 @@ impl<'a> Merge<'a> {
             return encrypted > plain;
         }
         if let Some(details) = &flow.details
-            && (details.dtls.offers_srtp() || details.ice.is_valid())
+            && (is_dtls_srtp(details) || details.ice.is_valid())
         {
             return true;
         }
@@ -364,13 +365,18 @@ impl<'a> Merge<'a> {
     fn handshakes(&self) -> Vec<HandshakeRow> {
         self.details()
             .flat_map(|(place, flow, details)| {
-                details.dtls.summaries().into_iter().map(move |handshake| {
-                    let client = if handshake.client_is_forward { Direction::Forward } else { Direction::Backward };
+                details.dtls.handshakes().map(move |handshake| {
+                    // Where nobody can be told to be the client, it is whoever sent first.
+                    let client = match handshake.client {
+                        Some(dtls::Direction::BToA) => Direction::Backward,
+                        Some(dtls::Direction::AToB) | None => Direction::Forward,
+                    };
                     HandshakeRow {
                         flow: self.id(place),
                         client: flow.sender(client),
                         server: flow.receiver(client),
-                        handshake,
+                        sdp_fingerprint: "no-sdp",
+                        handshake: handshake.clone(),
                     }
                 })
             })
@@ -409,6 +415,15 @@ impl<'a> Merge<'a> {
         }
         faults
     }
+}
+
+/// A handshake that negotiates SRTP keys (RFC 5764): the client offers profiles, and the server did not leave them out
+/// where its answer can be read.
+fn is_dtls_srtp(details: &super::flow::Details) -> bool {
+    details.dtls.handshakes().any(|handshake| {
+        let hello_unseen = handshake.client_hello.is_none();
+        handshake.srtp_profile.is_some() || !handshake.offer.srtp_profiles.is_empty() || hello_unseen
+    })
 }
 
 /// Classes of one flow with its streams counted in.
@@ -479,41 +494,4 @@ fn clock_rates(streams: &[(Place, StreamRow)]) -> BTreeMap<u32, u32> {
         rates.entry(row.ssrc).and_modify(|known| *known = known.filter(|other| *other == rate)).or_insert(Some(rate));
     }
     rates.into_iter().filter_map(|(ssrc, rate)| Some((ssrc, rate?))).collect()
-}
-
-impl Peer {
-    /// As the report writes it: an address, or the channel where the binding was not captured.
-    pub fn text(&self) -> String {
-        match self {
-            Peer::Address(endpoint) => endpoint.to_string(),
-            Peer::Channel(number) => format!("channel 0x{number:04x}"),
-        }
-    }
-}
-
-impl Snapshot {
-    /// The rows of RTP, from the stream that fared worst: by loss, then by jitter.
-    pub fn worst_first(&self) -> Vec<&StreamRow> {
-        let mut rows: Vec<&StreamRow> = self.streams.iter().collect();
-        let badness = |row: &StreamRow| {
-            let sequence = &row.figures.sequence;
-            let lost = if sequence.expected == 0 { 0.0 } else { sequence.lost as f64 / sequence.expected as f64 };
-            (lost, row.figures.timing.jitter.map_or(0.0, |jitter| jitter.p95))
-        };
-        rows.sort_by(|a, b| {
-            let (a, b) = (badness(a), badness(b));
-            b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1))
-        });
-        rows
-    }
-}
-
-impl Transport {
-    /// The report's word.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Transport::Udp => "udp",
-            Transport::Tcp => "tcp",
-        }
-    }
 }

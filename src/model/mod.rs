@@ -24,3 +24,4 @@ pub mod snapshot;
 pub mod stun;
 mod tcp;
 pub mod turn;
+mod words;

@@ -4,6 +4,7 @@
 //! Never: the five-tuples of another shard, or memory beyond its bounds.
 
 use super::class::Class;
+use super::dtls;
 use super::flow::{Direction, Flow, Origin, Peer, Via};
 use super::rtp_stream::{PayloadClock, RtpStream, StreamPacket, relative_ms};
 use super::media_context::{Announcement, MediaContexts};
@@ -16,7 +17,6 @@ use crate::proto::rtp::RtpHeader;
 use crate::proto::stun::{self, AttributeType, Method};
 use crate::time::Timestamp;
 use hashbrown::{HashMap, HashTable};
-use std::hash::BuildHasher;
 
 /// Bounds of a shard; what is beyond is counted and not followed.
 const MAX_FLOWS: usize = 1 << 16;
@@ -312,7 +312,11 @@ impl Shard {
             Proposal::Dtls | Proposal::ProposedDtls => {
                 flow.count(Class::Dtls);
                 let Carrier { ts, frame, .. } = message.carrier;
-                flow.details().dtls.datagram(message.direction, ts, frame, message.payload);
+                let from = match message.direction {
+                    Direction::Forward => dtls::Direction::AToB,
+                    Direction::Backward => dtls::Direction::BToA,
+                };
+                flow.details().dtls.datagram(from, ts, frame, message.payload);
             }
             _ => self.rtcp(message),
         }

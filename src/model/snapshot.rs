@@ -2,19 +2,25 @@
 //!
 //! In: filled by the merge. Out: what every view reads. Never: a reference into the state, or formatted text.
 
-use super::capture::CaptureFacts;
-use super::class::ClassCounts;
-use super::dtls::HandshakeSummary;
-use super::finding::Finding;
-use super::flow::{Peer, Via};
-use super::ice::PairSummary;
-use super::rtcp::SenderSummary;
-use super::rtp_stream::StreamFigures;
-use super::signalling::SessionSummary;
-use super::stun::{Outcome, Transaction};
-use super::turn::{Allocation, AllocationEnd};
-use crate::net::{Endpoint, FragmentStatistics, Transport, TunnelLayer};
-use crate::packet::FrameNo;
+pub use super::capture::{CaptureFacts, Damage, FileFacts};
+pub use super::class::{Class, ClassCounts};
+pub use super::dtls::{AlertSeen, HandshakeSummary};
+pub use super::finding::{Finding, Severity};
+pub use super::flow::{Peer, Via};
+pub use super::ice::{PairStatus, PairSummary, Spread};
+pub use super::rtcp::{ReportPoint, RtcpCounts, SenderSummary};
+pub use super::rtp_stream::{
+    Clock, ClockSource, DeltaSummary, JitterSummary, SequenceSummary, StreamFigures, TimingSummary, TsharkSummary,
+};
+pub use super::signalling::{Described, SessionState, SessionSummary, Signal};
+pub use super::stun::{Outcome, Transaction};
+pub use super::words::{LossFigures, clock_source_name, utc_date};
+pub use super::turn::{Allocation, AllocationEnd, Channel, TurnError};
+pub use crate::net::{Endpoint, FragmentStatistics, Transport, TunnelKind, TunnelLayer};
+pub use crate::packet::FrameNo;
+pub use crate::proto::rtp::Ssrc;
+pub use crate::proto::sdp::{Media, SessionDescription};
+
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
@@ -239,6 +245,8 @@ pub struct HandshakeRow {
     pub client: Endpoint,
     /// The other side.
     pub server: Endpoint,
+    /// `match`, `mismatch`, or `no-sdp` where no description with a fingerprint belongs to it.
+    pub sdp_fingerprint: &'static str,
     /// The rest.
     pub handshake: HandshakeSummary,
 }

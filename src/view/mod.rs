@@ -1,1 +1,10 @@
-//! view.
+//! Formats a [`Snapshot`](crate::model::snapshot::Snapshot) for a person or a machine.
+//!
+//! In: a snapshot. Out: text, JSON, rows. Never: a decision, a figure that the snapshot does not hold.
+
+#![forbid(unsafe_code)]
+
+pub mod csv;
+pub mod json;
+pub mod ndjson;
+pub mod text;

@@ -72,6 +72,16 @@ impl Setup {
             _ => return None,
         })
     }
+
+    /// The word of the attribute.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Passive => "passive",
+            Self::ActPass => "actpass",
+            Self::HoldConn => "holdconn",
+        }
+    }
 }
 
 /// One key of `a=crypto` (RFC 4568, section 6.1).

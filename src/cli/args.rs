@@ -1,0 +1,119 @@
+//! What can be typed.
+//!
+//! In: nothing. Out: the clap types. Never: a value checked beyond its own text; that is [`super::config`]'s.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+/// Version and commit, for `--version`.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RTCSCOPE_COMMIT"), ")");
+
+/// Read captures of RTC traffic and explain them.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "rtcscope",
+    version = VERSION,
+    about,
+    long_about = "Reads captures of RTC traffic (STUN, TURN, ICE, DTLS, RTP, RTCP, SDP in SIP) and explains them.\n\n\
+        Files are pcap or pcapng, also inside gzip or zstd; `-` is standard input; folders and globs are all captures \
+        in them. Several inputs are merged by time. A file that ends in .sdp describes media to expect.",
+    after_help = "Examples:\n  rtcscope call.pcapng\n  rtcscope analyze *.pcap.gz --format json | jq '.rtp_streams[] | .lost_pct'\n  \
+        ssh host tcpdump -U -w - | rtcscope -\n  rtcscope call.pcap -f 'host 10.0.0.1 and udp' --ssrc 0x1a2b3c4d\n\n\
+        Exit codes: 0 done, 2 usage, 3 no input can be read (with --strict: or one is damaged).",
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
+pub struct Arguments {
+    /// What to do; without a word, analyze.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// As for analyze.
+    #[command(flatten)]
+    pub analyze: AnalyzeArguments,
+}
+
+/// The words.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Analyze captures and print a report.
+    Analyze(AnalyzeArguments),
+    /// Print a shell's completion script.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page, in roff.
+    Man,
+}
+
+/// How the report is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Format {
+    /// Tables for a person.
+    Text,
+    /// One JSON object, schema rtcscope-report/1.
+    Json,
+    /// One JSON object per line and row.
+    Ndjson,
+    /// The RTP streams as a table.
+    Csv,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Arguments of analyze.
+#[derive(Clone, Debug, Args)]
+pub struct AnalyzeArguments {
+    /// Capture files, folders, globs, `-` for standard input, or .sdp files.
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Another way to name a capture, as tcpdump and tshark have it.
+    #[arg(short = 'r', long = "read", value_name = "FILE")]
+    pub read: Vec<PathBuf>,
+    /// How to write the report.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Only packets that match: host, net, port, portrange, udp, tcp, ip, ip6, vlan with and, or, not.
+    #[arg(short = 'f', long = "filter", value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// Only the RTP and RTCP of this SSRC, hexadecimal with 0x or decimal; may be given several times.
+    #[arg(long, value_name = "SSRC")]
+    pub ssrc: Vec<String>,
+    /// Only packets from this time on: 30s, 1m30s or 1500ms after the first packet, or seconds since the epoch as @N.
+    #[arg(long, value_name = "TIME")]
+    pub time_from: Option<String>,
+    /// Only packets before this time.
+    #[arg(long, value_name = "TIME")]
+    pub time_to: Option<String>,
+    /// Count the copies that a mirror port makes like any other packet.
+    #[arg(long)]
+    pub keep_duplicates: bool,
+    /// Threads to work with; the report is the same with any number.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Exit with 3 where a capture is truncated or damaged.
+    #[arg(long)]
+    pub strict: bool,
+    /// Every row of every table, without a limit.
+    #[arg(long)]
+    pub full: bool,
+    /// When to colour the text.
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// No progress bar and no notes on standard error; errors are still told.
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Write the report to this file instead of standard output.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
