@@ -143,6 +143,14 @@ impl Handshake {
         }
     }
 
+    /// True where nothing was captured that says more than that there were records.
+    pub(super) fn is_blank(&self) -> bool {
+        self.summary.opening == Opening::Joined
+            && self.log.flights().is_empty()
+            && self.summary.alerts.is_empty()
+            && self.summary.completed.is_none()
+    }
+
     /// True where a ChangeCipherSpec in that epoch is none of this handshake's own.
     pub(super) fn is_before_epoch(&self, epoch: u16) -> bool {
         epoch >= self.finished_epoch
@@ -366,6 +374,10 @@ impl Handshake {
     }
 
     fn fragment(&mut self, from: Direction, at: Point, fragment: &Fragment<'_>) {
+        if fragment.message_type.name().is_none() {
+            self.error(at, ParseError::invalid("dtls handshake", fragment.offset, "unknown message type"));
+            return;
+        }
         let kind = MessageKind::Handshake(fragment.message_type);
         self.infer_client(from, at, fragment);
         let part = Part {
