@@ -7,6 +7,7 @@
 
 mod flight;
 mod handshake;
+mod negotiation;
 mod reassembly;
 mod summary;
 #[cfg(test)]
