@@ -5,20 +5,17 @@
 
 use super::flight::{FlightLog, MessageKind, Part};
 use super::reassembly::Reassembler;
-use super::summary::{AlertSeen, HandshakeSummary, Offer, Opening, PeerCertificate, State};
+use super::summary::{AlertSeen, HandshakeSummary, Opening, State};
 use super::{Direction, Point};
 use crate::bytes::ParseError;
 use crate::proto::dtls::{
-    Alert, CertificateChain, CertificateInfo, CipherSuite, ClientHello, ContentType, ExtensionType, ExtensionValue,
-    Extensions, Fragment, Fragments, HandshakeType, Header, Message, NamedGroup, Record, ServerHello,
-    ServerKeyExchange, SignatureScheme, U16List, Version,
+    Alert, CipherSuite, ClientHello, ContentType, Fragment, Fragments, HandshakeType, Header, Message, Record,
+    ServerKeyExchange, Version,
 };
 use crate::time::NANOS_PER_SEC;
 
-/// Alerts and certificates that are kept, the first ones.
-const MAX_KEPT: usize = 8;
-/// Entries of a list of the ClientHello that are kept.
-const MAX_LIST: usize = 64;
+/// Alerts that are kept, the first ones.
+const MAX_ALERTS: usize = 8;
 /// A ServerHello may be captured this long before the ClientHello that it answers, where two interfaces' captures were
 /// merged by time.
 const MERGE_SKEW_NANOS: i64 = NANOS_PER_SEC;
@@ -141,6 +138,14 @@ impl Handshake {
             }
             None => over,
         }
+    }
+
+    /// True where nothing was captured that says more than that there were records.
+    pub(super) fn is_blank(&self) -> bool {
+        self.summary.opening == Opening::Joined
+            && self.log.flights().is_empty()
+            && self.summary.alerts.is_empty()
+            && self.summary.completed.is_none()
     }
 
     /// True where a ChangeCipherSpec in that epoch is none of this handshake's own.
@@ -349,7 +354,7 @@ impl Handshake {
     }
 
     fn alert(&mut self, from: Direction, at: Point, alert: Option<Alert>) {
-        if self.summary.alerts.len() < MAX_KEPT {
+        if self.summary.alerts.len() < MAX_ALERTS {
             let [a, b] = &self.sides;
             let after_completion = self.implied_complete.is_some() || (a.finished.is_some() && b.finished.is_some());
             self.summary.alerts.push(AlertSeen { alert, from, at, after_completion, inferred: false });
@@ -366,6 +371,10 @@ impl Handshake {
     }
 
     fn fragment(&mut self, from: Direction, at: Point, fragment: &Fragment<'_>) {
+        if fragment.message_type.name().is_none() {
+            self.error(at, ParseError::invalid("dtls handshake", fragment.offset, "unknown message type"));
+            return;
+        }
         let kind = MessageKind::Handshake(fragment.message_type);
         self.infer_client(from, at, fragment);
         let part = Part {
@@ -430,14 +439,18 @@ impl Handshake {
         match message {
             Message::ClientHello(hello) => self.client_hello(from, &hello),
             Message::ServerHello(hello) if hello.is_retry() => {
-                self.chosen_by_hello(&hello);
+                self.summary.choose(&hello, &self.client_session_id);
                 return MessageKind::HelloRetryRequest;
             }
             Message::ServerHello(hello) => {
                 self.server_hello = true;
-                self.chosen_by_hello(&hello);
+                self.summary.choose(&hello, &self.client_session_id);
             }
-            Message::Certificate(chain) => self.certificates(from, at, chain),
+            Message::Certificate(chain) => {
+                for error in self.summary.add_certificates(from, at, chain) {
+                    self.error(at, error);
+                }
+            }
             Message::CertificateRequest(_) => self.summary.certificate_requested = Some(true),
             Message::ServerKeyExchange(ServerKeyExchange::Ecdhe { group, .. }) => self.summary.group = Some(group),
             Message::ServerHelloDone => {
@@ -454,55 +467,13 @@ impl Handshake {
             return;
         }
         self.client_session_id = hello.session_id.to_vec();
-        self.summary.client_connection_id = connection_id(hello.extensions);
-        self.summary.offer = offer(hello);
-    }
-
-    fn chosen_by_hello(&mut self, hello: &ServerHello<'_>) {
-        let summary = &mut self.summary;
-        let extensions = hello.extensions;
-        let version = hello.selected_version();
-        summary.version = Some(version);
-        summary.version_negotiated = true;
-        summary.cipher_suite = hello.cipher_suite;
-        match extensions.value(ExtensionType::KEY_SHARE) {
-            Some(ExtensionValue::KeyShare(share)) => summary.group = share.iter().next().map(|(group, _)| group),
-            Some(ExtensionValue::SelectedGroup(group)) => summary.group = Some(group),
-            _ => {}
-        }
-        if let Some(ExtensionValue::UseSrtp(srtp)) = extensions.value(ExtensionType::USE_SRTP) {
-            summary.srtp_profile = srtp.profiles().next();
-        }
-        if let Some(ExtensionValue::Alpn(names)) = extensions.value(ExtensionType::ALPN) {
-            summary.alpn = names.iter().next().map(text);
-        }
-        summary.server_connection_id = connection_id(extensions);
-        summary.extended_master_secret = extensions.find(ExtensionType::EXTENDED_MASTER_SECRET).is_some();
-        if version == Version::DTLS_1_3 {
-            summary.resumed = Some(extensions.find(ExtensionType::PRE_SHARED_KEY).is_some());
-        } else if !hello.session_id.is_empty() && hello.session_id == self.client_session_id.as_slice() {
-            // RFC 5246 section 7.4.1.3, and RFC 5077 section 3.4 for tickets: an id that comes back resumes.
-            summary.resumed = Some(true);
-        }
+        self.summary.take_offer(hello);
     }
 
     /// A server that changes its cipher before its ServerHelloDone resumes a session (RFC 5246, section 7.3).
     fn infer_resumption(&mut self) {
         if self.server_hello && self.summary.resumed.is_none() && self.summary.certificates.is_empty() {
             self.summary.resumed = Some(true);
-        }
-    }
-
-    fn certificates(&mut self, from: Direction, at: Point, chain: CertificateChain<'_>) {
-        for (position, der) in chain.iter().enumerate() {
-            if self.summary.certificates.len() >= MAX_KEPT {
-                return;
-            }
-            let (info, error) = CertificateInfo::read(der);
-            if let Some(error) = error {
-                self.error(at, error);
-            }
-            self.summary.certificates.push(PeerCertificate { from, position, at, info });
         }
     }
 
@@ -521,50 +492,4 @@ impl Handshake {
             Direction::BToA => b,
         }
     }
-}
-
-fn connection_id(extensions: Extensions<'_>) -> Option<Vec<u8>> {
-    match extensions.value(ExtensionType::CONNECTION_ID) {
-        Some(ExtensionValue::ConnectionId(id)) => Some(id.to_vec()),
-        _ => None,
-    }
-}
-
-fn offer(hello: &ClientHello<'_>) -> Offer {
-    let mut offer = Offer {
-        versions: hello.offered_versions().into_iter().take(MAX_LIST).collect(),
-        cipher_suites: numbers(hello.cipher_suites, CipherSuite),
-        resumption: !hello.session_id.is_empty(),
-        ..Offer::default()
-    };
-    for extension in hello.extensions.iter() {
-        match extension.value() {
-            Ok(ExtensionValue::UseSrtp(srtp)) => offer.srtp_profiles = srtp.profiles().take(MAX_LIST).collect(),
-            Ok(ExtensionValue::SupportedGroups(list)) => offer.groups = numbers(list, NamedGroup),
-            Ok(ExtensionValue::KeyShare(shares)) => {
-                offer.key_shares = shares.iter().map(|(group, _)| group).take(MAX_LIST).collect();
-            }
-            Ok(ExtensionValue::SignatureAlgorithms(list)) => {
-                offer.signature_algorithms = numbers(list, SignatureScheme);
-            }
-            Ok(ExtensionValue::Alpn(names)) => offer.alpn = names.iter().map(text).take(MAX_LIST).collect(),
-            Ok(ExtensionValue::ServerName(name)) => offer.server_name = Some(text(name)),
-            Ok(ExtensionValue::ExtendedMasterSecret) => offer.extended_master_secret = true,
-            Ok(ExtensionValue::EncryptThenMac) => offer.encrypt_then_mac = true,
-            Ok(ExtensionValue::SessionTicket(ticket)) => offer.resumption |= !ticket.is_empty(),
-            Ok(_) if extension.kind == ExtensionType::PRE_SHARED_KEY => offer.resumption = true,
-            Ok(_) | Err(_) => {}
-        }
-    }
-    offer
-}
-
-fn numbers<T>(list: U16List<'_>, wrap: impl Fn(u16) -> T) -> Vec<T> {
-    list.iter().take(MAX_LIST).map(wrap).collect()
-}
-
-/// At most 255 characters, control characters shown as `U+FFFD`: a name must not steer a terminal.
-fn text(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.chars().take(255).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

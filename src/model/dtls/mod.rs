@@ -7,6 +7,7 @@
 
 mod flight;
 mod handshake;
+mod negotiation;
 mod reassembly;
 mod summary;
 #[cfg(test)]
@@ -110,9 +111,10 @@ impl Association {
         seen
     }
 
-    /// The handshakes in the order in which they began.
+    /// The handshakes in the order in which they began. Records that tell of no handshake make none.
     pub fn handshakes(&self) -> impl Iterator<Item = &HandshakeSummary> {
-        self.past.iter().chain(self.current.as_ref().map(Handshake::summary))
+        let current = self.current.as_ref().filter(|handshake| !handshake.is_blank());
+        self.past.iter().chain(current.map(Handshake::summary))
     }
 
     /// Handshakes that found no room: the oldest ones.
@@ -141,7 +143,9 @@ impl Association {
     }
 
     fn open(&mut self, opening: Opening, at: Point) {
-        if let Some(past) = self.current.replace(Handshake::new(opening, at)) {
+        if let Some(past) = self.current.replace(Handshake::new(opening, at))
+            && !past.is_blank()
+        {
             if self.past.len() + 1 >= MAX_HANDSHAKES {
                 self.past.remove(0);
                 self.forgotten += 1;

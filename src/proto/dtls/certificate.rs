@@ -6,6 +6,7 @@
 use crate::bytes::ParseError;
 use sha2::{Digest, Sha256};
 use std::fmt;
+use x509_parser::objects::oid_registry;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 use x509_parser::public_key::PublicKey;
 
@@ -127,7 +128,7 @@ impl CertificateInfo {
 }
 
 fn distinguished_name(name: &X509Name<'_>) -> String {
-    clean(&name.to_string())
+    name.to_string_with_registry(oid_registry()).map_or_else(|_| String::new(), |text| clean(&text))
 }
 
 /// At most [`MAX_TEXT`] characters, control characters shown as `U+FFFD`: a name must not steer a terminal.

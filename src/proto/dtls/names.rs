@@ -226,6 +226,10 @@ pub struct CipherSuite(pub u16);
 impl CipherSuite {
     /// The registry's name, where it is known.
     pub fn name(self) -> Option<&'static str> {
+        if self.0 == 0xc0ff {
+            // draft-cragie-tls-ecjpake, section 8: never registered, and what Thread devices speak.
+            return Some("TLS_ECJPAKE_WITH_AES_128_CCM_8");
+        }
         tls_parser::TlsCipherSuite::from_id(self.0).map(|suite| suite.name)
     }
 
