@@ -1,2 +1,5 @@
 //! The rtcscope program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    rtcscope::cli::main()
+}

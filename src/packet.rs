@@ -98,6 +98,6 @@ pub struct FedPacket<'m, 's> {
 
 /// Whatever yields records one after the other: files merged by time, or an interface.
 pub trait PacketFeed<'m> {
-    /// The next record, or none at the end.
-    fn next(&mut self) -> Option<FedPacket<'m, '_>>;
+    /// Goes one record on and shows it to `visit`, unless the user wants it left out. False at the end.
+    fn step(&mut self, visit: impl FnOnce(FedPacket<'m, '_>)) -> bool;
 }

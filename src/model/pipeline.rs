@@ -122,12 +122,11 @@ impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
         round.copied = 0;
         let mut more = true;
         for _ in 0..ROUND {
-            let Some(FedPacket { packet, mapped }) = feed.next() else {
+            more = feed.step(|FedPacket { packet, mapped }| front.packet(&packet, round.sink(mapped)));
+            if !more {
                 front.end(round.sink(None));
-                more = false;
                 break;
-            };
-            front.packet(&packet, round.sink(mapped));
+            }
             if round.copied > ROUND_BYTES {
                 break;
             }

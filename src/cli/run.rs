@@ -1,0 +1,138 @@
+//! The wiring: the only place where source and model meet.
+//!
+//! In: the process' arguments. Out: its exit code. Never: a panic for bad input.
+
+use super::args::{AnalyzeArguments, Arguments, Command};
+use super::config::Config;
+use super::feed::Feed;
+use super::output::{self, note};
+use super::progress::Progress;
+use crate::model::analyzer::{Analyzer, Options};
+use crate::model::capture::{CaptureFacts, Damage, FileFacts};
+use crate::model::pipeline;
+use crate::source::{CaptureFiles, FileSummary, InputError, PacketSource};
+use clap::{CommandFactory, Parser};
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Exit codes beyond 0; see the report contract.
+const USAGE: u8 = 2;
+const INPUT: u8 = 3;
+
+/// The program.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version go to standard output and are no error; a closed pipe is none either.
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            drop(error.print());
+            return ExitCode::from(code);
+        }
+    };
+    match arguments.command {
+        None => analyze(arguments.analyze),
+        Some(Command::Analyze(arguments)) => analyze(arguments),
+        Some(Command::Completions { shell }) => print(|out| {
+            clap_complete::generate(shell, &mut Arguments::command(), "rtcscope", out);
+            Ok(())
+        }),
+        Some(Command::Man) => print(|out| clap_mangen::Man::new(Arguments::command()).render(out)),
+    }
+}
+
+fn print(render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> ExitCode {
+    let mut page = Vec::new();
+    let result = render(&mut page).and_then(|()| io::stdout().write_all(&page));
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => fail(INPUT, &error.to_string()),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn fail(code: u8, message: &str) -> ExitCode {
+    note(message);
+    ExitCode::from(code)
+}
+
+fn analyze(arguments: AnalyzeArguments) -> ExitCode {
+    let config = match Config::of(arguments) {
+        Ok(config) => config,
+        Err(message) => return fail(USAGE, &message),
+    };
+    let files = match CaptureFiles::open(&config.inputs) {
+        Ok(files) => files,
+        Err(refused) if refused.is_empty() && !config.descriptions.is_empty() => return descriptions_only(&config),
+        Err(refused) => {
+            refused.iter().for_each(|error| note(&error.to_string()));
+            return ExitCode::from(INPUT);
+        }
+    };
+    files.refused().iter().for_each(|error| note(&error.to_string()));
+
+    let options = Options { remove_copies: config.remove_copies, ssrcs: config.ssrcs.clone() };
+    let mut analyzer = Analyzer::new(options);
+    if let Err(message) = describe(&mut analyzer, &config) {
+        return fail(INPUT, &message);
+    }
+    let reader = files.reader();
+    let progress = Progress::new(reader.bytes_total(), config.quiet);
+    let mut feed = Feed::new(reader, config.filter.as_ref(), (config.from, config.to), progress);
+    pipeline::run(&mut analyzer, &mut feed, config.threads);
+    feed.finish_progress();
+    if let Some(error) = feed.wants.filter_errors.first() {
+        return fail(USAGE, error);
+    }
+    let facts = facts(&feed);
+    let damaged = facts.files.iter().any(|file| !file.damage.is_empty()) || !files.refused().is_empty();
+    if !config.quiet {
+        facts.files.iter().flat_map(|file| &file.damage).for_each(|damage| note(&damage.text));
+    }
+    if let Err(error) = output::report(&analyzer.snapshot(facts), &config) {
+        return fail(INPUT, &format!("the report could not be written: {error}"));
+    }
+    ExitCode::from(if damaged && config.strict { INPUT } else { 0 })
+}
+
+/// Session descriptions without a capture: still a report, of what they say.
+fn descriptions_only(config: &Config) -> ExitCode {
+    let mut analyzer = Analyzer::new(Options::default());
+    if let Err(message) = describe(&mut analyzer, config) {
+        return fail(INPUT, &message);
+    }
+    match output::report(&analyzer.snapshot(CaptureFacts::default()), config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(INPUT, &format!("the report could not be written: {error}")),
+    }
+}
+
+fn describe(analyzer: &mut Analyzer, config: &Config) -> Result<(), String> {
+    for path in &config.descriptions {
+        let body = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        analyzer.session_description(&path.display().to_string(), &body);
+    }
+    Ok(())
+}
+
+fn facts(feed: &Feed<'_, '_>) -> CaptureFacts {
+    CaptureFacts {
+        files: feed.reader.files().map(file_facts).collect(),
+        dropped_by_capture: feed.reader.dropped_by_capture(),
+        filtered_out: feed.wants.filtered_out,
+    }
+}
+
+fn file_facts(file: &FileSummary) -> FileFacts {
+    let place = |error: &InputError| Damage {
+        text: error.to_string(),
+        frame: (error.frame.0 > 0).then_some(error.frame),
+    };
+    FileFacts {
+        name: file.name.clone(),
+        format: file.format_name(),
+        link_types: file.link_types.iter().map(ToString::to_string).collect(),
+        packets: file.packets,
+        truncated: file.truncated,
+        damage: file.damage.iter().chain(&file.end).map(place).collect(),
+    }
+}
