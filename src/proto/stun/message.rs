@@ -75,7 +75,7 @@ impl<'a> Message<'a> {
     /// Reads the header of the message at the start of `bytes`.
     ///
     /// With the magic cookie the header alone decides. Without it, it is taken for a message of RFC 3489 only if that
-    /// RFC or a draft of TURN knows the method and every attribute, and the last attribute ends where `bytes` end.
+    /// RFC or a draft of TURN knows the method, and the last attribute ends where `bytes` end.
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
         let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
@@ -107,7 +107,8 @@ impl<'a> Message<'a> {
             return false;
         }
         let mut attributes = self.attributes();
-        attributes.all(|attribute| attribute.kind.name().is_some()) && attributes.error().is_none()
+        attributes.by_ref().for_each(drop);
+        attributes.error().is_none()
     }
 
     /// Class of the message.

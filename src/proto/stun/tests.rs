@@ -420,9 +420,9 @@ mod rfc3489 {
         let mut longer = bytes.clone();
         longer.push(0);
         assert!(Message::parse(&longer).is_err());
-        let mut unknown = bytes;
-        unknown[20] = 0x7a;
-        assert!(Message::parse(&unknown).is_err());
+        let mut shifted = bytes;
+        shifted[23] = 12;
+        assert!(Message::parse(&shifted).is_err());
     }
 
     #[test]
@@ -430,6 +430,13 @@ mod rfc3489 {
         assert!(Message::parse(&hex("00010000 00112233445566778899aabbccddeeff")).is_ok());
         assert!(Message::parse(&hex("01010000 00112233445566778899aabbccddeeff")).is_err());
         assert!(Message::parse(&hex("00010000 00000000000000000000000000000000")).is_err());
+    }
+
+    #[test]
+    fn an_attribute_of_nobody_does_not_refute_a_walk_that_ends_exactly() {
+        let bytes = hex("00010018 c15dae63585d14392e582c260403bf30 01010014 3132333435363738393031323334353637383900");
+        let message = Message::parse(&bytes).unwrap();
+        assert_eq!(message.attribute_bytes(AttributeType(0x0101)), Some(&b"1234567890123456789\0"[..]));
     }
 
     #[test]
@@ -508,10 +515,31 @@ mod streams {
     }
 
     #[test]
+    fn attributes_that_lead_to_the_next_messages_are_not_taken_for_channel_data() {
+        let message = hex(SAMPLE_IPV4_RESPONSE);
+        let stream = [&hex("6f726700 00080000 40000000 40010000")[..], &message, &message].concat();
+        assert_eq!(find_start(&stream), Some(16));
+    }
+
+    #[test]
     fn a_connectivity_check_inside_a_channel_is_not_taken_for_the_outer_message() {
         let check = hex(SAMPLE_REQUEST);
         let mut outer = vec![0xee; 7];
         channel_data::write_padded(ChannelNumber::new(0x4003).unwrap(), &check, &mut outer).unwrap();
         assert_eq!(find_start(&outer), Some(7));
+    }
+
+    #[test]
+    fn a_connectivity_check_inside_a_send_indication_is_not_taken_for_the_outer_message() {
+        let check = hex(SAMPLE_REQUEST);
+        let mut stream = Vec::new();
+        Builder::new(&mut stream, Class::Indication, Method::SEND, ids())
+            .attribute(AttributeType::DATA, &Value::Bytes(&check))
+            .finish()
+            .unwrap();
+        let next = stream.len();
+        stream.extend_from_slice(&check);
+        assert_eq!(find_start(&stream), Some(0));
+        assert_eq!(find_start(&stream[1..]), Some(next - 1));
     }
 }
