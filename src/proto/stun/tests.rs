@@ -439,6 +439,35 @@ mod rfc3489 {
         assert_eq!(message.attribute_bytes(AttributeType(0x0101)), Some(&b"1234567890123456789\0"[..]));
     }
 
+    /// An error response of a conferencing server: the reason phrase of 57 bytes is followed at once by the next attribute.
+    const MS_TURN_ERROR: &str = "
+        011300a7 2112a442 b2343f6e67f41d58acba639f 000f0004 72c64bc6 80080004 00000006
+        0009003d 00000401 546865207265717565737420646964206e6f7420636f6e7461696e2061204d657373
+        6167652d496e7465677269747920617474726962757465
+        000e0008 00010d96 3472fa8d 00140014 024ecbf8827a60d65306debfa77d87d14402dd5d
+        0015000a 227274636d6564696122 00010008 00010d98 3472fa89 80220004 312e3000";
+
+    #[test]
+    fn the_attributes_of_ms_turn_are_not_padded() {
+        let mut bytes = hex(MS_TURN_ERROR);
+        let length = u16::try_from(bytes.len() - HEADER_LEN).unwrap();
+        bytes[2..4].copy_from_slice(&length.to_be_bytes());
+        let message = Message::parse(&bytes).unwrap();
+        assert!(message.is_ms_turn() && !message.is_rfc3489());
+        assert_eq!(
+            message.error_code(),
+            Some((401, &b"The request did not contain a Message-Integrity attribute"[..]))
+        );
+        assert_eq!(message.realm(), Some(&b"\"rtcmedia\""[..]));
+        assert_eq!(message.nonce().map(<[u8]>::len), Some(20));
+        assert_eq!(
+            message.address(AttributeType::DRAFT_ALTERNATE_SERVER),
+            Some("52.114.250.141:3478".parse().unwrap())
+        );
+        assert_eq!(message.attribute_bytes(AttributeType::SOFTWARE), Some(&b"1.0\0"[..]));
+        assert_eq!(message.error(), None);
+    }
+
     #[test]
     fn the_remote_address_of_ms_turn_is_not_xored() {
         let bytes = hex("01150014 00112233445566778899aabbccddeeff 000f0004 72c64bc6 00120008 0001 1388 c0000201");
