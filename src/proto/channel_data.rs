@@ -62,8 +62,8 @@ pub struct ChannelData<'a> {
     pub declared: u16,
     /// The data, without padding; shorter than `declared` where it was cut.
     pub data: &'a [u8],
-    /// What follows the data: padding up to 3 bytes, which is required on a stream and allowed over UDP. More than that is
-    /// an error.
+    /// What follows the data: padding to a multiple of 4, which is required on a stream and allowed over UDP. More than
+    /// that is an error.
     pub trailing: &'a [u8],
 }
 
@@ -88,7 +88,7 @@ impl<'a> ChannelData<'a> {
         if self.data.len() < declared {
             return Some(ParseError::short(LAYER, HEADER_LEN, declared, self.data.len()));
         }
-        if self.trailing.len() > 3 {
+        if self.trailing.len() > declared.wrapping_neg() % 4 {
             return Some(ParseError::invalid(LAYER, HEADER_LEN + declared, "bytes after data and padding"));
         }
         None

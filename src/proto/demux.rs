@@ -273,7 +273,7 @@ fn channel_or_text(payload: &[u8], wire: usize) -> Class {
         return class;
     }
     let end = 4 + usize::from(u16::from_be_bytes([high, low]));
-    if end <= wire && wire - end <= 3 {
+    if wire == end || wire == end.next_multiple_of(4) {
         // Above 0x4fff it is a number of RFC 5766. RFC 9443 gives the byte to QUIC, whose short header hits upon a fitting
         // length once in 16,000.
         return Class::TurnChannel;
@@ -473,12 +473,14 @@ mod tests {
     #[test]
     fn channel_data_fits_its_datagram_but_for_padding() {
         for (len, class) in [
-            (7, Class::Unknown(Reason::ChannelLength)),
-            (8, Class::TurnChannel),
-            (11, Class::TurnChannel),
-            (12, Class::Unknown(Reason::ChannelLength)),
+            (8, Class::Unknown(Reason::ChannelLength)),
+            (9, Class::TurnChannel),
+            (10, Class::Unknown(Reason::ChannelLength)),
+            (12, Class::TurnChannel),
+            (13, Class::Unknown(Reason::ChannelLength)),
+            (16, Class::Unknown(Reason::ChannelLength)),
         ] {
-            assert_eq!(classify(&padded(&[0x40, 0x01, 0, 4], len)), class, "{len} bytes");
+            assert_eq!(classify(&padded(&[0x40, 0x01, 0, 5], len)), class, "{len} bytes");
         }
         assert_eq!(classify_cut(&[0x40, 0x01, 0, 4], 4), Class::TurnChannel);
         assert_eq!(classify(&padded(&[0x7f, 0xff, 0, 4], 8)), Class::TurnChannel);

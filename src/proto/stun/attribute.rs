@@ -43,14 +43,18 @@ pub struct Attributes<'a> {
     body: &'a [u8],
     position: usize,
     mask: u128,
-    rfc3489: bool,
+    /// What REMOTE-ADDRESS of MS-TURN, under the number of XOR-PEER-ADDRESS, is XORed with.
+    peer_mask: u128,
+    padded: bool,
     error: Option<ParseError>,
 }
 
 impl<'a> Attributes<'a> {
     pub(super) fn new(message: &Message<'a>) -> Self {
-        let rfc3489 = message.is_rfc3489();
-        Self { body: message.body(), position: 0, mask: message.transaction_id().bits(), rfc3489, error: None }
+        let mask = message.transaction_id().bits();
+        let ms_turn = message.is_ms_turn();
+        let peer_mask = if ms_turn || message.is_rfc3489() { 0 } else { mask };
+        Self { body: message.body(), position: 0, mask, peer_mask, padded: !ms_turn, error: None }
     }
 
     /// Where the walk stopped before the end of the message, and why. A value that cannot be understood does not stop it.
@@ -83,9 +87,10 @@ impl<'a> Iterator for Attributes<'a> {
             return self.stop(ParseError::short(LAYER, offset + 4, len, values.len()));
         };
         let kind = AttributeType(u16::from_be_bytes([a, b]));
-        // The padding of the last attribute may have been left out; RFC 3489 has none.
-        self.position = (self.position + 4 + len.next_multiple_of(4)).min(self.body.len());
-        let plain = self.rfc3489 && kind == AttributeType::XOR_PEER_ADDRESS;
-        Some(Attribute { kind, bytes, offset, mask: if plain { 0 } else { self.mask } })
+        // The padding of the last attribute may have been left out.
+        let step = if self.padded { len.next_multiple_of(4) } else { len };
+        self.position = (self.position + 4 + step).min(self.body.len());
+        let mask = if kind == AttributeType::XOR_PEER_ADDRESS { self.peer_mask } else { self.mask };
+        Some(Attribute { kind, bytes, offset, mask })
     }
 }

@@ -115,14 +115,13 @@ attribute_types! {
     BANDWIDTH = 0x0010 "BANDWIDTH" U32;
     /// A draft of TURN before RFC 5766, which MS-TURN kept.
     DESTINATION_ADDRESS = 0x0011 "DESTINATION-ADDRESS" Address;
-    /// RFC 8656, section 18.3. In a message without the magic cookie this number is REMOTE-ADDRESS of MS-TURN
-    ///, which is not XORed.
+    /// RFC 8656, section 18.3; REMOTE-ADDRESS, not XORed, in MS-TURN.
     XOR_PEER_ADDRESS = 0x0012 "XOR-PEER-ADDRESS" XorAddress;
     /// RFC 8656, section 18.4.
     DATA = 0x0013 "DATA" Bytes;
-    /// RFC 8489, section 14.9. MS-TURN has NONCE and REALM the other way round in messages without the magic cookie.
+    /// RFC 8489, section 14.9; NONCE in MS-TURN.
     REALM = 0x0014 "REALM" Text;
-    /// RFC 8489, section 14.10.
+    /// RFC 8489, section 14.10; REALM in MS-TURN.
     NONCE = 0x0015 "NONCE" Text;
     /// RFC 8656, section 18.5.
     XOR_RELAYED_ADDRESS = 0x0016 "XOR-RELAYED-ADDRESS" XorAddress;

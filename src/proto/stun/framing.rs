@@ -4,6 +4,7 @@
 //! In: a run of bytes of one direction of a TCP or TLS stream. Out: the length of the message at its start, or the offset
 //! of the first message. Never: a state between calls; more work than a few looks per byte.
 
+use super::attribute_type::AttributeType;
 use super::message::{HEADER_LEN, MAGIC_COOKIE};
 use crate::proto::channel_data::{self, ChannelNumber};
 
@@ -68,12 +69,13 @@ fn channel_data(bytes: &[u8]) -> Frame {
 /// late. `None` where nothing is sure yet; more bytes may make it so.
 ///
 /// A STUN header with the magic cookie is sure. A ChannelData header is sure where it holds exactly one STUN message, or
-/// where two of the messages that follow it back to back confirm it: by the same channel number, or by being STUN.
+/// where two of the messages that follow it back to back have the same channel number. STUN messages among them confirm
+/// nothing: the attributes before one, taken for ChannelData, lead to it as well.
 pub fn find_start(bytes: &[u8]) -> Option<usize> {
     (0..bytes.len()).find(|&offset| {
         let rest = bytes.get(offset..).unwrap_or_default();
         match rest.first() {
-            Some(first) if first >> 6 == 0b00 => is_stun(rest),
+            Some(first) if first >> 6 == 0b00 => is_stun(rest) && !is_inside_data(bytes, offset),
             Some(first) if first >> 6 == 0b01 => holds_stun(rest) || chain_confirms(rest),
             _ => false,
         }
@@ -85,6 +87,14 @@ fn is_stun(bytes: &[u8]) -> bool {
     bytes.len() >= 8 && !matches!(stun(bytes), Frame::Neither)
 }
 
+/// True where the STUN message at `offset` is the value of a DATA attribute: a connectivity check in a Send or Data
+/// indication.
+fn is_inside_data(bytes: &[u8], offset: usize) -> bool {
+    let around = offset.checked_sub(4).and_then(|start| bytes.get(start..));
+    around.is_some_and(|around| around.starts_with(&AttributeType::DATA.0.to_be_bytes()) && holds_stun(around))
+}
+
+/// True where the length behind two bytes, in ChannelData or in an attribute, is that of the STUN message behind it.
 fn holds_stun(bytes: &[u8]) -> bool {
     let Some((&[_, _, high, low], inner)) = bytes.split_first_chunk::<4>() else {
         return false;
@@ -107,7 +117,7 @@ fn chain_confirms(bytes: &[u8]) -> bool {
     let mut agreeing = 0;
     for link in 0..CHAIN {
         let same = rest.first().is_some_and(|first| first >> 6 == 0b01) && channel_number(rest) == number;
-        if link > 0 && number.is_some() && (same || is_stun(rest)) {
+        if link > 0 && number.is_some() && same {
             agreeing += 1;
             if agreeing == 2 {
                 return true;

@@ -17,6 +17,9 @@ pub const HEADER_LEN: usize = 20;
 /// The second word of the header (RFC 8489, section 5).
 pub const MAGIC_COOKIE: u32 = 0x2112_a442;
 
+/// The attribute that every message of MS-TURN begins with: MAGIC-COOKIE, 4 bytes, 0x72c64bc6.
+const MS_TURN_START: [u8; 8] = [0x00, 0x0f, 0x00, 0x04, 0x72, 0xc6, 0x4b, 0xc6];
+
 pub(super) const LAYER: &str = "stun";
 
 /// The 16 bytes after the length: magic cookie and the transaction id of 96 bits (RFC 8489, section 5), or the
@@ -75,7 +78,7 @@ impl<'a> Message<'a> {
     /// Reads the header of the message at the start of `bytes`.
     ///
     /// With the magic cookie the header alone decides. Without it, it is taken for a message of RFC 3489 only if that
-    /// RFC or a draft of TURN knows the method and every attribute, and the last attribute ends where `bytes` end.
+    /// RFC or a draft of TURN knows the method, and the last attribute ends where `bytes` end.
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
         let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
@@ -107,7 +110,8 @@ impl<'a> Message<'a> {
             return false;
         }
         let mut attributes = self.attributes();
-        attributes.all(|attribute| attribute.kind.name().is_some()) && attributes.error().is_none()
+        attributes.by_ref().for_each(drop);
+        attributes.error().is_none()
     }
 
     /// Class of the message.
@@ -128,6 +132,12 @@ impl<'a> Message<'a> {
     /// True without the magic cookie.
     pub const fn is_rfc3489(&self) -> bool {
         self.transaction_id.is_rfc3489()
+    }
+
+    /// True for MS-TURN, with or without the magic cookie in the header. Its attributes are not padded, its REMOTE-ADDRESS
+    /// has the number of XOR-PEER-ADDRESS and is plain, and NONCE and REALM have each other's numbers.
+    pub fn is_ms_turn(&self) -> bool {
+        self.body().starts_with(&MS_TURN_START)
     }
 
     /// The bytes of the message that are there, header included.
@@ -174,6 +184,16 @@ impl<'a> Message<'a> {
         Some(self.find(kind)?.bytes)
     }
 
+    /// REALM, also where MS-TURN has it.
+    pub fn realm(&self) -> Option<&'a [u8]> {
+        self.attribute_bytes(if self.is_ms_turn() { AttributeType::NONCE } else { AttributeType::REALM })
+    }
+
+    /// NONCE, also where MS-TURN has it.
+    pub fn nonce(&self) -> Option<&'a [u8]> {
+        self.attribute_bytes(if self.is_ms_turn() { AttributeType::REALM } else { AttributeType::NONCE })
+    }
+
     /// The code and reason phrase of ERROR-CODE.
     pub fn error_code(&self) -> Option<(u16, &'a [u8])> {
         match self.value(AttributeType::ERROR_CODE)? {
@@ -197,7 +217,7 @@ impl<'a> Message<'a> {
         if attributes.error().is_some() {
             return attributes.error();
         }
-        if !self.length.is_multiple_of(4) && !self.is_rfc3489() {
+        if !self.length.is_multiple_of(4) && !self.is_rfc3489() && !self.is_ms_turn() {
             return Some(ParseError::invalid(LAYER, 2, "length is not a multiple of 4"));
         }
         if self.trailing.is_empty() {

@@ -420,9 +420,9 @@ mod rfc3489 {
         let mut longer = bytes.clone();
         longer.push(0);
         assert!(Message::parse(&longer).is_err());
-        let mut unknown = bytes;
-        unknown[20] = 0x7a;
-        assert!(Message::parse(&unknown).is_err());
+        let mut shifted = bytes;
+        shifted[23] = 12;
+        assert!(Message::parse(&shifted).is_err());
     }
 
     #[test]
@@ -430,6 +430,42 @@ mod rfc3489 {
         assert!(Message::parse(&hex("00010000 00112233445566778899aabbccddeeff")).is_ok());
         assert!(Message::parse(&hex("01010000 00112233445566778899aabbccddeeff")).is_err());
         assert!(Message::parse(&hex("00010000 00000000000000000000000000000000")).is_err());
+    }
+
+    #[test]
+    fn an_attribute_of_nobody_does_not_refute_a_walk_that_ends_exactly() {
+        let bytes = hex("00010018 c15dae63585d14392e582c260403bf30 01010014 3132333435363738393031323334353637383900");
+        let message = Message::parse(&bytes).unwrap();
+        assert_eq!(message.attribute_bytes(AttributeType(0x0101)), Some(&b"1234567890123456789\0"[..]));
+    }
+
+    /// An error response of a conferencing server: the reason phrase of 57 bytes is followed at once by the next attribute.
+    const MS_TURN_ERROR: &str = "
+        011300a7 2112a442 b2343f6e67f41d58acba639f 000f0004 72c64bc6 80080004 00000006
+        0009003d 00000401 546865207265717565737420646964206e6f7420636f6e7461696e2061204d657373
+        6167652d496e7465677269747920617474726962757465
+        000e0008 00010d96 3472fa8d 00140014 024ecbf8827a60d65306debfa77d87d14402dd5d
+        0015000a 227274636d6564696122 00010008 00010d98 3472fa89 80220004 312e3000";
+
+    #[test]
+    fn the_attributes_of_ms_turn_are_not_padded() {
+        let mut bytes = hex(MS_TURN_ERROR);
+        let length = u16::try_from(bytes.len() - HEADER_LEN).unwrap();
+        bytes[2..4].copy_from_slice(&length.to_be_bytes());
+        let message = Message::parse(&bytes).unwrap();
+        assert!(message.is_ms_turn() && !message.is_rfc3489());
+        assert_eq!(
+            message.error_code(),
+            Some((401, &b"The request did not contain a Message-Integrity attribute"[..]))
+        );
+        assert_eq!(message.realm(), Some(&b"\"rtcmedia\""[..]));
+        assert_eq!(message.nonce().map(<[u8]>::len), Some(20));
+        assert_eq!(
+            message.address(AttributeType::DRAFT_ALTERNATE_SERVER),
+            Some("52.114.250.141:3478".parse().unwrap())
+        );
+        assert_eq!(message.attribute_bytes(AttributeType::SOFTWARE), Some(&b"1.0\0"[..]));
+        assert_eq!(message.error(), None);
     }
 
     #[test]
@@ -508,10 +544,31 @@ mod streams {
     }
 
     #[test]
+    fn attributes_that_lead_to_the_next_messages_are_not_taken_for_channel_data() {
+        let message = hex(SAMPLE_IPV4_RESPONSE);
+        let stream = [&hex("6f726700 00080000 40000000 40010000")[..], &message, &message].concat();
+        assert_eq!(find_start(&stream), Some(16));
+    }
+
+    #[test]
     fn a_connectivity_check_inside_a_channel_is_not_taken_for_the_outer_message() {
         let check = hex(SAMPLE_REQUEST);
         let mut outer = vec![0xee; 7];
         channel_data::write_padded(ChannelNumber::new(0x4003).unwrap(), &check, &mut outer).unwrap();
         assert_eq!(find_start(&outer), Some(7));
+    }
+
+    #[test]
+    fn a_connectivity_check_inside_a_send_indication_is_not_taken_for_the_outer_message() {
+        let check = hex(SAMPLE_REQUEST);
+        let mut stream = Vec::new();
+        Builder::new(&mut stream, Class::Indication, Method::SEND, ids())
+            .attribute(AttributeType::DATA, &Value::Bytes(&check))
+            .finish()
+            .unwrap();
+        let next = stream.len();
+        stream.extend_from_slice(&check);
+        assert_eq!(find_start(&stream), Some(0));
+        assert_eq!(find_start(&stream[1..]), Some(next - 1));
     }
 }
