@@ -32,7 +32,7 @@ pub(super) const SEARCH_LIMIT: u64 = 64 << 20;
 pub(super) enum Step {
     /// A record, which was written to the caller's [`Head`].
     Record,
-    /// Nothing to hand on in the first so many bytes (at least one).
+    /// Nothing to hand on in the first so many bytes. None only where a search found what it sought right there.
     Skip(usize),
     /// So many bytes are needed, or all that is left of the file. Never an answer to bytes that reach to the end.
     Need(usize),
@@ -184,8 +184,8 @@ impl Search {
         (Self { began: context.offset, searched: 0, fault }, Step::Skip(1))
     }
 
-    /// Looks for a place where `good` holds. `Ok` has its distance from the start of the step; where that is 0 the
-    /// walk can go on. `Err` has the step to take before asking again.
+    /// Looks for a place where `good` holds. `Ok` has its distance from the start of the step, and the search is over.
+    /// `Err` has the step to take before asking again.
     #[cold]
     pub(super) fn go_on(
         &mut self,
@@ -220,7 +220,17 @@ pub(super) enum Decoder {
 }
 
 impl Decoder {
+    /// Takes what is at the start of `bytes` where it is an ordinary packet, and leaves everything else to
+    /// [`Self::step`].
     #[inline]
+    pub(super) fn ordinary(&mut self, bytes: &[u8], head: &mut Head) -> bool {
+        match self {
+            Decoder::Pcap(pcap) => pcap.ordinary(bytes, head),
+            Decoder::Pcapng(pcapng) => pcapng.ordinary(bytes, head),
+            Decoder::Snoop(_) => false,
+        }
+    }
+
     pub(super) fn step(&mut self, bytes: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
         match self {
             Decoder::Pcap(pcap) => pcap.step(bytes, head, context),

@@ -27,11 +27,14 @@ pub(super) enum Feed<'m> {
 pub(super) struct Lane<'m> {
     feed: Feed<'m>,
     decoder: Decoder,
-    /// Offset of the current record or, before there is one, of the next step.
+    /// Offset of the next step: behind the current record, where there is one.
     position: u64,
     head: Head,
-    /// True while `head` is the record at `position`.
+    /// True while `head` is a record, and the one that begins at `record`.
     at_record: bool,
+    record: u64,
+    /// Bytes of the current record that a stream still has to hold.
+    held: usize,
     last_frame: FrameNo,
     file: usize,
     pub(super) summary: FileSummary,
@@ -60,6 +63,8 @@ impl<'m> Lane<'m> {
             position: 0,
             head: Head::NONE,
             at_record: false,
+            record: 0,
+            held: 0,
             last_frame: FrameNo(0),
             file,
             summary: opened.summary(),
@@ -84,15 +89,37 @@ impl<'m> Lane<'m> {
     /// Goes on to the next record and tells its time.
     #[inline]
     pub(super) fn advance(&mut self, interfaces: &mut Interfaces) -> Option<Timestamp> {
-        if self.at_record {
-            self.at_record = false;
-            self.consume(self.head.next);
+        let bytes = match &mut self.feed {
+            Feed::Mapped(map) => rest(map, self.position),
+            Feed::Stream(window) => {
+                window.consume(self.held);
+                self.held = 0;
+                window.bytes()
+            }
+            Feed::Closed => {
+                self.at_record = false;
+                return None;
+            }
+        };
+        self.at_record = self.decoder.ordinary(bytes, &mut self.head) || self.advance_stepwise(interfaces);
+        if !self.at_record {
+            return None;
         }
+        // The next position is kept and not the current one, because the next step waits for it.
+        self.record = self.position;
+        self.position += self.head.next as u64;
+        self.held = self.head.next;
+        Some(self.head.ts)
+    }
+
+    /// As `advance`, for all that is no ordinary packet. True where there is a record.
+    #[cold]
+    fn advance_stepwise(&mut self, interfaces: &mut Interfaces) -> bool {
         loop {
             let (bytes, at_end) = match &self.feed {
-                Feed::Mapped(map) => (usize::try_from(self.position).ok().and_then(|at| map.get(at..))?, true),
+                Feed::Mapped(map) => (rest(map, self.position), true),
                 Feed::Stream(window) => (window.bytes(), window.at_end()),
-                Feed::Closed => return None,
+                Feed::Closed => return false,
             };
             let mut context = Context {
                 offset: self.position,
@@ -104,15 +131,12 @@ impl<'m> Lane<'m> {
                 packet_comments: &mut self.packet_comments,
             };
             match self.decoder.step(bytes, &mut self.head, &mut context) {
-                Step::Record => {
-                    self.at_record = true;
-                    return Some(self.head.ts);
-                }
+                Step::Record => return true,
                 Step::Skip(length) => self.consume(length),
                 Step::Need(length) => self.fill(length),
                 Step::End(fault) => {
                     self.finish(fault);
-                    return None;
+                    return false;
                 }
             }
         }
@@ -132,17 +156,13 @@ impl<'m> Lane<'m> {
             hand_over_comments(&mut self.packet_comments, &mut self.summary, frame);
         }
         let bytes = match &self.feed {
-            Feed::Mapped(map) => {
-                let record = map.get(usize::try_from(self.position).ok()?..)?;
-                RecordBytes::Mapped(record.get(head.start..head.end)?)
-            }
+            Feed::Mapped(map) => RecordBytes::Mapped(rest(map, self.record).get(head.start..head.end)?),
             Feed::Stream(window) => RecordBytes::Buffered(window.bytes().get(head.start..head.end)?),
             Feed::Closed => return None,
         };
         Some(Record { ts: head.ts, frame, interface: head.interface, link: head.link, wire_len: head.wire_len, bytes })
     }
 
-    #[inline]
     fn consume(&mut self, length: usize) {
         self.position += length as u64;
         if let Feed::Stream(window) = &mut self.feed {
@@ -173,6 +193,12 @@ impl<'m> Lane<'m> {
         }
         self.feed = Feed::Closed;
     }
+}
+
+/// The bytes from `position` on.
+#[inline]
+fn rest(map: &[u8], position: u64) -> &[u8] {
+    usize::try_from(position).ok().and_then(|at| map.get(at..)).unwrap_or_default()
 }
 
 #[cold]

@@ -75,28 +75,38 @@ impl Pcap {
         }
     }
 
+    /// Takes the record at the start of `bytes` where nothing is remarkable about it; this is the hot path.
     #[inline]
-    pub(super) fn step(&mut self, bytes: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
-        if !matches!(self.state, State::Records) {
-            return self.file_header_or_search(bytes, head, context);
-        }
-        let Some(record) = self.record_header(bytes) else {
-            return context.need(self.header, bytes.len());
-        };
+    pub(super) fn ordinary(&mut self, bytes: &[u8], head: &mut Head) -> bool {
+        let (State::Records, Some(record)) = (self.state, self.record_header(bytes)) else { return false };
         let end = self.header + record.captured as usize;
-        // The one branch of an ordinary record; everything else is behind it.
-        if record.captured > self.usual
+        let remarkable = record.captured > self.usual
             || record.captured > record.original
             || record.original == 0
-            || end > bytes.len()
-        {
-            return self.second_look(record, bytes, head, context);
+            || end > bytes.len();
+        if !remarkable {
+            self.accept(record, end, head);
         }
-        self.accept(record, end, head)
+        !remarkable
+    }
+
+    pub(super) fn step(&mut self, bytes: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
+        match self.state {
+            State::FileHeader => return self.file_header(bytes, context),
+            State::Searching(search) => return self.go_on_searching(search, bytes, context),
+            State::Records => {}
+        }
+        if self.ordinary(bytes, head) {
+            return Step::Record;
+        }
+        match self.ordered_header(bytes) {
+            Some(record) => self.second_look(record, bytes, head, context),
+            None => context.need(self.header, bytes.len()),
+        }
     }
 
     #[inline]
-    fn accept(&mut self, record: RecordHeader, end: usize, head: &mut Head) -> Step {
+    fn accept(&mut self, record: RecordHeader, end: usize, head: &mut Head) {
         self.last_seconds = Some(record.seconds);
         // Cannot overflow: both factors are below 2^32 and 10^9, and the sum stays below 2^63.
         let nanos = i64::from(record.seconds) * NANOS_PER_SEC + i64::from(record.fraction) * self.unit;
@@ -109,7 +119,6 @@ impl Pcap {
             end,
             next: end,
         };
-        Step::Record
     }
 
     #[inline]
@@ -118,11 +127,22 @@ impl Pcap {
             return None;
         }
         let bytes = bytes.first_chunk::<16>()?;
-        let order = self.order;
-        let (captured, original) = (order.u32_at(bytes, 8)?, order.u32_at(bytes, 12)?);
-        let swapped = self.may_be_swapped && captured > original;
-        let (captured, original) = if swapped { (original, captured) } else { (captured, original) };
-        Some(RecordHeader { seconds: order.u32_at(bytes, 0)?, fraction: order.u32_at(bytes, 4)?, captured, original })
+        // One test for the whole header: four conditional swaps would lie between this length and the next record.
+        Some(match self.order {
+            ByteOrder::Little => fields(bytes, ByteOrder::Little)?,
+            ByteOrder::Big => fields(bytes, ByteOrder::Big)?,
+        })
+    }
+
+    /// As `record_header`, with the lengths of an old file in the usual order.
+    fn ordered_header(&self, bytes: &[u8]) -> Option<RecordHeader> {
+        let record = self.record_header(bytes)?;
+        let swapped = self.may_be_swapped && record.captured > record.original;
+        Some(if swapped {
+            RecordHeader { captured: record.original, original: record.captured, ..record }
+        } else {
+            record
+        })
     }
 
     /// A record that is unusually long, ends behind the bytes at hand or contradicts itself: there are writers that
@@ -148,11 +168,15 @@ impl Pcap {
             return self.search(context, "a record that ends behind the end of the file");
         }
         let rest = bytes.get(end..).unwrap_or_default();
-        let goes_on = match self.record_header(rest) {
+        let goes_on = match self.ordered_header(rest) {
             None => true,
             Some(next) => next.captured as usize <= MAX_PACKET && next.seconds.abs_diff(record.seconds) <= NEAR,
         };
-        if goes_on { self.accept(record, end, head) } else { self.search(context, "a record header that cannot be") }
+        if !goes_on {
+            return self.search(context, "a record header that cannot be");
+        }
+        self.accept(record, end, head);
+        Step::Record
     }
 
     fn search(&mut self, context: &mut Context<'_>, fault: &'static str) -> Step {
@@ -161,33 +185,18 @@ impl Pcap {
         step
     }
 
-    #[cold]
-    fn file_header_or_search(&mut self, bytes: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
-        let State::Searching(mut search) = self.state else {
-            return self.file_header(bytes, context);
-        };
+    fn go_on_searching(&mut self, mut search: Search, bytes: &[u8], context: &mut Context<'_>) -> Step {
         let at_end = context.at_end;
-        match search.go_on(bytes, context, |at| self.is_chain(bytes.get(at..).unwrap_or_default(), at_end)) {
-            Ok(0) => {
-                self.state = State::Records;
-                self.step(bytes, head, context)
-            }
-            Ok(distance) => {
-                self.state = State::Records;
-                Step::Skip(distance)
-            }
-            Err(step) => {
-                self.state = State::Searching(search);
-                step
-            }
-        }
+        let found = search.go_on(bytes, context, |at| self.is_chain(bytes.get(at..).unwrap_or_default(), at_end));
+        self.state = if found.is_ok() { State::Records } else { State::Searching(search) };
+        found.map_or_else(|step| step, Step::Skip)
     }
 
     /// Three good headers in a row, or one after which the file properly ends.
     fn is_chain(&self, mut bytes: &[u8], at_end: bool) -> bool {
         let mut before = self.last_seconds;
         for _ in 0..CHAIN {
-            let Some(record) = self.record_header(bytes).filter(|&record| self.is_good(record, before)) else {
+            let Some(record) = self.ordered_header(bytes).filter(|&record| self.is_good(record, before)) else {
                 return false;
             };
             let Some(rest) = bytes.get(self.header + record.captured as usize..) else {
@@ -225,4 +234,14 @@ impl Pcap {
         self.state = State::Records;
         Step::Skip(FILE_HEADER)
     }
+}
+
+#[inline(always)]
+fn fields(bytes: &[u8; 16], order: ByteOrder) -> Option<RecordHeader> {
+    Some(RecordHeader {
+        seconds: order.u32_at(bytes, 0)?,
+        fraction: order.u32_at(bytes, 4)?,
+        captured: order.u32_at(bytes, 8)?,
+        original: order.u32_at(bytes, 12)?,
+    })
 }

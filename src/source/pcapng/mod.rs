@@ -69,10 +69,21 @@ impl Pcapng {
         Self { order, interfaces: Vec::new(), last: Timestamp::from_nanos(0), search: None }
     }
 
+    /// Takes the block at the start of `bytes` where it is a packet without options and nothing is remarkable about it;
+    /// this is the hot path.
     #[inline]
+    pub(super) fn ordinary(&mut self, bytes: &[u8], head: &mut Head) -> bool {
+        if self.search.is_some() || self.order.u32_at(bytes, 0) != Some(ENHANCED_PACKET) {
+            return false;
+        }
+        let Some(total) = self.order.u32_at(bytes, 4) else { return false };
+        let Some(body) = self.body(bytes, total as usize) else { return false };
+        matches!(self.enhanced_packet(body, head), Ok(end) if body.len() - end < 4)
+    }
+
     pub(super) fn step(&mut self, bytes: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
         if let Some(search) = self.search {
-            return self.go_on_searching(search, bytes, head, context);
+            return self.go_on_searching(search, bytes, context);
         }
         let Some((kind, total)) = self.block_header(bytes) else {
             return self.no_block_header(bytes, context);
@@ -83,19 +94,21 @@ impl Pcapng {
         if bytes.len() < total {
             return self.cut_short(kind, total, bytes, context);
         }
-        if self.order.u32_at(bytes, total - 4) != Some(total as u32) {
-            return self.search(context, "a block whose two lengths differ");
-        }
-        let body = bytes.get(8..total - 4).unwrap_or_default();
-        if kind == ENHANCED_PACKET {
-            self.enhanced_packet(body, head, context)
-        } else {
-            self.other_block(kind, body, head, context)
+        match self.body(bytes, total) {
+            Some(body) => self.block(kind, body, head, context),
+            None => self.search(context, "a block whose two lengths differ"),
         }
     }
 
-    /// Type and length of the block; a section header changes the byte order first.
+    /// What is between the two lengths of a block, where they agree.
     #[inline]
+    fn body<'a>(&self, bytes: &'a [u8], total: usize) -> Option<&'a [u8]> {
+        let behind = total.checked_sub(4)?;
+        let body = bytes.get(8..behind)?;
+        (self.order.u32_at(bytes, behind)? as usize == total && total <= MAX_BLOCK).then_some(body)
+    }
+
+    /// Type and length of the block; a section header changes the byte order first.
     fn block_header(&mut self, bytes: &[u8]) -> Option<(u32, usize)> {
         if bytes.len() < FRAME {
             return None;
@@ -135,33 +148,30 @@ impl Pcapng {
         context.need(total, bytes.len())
     }
 
+    /// Section 4.3. Returns where the packet ends in the body.
     #[inline]
-    fn enhanced_packet(&mut self, body: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
-        let order = self.order;
-        let Some(fields) = body.first_chunk::<20>() else {
-            return skip_block(body, context, "an Enhanced Packet Block shorter than its fields");
-        };
-        let field = |at| order.u32_at(fields, at).unwrap_or(0);
+    fn enhanced_packet(&mut self, body: &[u8], head: &mut Head) -> Result<usize, &'static str> {
+        let field = |at| self.order.u32_at(body, at).ok_or("an Enhanced Packet Block shorter than its fields");
         let packet = PacketFields {
-            interface: field(0),
-            high: field(4),
-            low: field(8),
-            captured: field(12),
-            original: field(16),
+            interface: field(0)?,
+            high: field(4)?,
+            low: field(8)?,
+            captured: field(12)?,
+            original: field(16)?,
         };
-        self.packet(packet, body, head, context)
+        self.packet(packet, body, head)
     }
 
-    /// A packet block with the fields of section 4.3, which lie before byte 20 of the body.
+    /// A packet that begins at byte 20 of the body.
     #[inline]
-    fn packet(&mut self, packet: PacketFields, body: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
+    fn packet(&mut self, packet: PacketFields, body: &[u8], head: &mut Head) -> Result<usize, &'static str> {
         let Some(interface) = self.interfaces.get(packet.interface as usize) else {
-            return skip_block(body, context, "a packet of an interface that is not described");
+            return Err("a packet of an interface that is not described");
         };
         let captured = packet.captured as usize;
         let end = 20_usize.saturating_add(captured);
         if captured > MAX_PACKET || end > body.len() {
-            return skip_block(body, context, "a packet longer than its block");
+            return Err("a packet longer than its block");
         }
         *head = Head {
             ts: interface.clock.at(packet.high, packet.low),
@@ -173,22 +183,32 @@ impl Pcapng {
             next: body.len() + FRAME,
         };
         self.last = head.ts;
-        // More than the pad: options.
-        if body.len() - end >= 4 {
-            notes::packet(body.get(end.next_multiple_of(4)..).unwrap_or_default(), self.order, context);
-        }
-        Step::Record
+        Ok(end)
     }
 
-    fn other_block(&mut self, kind: u32, body: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
+    fn block(&mut self, kind: u32, body: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
+        let packet = match kind {
+            ENHANCED_PACKET => self.enhanced_packet(body, head),
+            OBSOLETE_PACKET => self.obsolete_packet(body, head, context),
+            SIMPLE_PACKET => self.simple_packet(body, head, context),
+            _ => return self.other_block(kind, body, context),
+        };
+        match packet {
+            Ok(end) => {
+                notes::packet(body.get(end.next_multiple_of(4)..).unwrap_or_default(), self.order, context);
+                Step::Record
+            }
+            Err(fault) => skip_block(body, context, fault),
+        }
+    }
+
+    fn other_block(&mut self, kind: u32, body: &[u8], context: &mut Context<'_>) -> Step {
         match kind {
             SECTION => {
                 self.interfaces.clear();
                 notes::section(body, self.order, context);
             }
             INTERFACE_DESCRIPTION => return self.interface_description(body, context),
-            OBSOLETE_PACKET => return self.obsolete_packet(body, head, context),
-            SIMPLE_PACKET => return self.simple_packet(body, head, context),
             NAME_RESOLUTION => notes::names(body, self.order, context),
             INTERFACE_STATISTICS => self.interface_statistics(body, context),
             DECRYPTION_SECRETS => notes::secrets(body, self.order, context),
@@ -234,16 +254,16 @@ impl Pcapng {
         Step::Skip(body.len() + FRAME)
     }
 
-    /// Section 4.4: no interface (it is the first), no time, and no captured length but the snap length and the block.
-    fn simple_packet(&mut self, body: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
+    /// Section 4.4: no interface (it is the first), no time, no options, and no captured length but the snap length and
+    /// that of the block.
+    fn simple_packet(&self, body: &[u8], head: &mut Head, context: &mut Context<'_>) -> Result<usize, &'static str> {
         let (Some(original), Some(interface)) = (self.order.u32_at(body, 0), self.interfaces.first()) else {
-            return skip_block(body, context, "a Simple Packet Block without a length or an interface");
+            return Err("a Simple Packet Block without a length or an interface");
         };
-        let room = body.len() - 4;
         let limit = if interface.snap_len == 0 { usize::MAX } else { interface.snap_len as usize };
-        let captured = (original as usize).min(limit).min(room);
+        let captured = (original as usize).min(limit).min(body.len() - 4);
         if captured > MAX_PACKET {
-            return skip_block(body, context, "a packet longer than 16 MiB");
+            return Err("a packet longer than 16 MiB");
         }
         context.summary.packets_without_time += 1;
         *head = Head {
@@ -255,32 +275,34 @@ impl Pcapng {
             end: 8 + 4 + captured,
             next: body.len() + FRAME,
         };
-        Step::Record
+        Ok(body.len())
     }
 
     /// Appendix A: as the enhanced one, but a 16-bit interface and a 16-bit drop count in place of the first field.
-    fn obsolete_packet(&mut self, body: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
+    fn obsolete_packet(
+        &mut self,
+        body: &[u8],
+        head: &mut Head,
+        context: &mut Context<'_>,
+    ) -> Result<usize, &'static str> {
         /// The drop count where it is not known.
         const UNKNOWN: u16 = 0xffff;
+        const SHORT: &str = "a Packet Block shorter than its fields";
         let order = self.order;
-        let (Some(interface), Some(drops), Some(fields)) =
-            (order.u16_at(body, 0), order.u16_at(body, 2), body.first_chunk::<20>())
-        else {
-            return skip_block(body, context, "a Packet Block shorter than its fields");
-        };
-        let field = |at| order.u32_at(fields, at).unwrap_or(0);
+        let field = |at| order.u32_at(body, at).ok_or(SHORT);
         let packet = PacketFields {
-            interface: interface.into(),
-            high: field(4),
-            low: field(8),
-            captured: field(12),
-            original: field(16),
+            interface: order.u16_at(body, 0).ok_or(SHORT)?.into(),
+            high: field(4)?,
+            low: field(8)?,
+            captured: field(12)?,
+            original: field(16)?,
         };
-        if drops != UNKNOWN {
+        let end = self.packet(packet, body, head)?;
+        if let Some(drops) = order.u16_at(body, 2).filter(|&drops| drops != UNKNOWN) {
             let sum = context.summary.counted_drops.unwrap_or(0);
             context.summary.counted_drops = Some(sum.saturating_add(drops.into()));
         }
-        self.packet(packet, body, head, context)
+        Ok(end)
     }
 
     /// Section 4.6. The counts are sums since the start of the capture, so the last block of an interface holds.
@@ -299,23 +321,10 @@ impl Pcapng {
     }
 
     #[cold]
-    fn go_on_searching(
-        &mut self,
-        mut search: Search,
-        bytes: &[u8],
-        head: &mut Head,
-        context: &mut Context<'_>,
-    ) -> Step {
-        match search.go_on(bytes, context, |at| self.is_block(bytes.get(at..).unwrap_or_default())) {
-            Ok(distance) => {
-                self.search = None;
-                if distance == 0 { self.step(bytes, head, context) } else { Step::Skip(distance) }
-            }
-            Err(step) => {
-                self.search = Some(search);
-                step
-            }
-        }
+    fn go_on_searching(&mut self, mut search: Search, bytes: &[u8], context: &mut Context<'_>) -> Step {
+        let found = search.go_on(bytes, context, |at| self.is_block(bytes.get(at..).unwrap_or_default()));
+        self.search = if found.is_ok() { None } else { Some(search) };
+        found.map_or_else(|step| step, Step::Skip)
     }
 
     /// A block that nothing speaks against: a known type, and two equal lengths, a multiple of four.

@@ -64,7 +64,6 @@ pub(super) fn drops(body: &[u8], order: ByteOrder) -> Option<u64> {
 }
 
 /// Comments and drop count of a packet's options (section 4.3).
-#[cold]
 pub(super) fn packet(options: &[u8], order: ByteOrder, context: &mut Context<'_>) {
     /// `epb_dropcount`: packets lost since the one before.
     const DROP_COUNT: u16 = 4;
