@@ -63,8 +63,10 @@ impl Config {
             .collect();
         let filter = arguments.filter.as_deref().map(Filter::parse).transpose().map_err(|error| error.to_string())?;
         let moment = |name: &str, text: Option<String>| {
-            text.map(|text| parse_moment(&text).ok_or(format!("--{name}: `{text}` is no time; say 30s, 1m30s, 250ms or @SECONDS")))
-                .transpose()
+            text.map(|text| {
+                parse_moment(&text).ok_or(format!("--{name}: `{text}` is no time; say 30s, 1m30s, 250ms or @SECONDS"))
+            })
+            .transpose()
         };
         let available = || std::thread::available_parallelism().map_or(1, usize::from).min(4);
         let threads = arguments.threads.unwrap_or_else(available);
@@ -139,7 +141,8 @@ fn decimal(text: &str, unit: i64) -> Option<i64> {
     let mut nanos = whole.parse::<i64>().ok()?.checked_mul(unit)?;
     if !fraction.is_empty() {
         let scale = 10_i64.pow(fraction.len() as u32);
-        nanos = nanos.checked_add((i128::from(fraction.parse::<i64>().ok()?) * i128::from(unit) / i128::from(scale)) as i64)?;
+        nanos = nanos
+            .checked_add((i128::from(fraction.parse::<i64>().ok()?) * i128::from(unit) / i128::from(scale)) as i64)?;
     }
     Some(nanos)
 }

@@ -18,9 +18,7 @@ impl Progress {
             return Self(None);
         }
         let (bar, template) = match total {
-            Some(total) => {
-                (ProgressBar::new(total), "{bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left")
-            }
+            Some(total) => (ProgressBar::new(total), "{bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left"),
             None => (ProgressBar::no_length(), "{spinner} {bytes} {bytes_per_sec}"),
         };
         if let Ok(style) = ProgressStyle::with_template(template) {

@@ -123,10 +123,8 @@ fn facts(feed: &Feed<'_, '_>) -> CaptureFacts {
 }
 
 fn file_facts(file: &FileSummary) -> FileFacts {
-    let place = |error: &InputError| Damage {
-        text: error.to_string(),
-        frame: (error.frame.0 > 0).then_some(error.frame),
-    };
+    let place =
+        |error: &InputError| Damage { text: error.to_string(), frame: (error.frame.0 > 0).then_some(error.frame) };
     FileFacts {
         name: file.name.clone(),
         format: file.format_name(),

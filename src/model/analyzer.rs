@@ -8,9 +8,9 @@
 
 use super::capture::CaptureFacts;
 use super::class::{Class, ClassCounts};
+use super::media_context::Announcement;
 use super::merge;
 use super::shard::{Framing, Shard};
-use super::media_context::Announcement;
 use super::signalling::Signalling;
 use super::snapshot::Snapshot;
 use super::tcp::Connections;

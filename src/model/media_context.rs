@@ -90,9 +90,11 @@ fn addresses(description: &SessionDescription, media: &Media) -> Vec<(Endpoint, 
         {
             found.push((Endpoint { addr: ip.into(), port }, true));
         }
-        let candidates = section.attributes.candidates.iter().filter(|candidate| {
-            matches!(candidate.transport, CandidateTransport::Udp) && candidate.component == 1
-        });
+        let candidates = section
+            .attributes
+            .candidates
+            .iter()
+            .filter(|candidate| matches!(candidate.transport, CandidateTransport::Udp) && candidate.component == 1);
         for candidate in candidates {
             if let Some(ip) = candidate.address.ip() {
                 found.push((Endpoint { addr: ip.into(), port: candidate.port }, false));

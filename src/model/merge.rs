@@ -228,7 +228,11 @@ impl<'a> Merge<'a> {
         let (src, dst) = (flow.sender(entry.direction), flow.receiver(entry.direction));
         let format = self.main_format(src, dst, &figures);
         let codec = format.map(|format| format.encoding.clone()).or_else(|| {
-            figures.payload_types.iter().find_map(|number| static_payload_type(*number)).map(|row| row.encoding.to_owned())
+            figures
+                .payload_types
+                .iter()
+                .find_map(|number| static_payload_type(*number))
+                .map(|row| row.encoding.to_owned())
         });
         let source = [src, dst].iter().find_map(|side| self.contexts().at(*side)?.sources.get(&entry.ssrc));
         StreamRow {
@@ -291,9 +295,8 @@ impl<'a> Merge<'a> {
                 if !self.is_wanted(sender.ssrc.0) && !about_wanted {
                     continue;
                 }
-                let rates = sender.reports.iter().filter_map(|point| {
-                    Some((point.about.0, *clock_rates.get(&point.about.0)?))
-                });
+                let rates =
+                    sender.reports.iter().filter_map(|point| Some((point.about.0, *clock_rates.get(&point.about.0)?)));
                 rows.push(RtcpRow {
                     flow: self.id(place),
                     src: flow.sender(sender.direction),
@@ -479,7 +482,8 @@ fn link_retransmissions(streams: &mut [(Place, StreamRow)], contexts: &MediaCont
         if contexts.at(row.dst).or_else(|| contexts.at(row.src)).is_none() {
             continue;
         }
-        let mut same = sources.iter().filter(|(flow, src, mid, _)| *flow == row.flow && *src == row.src && *mid == row.mid);
+        let mut same =
+            sources.iter().filter(|(flow, src, mid, _)| *flow == row.flow && *src == row.src && *mid == row.mid);
         if let (Some(only), None) = (same.next(), same.next()) {
             row.rtx_of = Some(only.3);
         }

@@ -5,8 +5,8 @@
 //! which shard a five-tuple belongs to depends on its addresses alone.
 
 use super::analyzer::{Analyzer, Front, FrontSink, SHARDS, shard_of};
-use super::shard::{Framing, Shard};
 use super::media_context::Announcement;
+use super::shard::{Framing, Shard};
 use crate::net::{Carrier, Datagram, FiveTuple};
 use crate::packet::{FedPacket, PacketFeed};
 use crate::time::Timestamp;

@@ -6,8 +6,8 @@
 use super::class::Class;
 use super::dtls;
 use super::flow::{Direction, Flow, Origin, Peer, Via};
-use super::rtp_stream::{PayloadClock, RtpStream, StreamPacket, relative_ms};
 use super::media_context::{Announcement, MediaContexts};
+use super::rtp_stream::{PayloadClock, RtpStream, StreamPacket, relative_ms};
 use super::turn::TurnState;
 use crate::net::{Carrier, Datagram, FiveTuple, Transport};
 use crate::proto::channel_data::ChannelData;
@@ -260,7 +260,8 @@ impl Shard {
             let entry = &mut self.streams[*index as usize];
             let flow = &self.flows[flow_index as usize];
             let payload_type = entry.stream.payload_type();
-            let format = self.contexts.format(flow.receiver(entry.direction), flow.sender(entry.direction), payload_type);
+            let format =
+                self.contexts.format(flow.receiver(entry.direction), flow.sender(entry.direction), payload_type);
             let clock = PayloadClock::of(payload_type, format);
             entry.stream.set_payload_clock(payload_type, clock);
         }

@@ -14,8 +14,8 @@ pub use super::rtp_stream::{
 };
 pub use super::signalling::{Described, SessionState, SessionSummary, Signal};
 pub use super::stun::{Outcome, Transaction};
-pub use super::words::{LossFigures, clock_source_name, utc_date};
 pub use super::turn::{Allocation, AllocationEnd, Channel, TurnError};
+pub use super::words::{LossFigures, clock_source_name, utc_date};
 pub use crate::net::{Endpoint, FragmentStatistics, Transport, TunnelKind, TunnelLayer};
 pub use crate::packet::FrameNo;
 pub use crate::proto::rtp::Ssrc;

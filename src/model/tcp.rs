@@ -279,7 +279,9 @@ impl Dialogue {
             Speech::Turn => stun::find_start(bytes),
             Speech::Rfc4571 => (0..bytes.len()).find(|start| is_rfc4571_start(&bytes[*start..])),
             Speech::Sip => line_starts(bytes).find(|start| matches!(sip::frame(&bytes[*start..]), Frame::Complete(_))),
-            Speech::Rtsp => line_starts(bytes).find(|start| matches!(rtsp::frame(&bytes[*start..]), Frame::Complete(_))),
+            Speech::Rtsp => {
+                line_starts(bytes).find(|start| matches!(rtsp::frame(&bytes[*start..]), Frame::Complete(_)))
+            }
             _ => Some(0),
         }
     }
@@ -332,7 +334,8 @@ enum Next {
 }
 
 fn line_starts(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
-    std::iter::once(0).chain(bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1))
+    std::iter::once(0)
+        .chain(bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1))
         .filter(|start| *start < bytes.len())
 }
 
@@ -354,8 +357,7 @@ fn is_rfc4571_start(bytes: &[u8]) -> bool {
 }
 
 fn is_http_start(bytes: &[u8]) -> bool {
-    const STARTS: [&[u8]; 9] = [
-        b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"PATCH ", b"CONNECT ", b"HTTP/1.0", b"HTTP/1.1",
-    ];
+    const STARTS: [&[u8]; 9] =
+        [b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"PATCH ", b"CONNECT ", b"HTTP/1.0", b"HTTP/1.1"];
     STARTS.iter().any(|start| bytes.starts_with(start))
 }

@@ -281,7 +281,8 @@ impl TurnState {
     /// Counts a Send or Data indication.
     pub(crate) fn indication(&mut self, method: Method) {
         if let Some(allocation) = self.allocations.last_mut() {
-            *(if method == Method::SEND { &mut allocation.indications_out } else { &mut allocation.indications_in }) += 1;
+            *(if method == Method::SEND { &mut allocation.indications_out } else { &mut allocation.indications_in }) +=
+                1;
         }
     }
 

@@ -12,12 +12,12 @@ pub mod verdict;
 
 mod cut;
 mod defrag;
+pub mod filter;
 mod ip;
 mod link;
 mod plain;
-mod wireless;
-pub mod filter;
 pub mod tcp;
+mod wireless;
 
 pub use datagram::{
     Addr, Carrier, Datagram, Endpoint, FiveTuple, Segment, TcpFlags, Transport, TunnelId, TunnelKind, TunnelLayer,

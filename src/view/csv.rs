@@ -18,9 +18,7 @@ const COLUMNS: &[Column] = &[
     ("encrypted", |row| row.encrypted.to_string()),
     ("kind", |row| row.kind.map(|kind| kind.name().to_owned()).unwrap_or_default()),
     ("codec", |row| row.codec.clone().unwrap_or_default()),
-    ("payload_types", |row| {
-        row.figures.payload_types.iter().map(u8::to_string).collect::<Vec<_>>().join(" ")
-    }),
+    ("payload_types", |row| row.figures.payload_types.iter().map(u8::to_string).collect::<Vec<_>>().join(" ")),
     ("clock_rate", |row| optional(row.figures.timing.clock.rate)),
     ("clock_source", |row| clock_source_name(row.figures.timing.clock.source).to_owned()),
     ("first_ts", |row| row.figures.first_ts.to_string()),

@@ -21,12 +21,8 @@ pub(crate) struct RateWindow {
 impl RateWindow {
     /// The window after the first packet.
     pub(crate) fn new(ts: Timestamp, bytes: u32) -> Self {
-        let mut this = Self {
-            slots: Box::new([0; SLOTS]),
-            newest: ts.as_nanos().div_euclid(SLOT_NANOS),
-            sum: 0,
-            max: 0,
-        };
+        let mut this =
+            Self { slots: Box::new([0; SLOTS]), newest: ts.as_nanos().div_euclid(SLOT_NANOS), sum: 0, max: 0 };
         this.add(this.newest, bytes);
         this
     }

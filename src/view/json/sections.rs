@@ -58,9 +58,10 @@ impl<'a> Capture<'a> {
             bytes: capture.bytes,
             first_ts: capture.first_ts.map(Text),
             last_ts: capture.last_ts.map(Text),
-            duration_s: capture.first_ts.zip(capture.last_ts).map(|(first, last)| {
-                Rounded(last.millis_since(first) / 1000.0)
-            }),
+            duration_s: capture
+                .first_ts
+                .zip(capture.last_ts)
+                .map(|(first, last)| Rounded(last.millis_since(first) / 1000.0)),
             dropped_by_capture: capture.facts.dropped_by_capture,
             filtered_out: capture.facts.filtered_out,
             duplicates_removed: capture.duplicates_removed,

@@ -230,10 +230,7 @@ impl<'a> Allocation<'a> {
                 })
                 .collect(),
             permissions: allocation.permissions.iter().map(ToString::to_string).collect(),
-            indications: Indications {
-                packets_out: allocation.indications_out,
-                packets_in: allocation.indications_in,
-            },
+            indications: Indications { packets_out: allocation.indications_out, packets_in: allocation.indications_in },
             errors: allocation
                 .errors
                 .iter()
