@@ -6,9 +6,10 @@
 
 use super::analyzer::{Analyzer, Front, FrontSink, SHARDS, shard_of};
 use super::media_context::Announcement;
-use super::shard::{Framing, Shard};
+use super::shard::{Framing, Look, Shard};
 use crate::net::{Carrier, Datagram, FiveTuple};
 use crate::packet::{FedPacket, PacketFeed};
+use crate::proto::demux::{Class as Proposal, Reason};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -82,6 +83,7 @@ struct Item<'m> {
     flow: FiveTuple,
     missing: u32,
     framing: Framing,
+    look: Look,
     content: Content<'m>,
 }
 
@@ -181,7 +183,7 @@ impl<'m> Batch<'m> {
                 }
             };
             let datagram = Datagram { carrier: item.carrier, flow: item.flow, missing: item.missing, payload };
-            shard.datagram(&datagram, item.framing);
+            shard.datagram(&datagram, item.framing, item.look);
         }
         self.copies.clear();
     }
@@ -200,7 +202,7 @@ struct RoundSink<'r, 'm> {
 
 impl FrontSink for RoundSink<'_, '_> {
     #[inline]
-    fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing) {
+    fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing, look: Look) {
         let batch = &mut self.round.batches[shard_of(&datagram.flow)];
         let content = match self.mapped.and_then(|record| same_bytes_of(record, datagram.payload)) {
             Some(payload) => Content::Mapped(payload),
@@ -212,7 +214,7 @@ impl FrontSink for RoundSink<'_, '_> {
             }
         };
         let Datagram { carrier, flow, missing, .. } = *datagram;
-        batch.items.push(Item { carrier, flow, missing, framing, content });
+        batch.items.push(Item { carrier, flow, missing, framing, look, content });
     }
 
     fn announce(&mut self, announcement: &Arc<Announcement>, datagram: &Datagram<'_>) {
@@ -222,6 +224,7 @@ impl FrontSink for RoundSink<'_, '_> {
                 flow: datagram.flow,
                 missing: 0,
                 framing: Framing::Datagram,
+                look: Look::Other(Proposal::Unknown(Reason::Empty)),
                 content: Content::Announcement(Arc::clone(announcement)),
             });
         }

@@ -41,6 +41,26 @@ pub(crate) enum Framing {
     Opaque(Class),
 }
 
+/// What one look at a datagram's first bytes tells. The front takes it while they are in the cache: a shard that came
+/// back for them would wait for memory at every packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Look {
+    /// The header of what has RTP's structure.
+    Rtp(RtpHeader),
+    /// Anything else.
+    Other(Proposal),
+}
+
+impl Look {
+    #[inline]
+    pub(crate) fn at(payload: &[u8], missing: u32) -> Self {
+        match demux::classify_cut(payload, missing) {
+            Proposal::Rtp => RtpHeader::parse(payload).map_or(Look::Other(Proposal::Rtp), Look::Rtp),
+            proposal => Look::Other(proposal),
+        }
+    }
+}
+
 /// An RTP stream and where it belongs.
 pub(crate) struct StreamEntry {
     pub(crate) flow: u32,
@@ -103,7 +123,7 @@ impl Shard {
 
     /// Takes the next datagram.
     #[inline]
-    pub(crate) fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing) {
+    pub(crate) fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing, look: Look) {
         let Some((flow, direction)) = self.flow(&datagram.flow, &datagram.carrier) else {
             self.untracked_datagrams += 1;
             return;
@@ -127,7 +147,7 @@ impl Shard {
             payload: datagram.payload,
             depth: 0,
         };
-        self.message(&message);
+        self.message(&message, look);
     }
 
     #[inline]
@@ -159,20 +179,16 @@ impl Shard {
     }
 
     #[inline]
-    fn message(&mut self, message: &Inner<'_>) {
-        match demux::classify_cut(message.payload, message.missing) {
-            Proposal::Rtp => self.rtp(message),
-            proposal => self.not_rtp(message, proposal),
+    fn message(&mut self, message: &Inner<'_>, look: Look) {
+        match look {
+            Look::Rtp(header) => self.rtp(message, header),
+            Look::Other(proposal) => self.not_rtp(message, proposal),
         }
     }
 
     #[inline]
-    fn rtp(&mut self, message: &Inner<'_>) {
+    fn rtp(&mut self, message: &Inner<'_>, header: RtpHeader) {
         let flow = &mut self.flows[message.flow as usize];
-        let Ok(header) = RtpHeader::parse(message.payload) else {
-            flow.count_unknown("rtp header too short");
-            return;
-        };
         let packet = StreamPacket {
             seq: header.sequence,
             rtp_ts: header.timestamp,
@@ -430,7 +446,7 @@ impl Shard {
             return;
         }
         let message = Inner { flow: inner, via, missing, payload: data, depth: outer.depth + 1, ..*outer };
-        self.message(&message);
+        self.message(&message, Look::at(data, missing));
     }
 }
 

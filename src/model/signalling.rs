@@ -7,7 +7,6 @@ use super::analyzer::FrontSink;
 use super::media_context::{Announcement, MediaContexts};
 use crate::net::{Datagram, Endpoint};
 use crate::packet::FrameNo;
-use crate::proto::demux::{self, Class};
 use crate::proto::sdp::SessionDescription;
 use crate::proto::sip::{Message, StartLine};
 use crate::time::Timestamp;
@@ -134,13 +133,6 @@ pub(crate) struct Signalling {
 }
 
 impl Signalling {
-    /// A quick look whether a datagram may be text at all: most are not, and cost only this.
-    #[inline]
-    pub(crate) fn may_be_text(&self, payload: &[u8]) -> bool {
-        payload.first().is_some_and(|first| first.is_ascii_uppercase())
-            && matches!(demux::classify(payload), Class::Sip)
-    }
-
     /// Takes a SIP message.
     pub(crate) fn datagram(&mut self, datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
         let Some(message) = Message::parse(datagram.payload) else { return };

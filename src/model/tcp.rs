@@ -5,10 +5,11 @@
 
 use super::analyzer::FrontSink;
 use super::class::Class;
-use super::shard::Framing;
+use super::shard::{Framing, Look};
 use super::signalling::Signalling;
 use crate::net::tcp::{Connection, Direction, StreamEvent};
 use crate::net::{Carrier, Datagram, FiveTuple, Segment, TcpFlags};
+use crate::proto::demux::{Class as Proposal, Reason};
 use crate::proto::framing::Frame;
 use crate::proto::{rtsp, sip, stun};
 use hashbrown::HashMap;
@@ -95,7 +96,8 @@ impl Connections {
         }
         if delivered == 0 {
             let Segment { carrier, flow, missing, payload, .. } = *segment;
-            sink.datagram(&Datagram { carrier, flow, missing, payload }, Framing::Opaque(class));
+            let look = Look::Other(Proposal::Unknown(Reason::Empty));
+            sink.datagram(&Datagram { carrier, flow, missing, payload }, Framing::Opaque(class), look);
             delivered = 1;
         }
         delivered
@@ -153,7 +155,7 @@ fn hand_on(datagram: &Datagram<'_>, framing: Framing, signalling: &mut Signallin
     if framing == Framing::Opaque(Class::Sip) {
         signalling.datagram(datagram, sink);
     }
-    sink.datagram(datagram, framing);
+    sink.datagram(datagram, framing, Look::at(datagram.payload, datagram.missing));
 }
 
 /// A connection and what is said on it.
