@@ -173,18 +173,19 @@ impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
 impl<'m> Batch<'m> {
     fn drain_into(&mut self, shard: &mut Shard) {
         shard.starts_at(self.start);
-        for item in self.items.drain(..) {
-            let payload = match item.content {
+        for item in &self.items {
+            let payload = match &item.content {
                 Content::Mapped(payload) => payload,
-                Content::Copied { start, len } => self.copies.get(start..start + len).unwrap_or_default(),
+                Content::Copied { start, len } => self.copies.get(*start..start + len).unwrap_or_default(),
                 Content::Announcement(announcement) => {
-                    shard.announce(&announcement);
+                    shard.announce(announcement);
                     continue;
                 }
             };
             let datagram = Datagram { carrier: item.carrier, flow: item.flow, missing: item.missing, payload };
             shard.datagram(&datagram, item.framing, item.look);
         }
+        self.items.clear();
         self.copies.clear();
     }
 }

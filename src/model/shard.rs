@@ -9,7 +9,7 @@ use super::flow::{Direction, Flow, Origin, Peer, Via};
 use super::media_context::{Announcement, MediaContexts};
 use super::rtp_stream::{PayloadClock, RtpStream, StreamPacket, relative_ms};
 use super::turn::TurnState;
-use crate::net::{Carrier, Datagram, FiveTuple, Transport};
+use crate::net::{Carrier, Datagram, Endpoint, FiveTuple, Transport};
 use crate::proto::channel_data::ChannelData;
 use crate::proto::demux::{self, Class as Proposal};
 use crate::proto::rtcp::{RtcpShape, shape};
@@ -63,7 +63,6 @@ impl Look {
 
 /// An RTP stream and where it belongs.
 pub(crate) struct StreamEntry {
-    pub(crate) flow: u32,
     pub(crate) direction: Direction,
     pub(crate) via: Via,
     pub(crate) ssrc: u32,
@@ -74,7 +73,7 @@ pub(crate) struct StreamEntry {
 /// The state.
 pub(crate) struct Shard {
     remove_copies: bool,
-    hasher: ahash::RandomState,
+    hasher: TupleHasher,
     by_tuple: HashTable<u32>,
     inner: HashMap<(u32, Peer), u32, ahash::RandomState>,
     pub(crate) flows: Vec<Flow>,
@@ -96,7 +95,7 @@ impl Shard {
     pub(crate) fn new(remove_copies: bool) -> Self {
         Self {
             remove_copies,
-            hasher: ahash::RandomState::new(),
+            hasher: TupleHasher::new(),
             by_tuple: HashTable::new(),
             inner: HashMap::default(),
             flows: Vec::new(),
@@ -152,7 +151,7 @@ impl Shard {
 
     #[inline]
     fn flow(&mut self, tuple: &FiveTuple, carrier: &Carrier) -> Option<(u32, Direction)> {
-        let hash = hash_of(&self.hasher, tuple);
+        let hash = self.hasher.hash(tuple);
         let flows = &mut self.flows;
         if let Some(index) = self.by_tuple.find(hash, |index| same_flow(&flows[*index as usize].tuple, tuple)) {
             let flow = &mut flows[*index as usize];
@@ -166,7 +165,7 @@ impl Shard {
         }
         let index = self.new_flow(*tuple, Origin::Captured, carrier)?;
         let (hasher, flows) = (&self.hasher, &self.flows);
-        self.by_tuple.insert_unique(hash, index, |index| hash_of(hasher, &flows[*index as usize].tuple));
+        self.by_tuple.insert_unique(hash, index, |index| hasher.hash(&flows[*index as usize].tuple));
         Some((index, Direction::Forward))
     }
 
@@ -235,7 +234,6 @@ impl Shard {
         let clock = payload_clock(&self.contexts, flow, message.direction, packet);
         let map_key = (message.flow, key | direction_bit(message.direction));
         let entry = StreamEntry {
-            flow: message.flow,
             direction: message.direction,
             via: message.via,
             ssrc,
@@ -487,13 +485,31 @@ fn direction_bit(direction: Direction) -> u64 {
     (direction as u64) << 63
 }
 
-#[inline]
-fn hash_of(hasher: &ahash::RandomState, tuple: &FiveTuple) -> u64 {
-    let side = |endpoint: &crate::net::Endpoint| endpoint.addr.as_u128().wrapping_add(u128::from(endpoint.port) << 64);
-    // Symmetric, so that both directions meet.
-    let (src, dst) = (side(&tuple.src), side(&tuple.dst));
-    let rest = u64::from(tuple.tunnel.0) << 1 | tuple.transport as u64;
-    hasher.hash_one((src ^ dst, src.wrapping_add(dst), rest))
+/// A keyed hash of a five-tuple, the same for both directions, in two multiplications: it runs for every packet. The
+/// key is drawn per run, so that no capture can be crafted to make all flows meet in one bucket.
+struct TupleHasher([u64; 4]);
+
+impl TupleHasher {
+    fn new() -> Self {
+        let random = ahash::RandomState::new();
+        Self([0_u64, 1, 2, 3].map(|n| random.hash_one(n)))
+    }
+
+    #[inline]
+    fn hash(&self, tuple: &FiveTuple) -> u64 {
+        let halves = |endpoint: &Endpoint| {
+            let addr = endpoint.addr.as_u128();
+            ((addr >> 64) as u64, addr as u64 ^ u64::from(endpoint.port) << 48)
+        };
+        let ((src_high, src_low), (dst_high, dst_low)) = (halves(&tuple.src), halves(&tuple.dst));
+        let rest = u64::from(tuple.tunnel.0) << 1 | tuple.transport as u64;
+        let fold = |a: u64, b: u64| {
+            let product = u128::from(a) * u128::from(b);
+            product as u64 ^ (product >> 64) as u64
+        };
+        let low = fold(src_low.wrapping_add(dst_low) ^ self.0[0], src_low ^ dst_low ^ self.0[1]);
+        fold(low ^ src_high.wrapping_add(dst_high) ^ self.0[2], rest ^ src_high ^ dst_high ^ self.0[3])
+    }
 }
 
 #[inline]
