@@ -154,7 +154,7 @@ impl Front {
                 delivered += 1;
                 let look = Look::at(datagram.payload, datagram.missing);
                 if let Look::Other(Proposal::Sip) = look {
-                    signalling.datagram(&datagram, &mut sink);
+                    signalling.sip(&datagram, &mut sink);
                 }
                 sink.datagram(&datagram, Framing::Datagram, look);
             }

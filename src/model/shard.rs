@@ -218,7 +218,12 @@ impl Shard {
         }
         let entry = &mut self.streams[index as usize];
         if entry.stream.payload_type() != packet.payload_type {
-            let clock = payload_clock(&self.contexts, &self.flows[message.flow as usize], message.direction, &packet);
+            let clock = payload_clock(
+                &self.contexts,
+                &self.flows[message.flow as usize],
+                message.direction,
+                packet.payload_type,
+            );
             entry.stream.set_payload_clock(packet.payload_type, clock);
         }
         let was_confirmed = entry.stream.is_confirmed();
@@ -231,7 +236,7 @@ impl Shard {
     #[cold]
     fn new_stream(&mut self, message: &Inner<'_>, ssrc: u32, key: u64, rel_ms: f64, packet: &StreamPacket) {
         let flow = &mut self.flows[message.flow as usize];
-        let clock = payload_clock(&self.contexts, flow, message.direction, packet);
+        let clock = payload_clock(&self.contexts, flow, message.direction, packet.payload_type);
         let map_key = (message.flow, key | direction_bit(message.direction));
         let entry = StreamEntry {
             direction: message.direction,
@@ -274,9 +279,7 @@ impl Shard {
             let entry = &mut self.streams[*index as usize];
             let flow = &self.flows[flow_index as usize];
             let payload_type = entry.stream.payload_type();
-            let format =
-                self.contexts.format(flow.receiver(entry.direction), flow.sender(entry.direction), payload_type);
-            let clock = PayloadClock::of(payload_type, format);
+            let clock = payload_clock(&self.contexts, flow, entry.direction, payload_type);
             entry.stream.set_payload_clock(payload_type, clock);
         }
     }
@@ -331,7 +334,13 @@ impl Shard {
                     Direction::Forward => dtls::Direction::AToB,
                     Direction::Backward => dtls::Direction::BToA,
                 };
-                flow.details().dtls.datagram(from, ts, frame, message.payload);
+                let association = &mut flow.details().dtls;
+                association.datagram(from, ts, frame, message.payload);
+                let keyed = association.handshakes().any(|handshake| handshake.srtp_profile.is_some());
+                if keyed && !flow.tshark_formats_lost {
+                    flow.tshark_formats_lost = true;
+                    self.refresh_clocks(message.flow);
+                }
             }
             _ => self.rtcp(message),
         }
@@ -462,9 +471,9 @@ struct Inner<'a> {
 
 /// The clock of a packet's payload type by the receiver's description (RFC 3264, section 5.1: a payload type is what
 /// the describer wants to receive), else by the sender's.
-fn payload_clock(contexts: &MediaContexts, flow: &Flow, direction: Direction, packet: &StreamPacket) -> PayloadClock {
-    let format = contexts.format(flow.receiver(direction), flow.sender(direction), packet.payload_type);
-    PayloadClock::of(packet.payload_type, format)
+fn payload_clock(contexts: &MediaContexts, flow: &Flow, direction: Direction, payload_type: u8) -> PayloadClock {
+    let format = contexts.format(flow.receiver(direction), flow.sender(direction), payload_type);
+    PayloadClock::of(payload_type, format, !flow.tshark_formats_lost)
 }
 
 #[inline]
