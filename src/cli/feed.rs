@@ -16,6 +16,8 @@ const PROGRESS_EVERY: u32 = 8192;
 pub(super) struct Feed<'m, 'c> {
     pub(super) reader: MergedReader<'m>,
     pub(super) wants: Wants<'c>,
+    /// Every record is wanted.
+    all: bool,
     progress: Progress,
     until_progress: u32,
 }
@@ -36,12 +38,8 @@ impl<'m, 'c> Feed<'m, 'c> {
             filtered_out: 0,
             filter_errors: Vec::new(),
         };
-        Self { reader, wants, progress, until_progress: PROGRESS_EVERY }
-    }
-
-    #[inline]
-    fn is_plain(&self) -> bool {
-        self.wants.filter.is_none() && self.wants.from.is_none() && self.wants.to.is_none()
+        let all = filter.is_none() && window.0.is_none() && window.1.is_none();
+        Self { reader, wants, all, progress, until_progress: PROGRESS_EVERY }
     }
 
     pub(super) fn finish_progress(&self) {
@@ -99,10 +97,9 @@ impl<'m> PacketFeed<'m> for Feed<'m, '_> {
             self.until_progress = PROGRESS_EVERY;
             self.progress.at(self.reader.bytes_read());
         }
-        let all = self.is_plain();
         let Some(record) = self.reader.next_record() else { return false };
         let packet = record.packet();
-        if all || self.wants.packet(&packet) {
+        if self.all || self.wants.packet(&packet) {
             visit(FedPacket { packet, mapped: record.mapped_packet().map(|mapped| mapped.data) });
         }
         true

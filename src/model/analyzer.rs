@@ -106,8 +106,8 @@ impl FrontSink for AllShards<'_> {
 #[inline]
 pub(crate) fn shard_of(flow: &FiveTuple) -> usize {
     let side = |endpoint: &crate::net::Endpoint| {
-        let addr = endpoint.addr.as_u128();
-        ((addr >> 64) as u64 ^ addr as u64).wrapping_add(u64::from(endpoint.port) << 40)
+        let (high, low) = endpoint.addr.halves();
+        (high ^ low).wrapping_add(u64::from(endpoint.port) << 40)
     };
     let sum = side(&flow.src).wrapping_add(side(&flow.dst));
     ((sum ^ sum >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 59) as usize % SHARDS
@@ -121,14 +121,22 @@ pub(crate) struct Front {
     pub(crate) signalling: Signalling,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
-    pub(crate) first_ts: Option<Timestamp>,
-    pub(crate) last_ts: Option<Timestamp>,
+    /// Time of the first record, and the latest of any; meaningless without packets.
+    pub(crate) first_ts: Timestamp,
+    pub(crate) last_ts: Timestamp,
     /// Records that carried no datagram, by class.
     pub(crate) classes: ClassCounts,
     pub(crate) other: BTreeMap<OtherReason, u64>,
     pub(crate) malformed: Malformed,
     /// Datagrams that a record carried beyond its first.
     pub(crate) extra_datagrams: u64,
+}
+
+/// Rare beside media, so kept out of the way of the packets.
+#[cold]
+#[inline(never)]
+fn sip(signalling: &mut Signalling, datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
+    signalling.sip(datagram, sink);
 }
 
 /// Headers that contradict themselves: how many, and the first few as evidence.
@@ -143,10 +151,13 @@ const MALFORMED_EXAMPLES: usize = 20;
 impl Front {
     #[inline]
     pub(crate) fn packet(&mut self, packet: &RawPacket<'_>, mut sink: impl FrontSink) {
+        if self.packets == 0 {
+            self.first_ts = packet.ts;
+            self.last_ts = packet.ts;
+        }
         self.packets += 1;
         self.bytes += u64::from(packet.wire_len);
-        self.first_ts.get_or_insert(packet.ts);
-        self.last_ts = self.last_ts.max(Some(packet.ts));
+        self.last_ts = self.last_ts.max(packet.ts);
         let Self { decoder, connections, signalling, .. } = self;
         let mut delivered = 0_u64;
         let verdict = decoder.packet(packet, |unit| match unit {
@@ -154,7 +165,7 @@ impl Front {
                 delivered += 1;
                 let look = Look::at(datagram.payload, datagram.missing);
                 if let Look::Other(Proposal::Sip) = look {
-                    signalling.sip(&datagram, &mut sink);
+                    sip(signalling, &datagram, &mut sink);
                 }
                 sink.datagram(&datagram, Framing::Datagram, look);
             }

@@ -57,7 +57,7 @@ impl<'a> Merge<'a> {
             .filter(|(_, flow)| flow.origin == Origin::Captured)
             .map(|(place, flow)| (flow.tuple, place))
             .collect();
-        let end = front.last_ts.unwrap_or_default();
+        let end = front.last_ts;
         Self { options, front, shards, order, ids, by_tuple, end }
     }
 
@@ -126,8 +126,8 @@ impl<'a> Merge<'a> {
             facts,
             packets: self.front.packets,
             bytes: self.front.bytes,
-            first_ts: self.front.first_ts,
-            last_ts: self.front.last_ts,
+            first_ts: (self.front.packets > 0).then_some(self.front.first_ts),
+            last_ts: (self.front.packets > 0).then_some(self.front.last_ts),
             duplicates_removed,
             inner_datagrams: inner + self.front.extra_datagrams,
             fragments: self.front.decoder.fragments(),

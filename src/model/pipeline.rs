@@ -134,7 +134,7 @@ impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
             }
         }
         for (mut batch, queue) in round.batches.drain(..).zip(&self.queues) {
-            batch.start = front.first_ts.unwrap_or_default();
+            batch.start = front.first_ts;
             if batch.items.is_empty() {
                 lock(&self.spare).push(batch);
             } else {
@@ -171,6 +171,14 @@ impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
 }
 
 impl<'m> Batch<'m> {
+    #[inline(never)]
+    fn copy(&mut self, payload: &[u8], copied: &mut usize) -> Content<'m> {
+        let start = self.copies.len();
+        self.copies.extend_from_slice(payload);
+        *copied += payload.len();
+        Content::Copied { start, len: payload.len() }
+    }
+
     fn drain_into(&mut self, shard: &mut Shard) {
         shard.starts_at(self.start);
         for item in &self.items {
@@ -202,17 +210,12 @@ struct RoundSink<'r, 'm> {
 }
 
 impl FrontSink for RoundSink<'_, '_> {
-    #[inline]
+    #[inline(always)]
     fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing, look: Look) {
         let batch = &mut self.round.batches[shard_of(&datagram.flow)];
         let content = match self.mapped.and_then(|record| same_bytes_of(record, datagram.payload)) {
             Some(payload) => Content::Mapped(payload),
-            None => {
-                let start = batch.copies.len();
-                batch.copies.extend_from_slice(datagram.payload);
-                self.round.copied += datagram.payload.len();
-                Content::Copied { start, len: datagram.payload.len() }
-            }
+            None => batch.copy(datagram.payload, &mut self.round.copied),
         };
         let Datagram { carrier, flow, missing, .. } = *datagram;
         batch.items.push(Item { carrier, flow, missing, framing, look, content });

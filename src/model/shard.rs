@@ -138,7 +138,7 @@ impl Shard {
             }
         };
         let message = Inner {
-            carrier: datagram.carrier,
+            carrier: &datagram.carrier,
             flow,
             direction,
             via,
@@ -227,7 +227,7 @@ impl Shard {
             entry.stream.set_payload_clock(packet.payload_type, clock);
         }
         let was_confirmed = entry.stream.is_confirmed();
-        entry.stream.packet(rel_ms, &message.carrier, &packet);
+        entry.stream.packet(rel_ms, message.carrier, &packet);
         if !was_confirmed && entry.stream.is_confirmed() {
             self.flows[message.flow as usize].unconfirmed.retain(|unconfirmed| *unconfirmed != index);
         }
@@ -242,7 +242,7 @@ impl Shard {
             direction: message.direction,
             via: message.via,
             ssrc,
-            stream: RtpStream::new(rel_ms, &message.carrier, packet, clock),
+            stream: RtpStream::new(rel_ms, message.carrier, packet, clock),
             key: map_key,
         };
         let index = if flow.unconfirmed.len() >= MAX_UNCONFIRMED {
@@ -320,7 +320,7 @@ impl Shard {
         let flow = &mut self.flows[message.flow as usize];
         // TCP has sorted its own copies out.
         let may_be_copied = self.remove_copies && flow.tuple.transport == Transport::Udp;
-        if may_be_copied && flow.details().copies.is_copy(message.direction, &message.carrier, message.payload) {
+        if may_be_copied && flow.details().copies.is_copy(message.direction, message.carrier, message.payload) {
             self.copies += 1;
             return;
         }
@@ -329,7 +329,7 @@ impl Shard {
             Proposal::TurnChannel => self.turn_channel(message),
             Proposal::Dtls | Proposal::ProposedDtls => {
                 flow.count(Class::Dtls);
-                let Carrier { ts, frame, .. } = message.carrier;
+                let Carrier { ts, frame, .. } = *message.carrier;
                 let from = match message.direction {
                     Direction::Forward => dtls::Direction::AToB,
                     Direction::Backward => dtls::Direction::BToA,
@@ -351,7 +351,7 @@ impl Shard {
         let state = &mut flow.details().rtcp;
         let class = match shape(message.payload, message.missing) {
             RtcpShape::Plain => {
-                state.compound(message.direction, &message.carrier, message.payload);
+                state.compound(message.direction, message.carrier, message.payload);
                 Class::Rtcp
             }
             RtcpShape::Encrypted(_) | RtcpShape::Authenticated(_) => {
@@ -360,7 +360,7 @@ impl Shard {
             }
             // A snap length cuts compounds short: what is there is still a report.
             RtcpShape::Malformed(_) if message.missing > 0 => {
-                state.compound(message.direction, &message.carrier, message.payload);
+                state.compound(message.direction, message.carrier, message.payload);
                 Class::Rtcp
             }
             RtcpShape::Malformed(_) => {
@@ -383,7 +383,7 @@ impl Shard {
         }
         let flow = &mut self.flows[message.flow as usize];
         flow.count(Class::Stun);
-        let (direction, carrier) = (message.direction, &message.carrier);
+        let (direction, carrier) = (message.direction, message.carrier);
         let details = flow.details();
         details.transactions.check(carrier, &stun);
         let is_turn = TurnState::is_turn(method);
@@ -423,7 +423,7 @@ impl Shard {
         flow.count(Class::TurnChannel);
         let number = channel.channel.number();
         let ports = (flow.sender(message.direction).port, flow.receiver(message.direction).port);
-        let peer = flow.details().turn.channel_data(message.direction, &message.carrier, ports, number);
+        let peer = flow.details().turn.channel_data(message.direction, message.carrier, ports, number);
         let peer = peer.map_or(Peer::Channel(number), Peer::Address);
         let missing = message.missing.min(u32::from(channel.declared).saturating_sub(channel.data.len() as u32));
         self.inside(message, Via::TurnChannel, peer, channel.data, missing);
@@ -437,7 +437,7 @@ impl Shard {
             None => {
                 let tuple = self.flows[outer.flow as usize].tuple;
                 let origin = Origin::InTurn { parent: outer.flow, peer };
-                let Some(index) = self.new_flow(tuple, origin, &outer.carrier) else {
+                let Some(index) = self.new_flow(tuple, origin, outer.carrier) else {
                     self.untracked_datagrams += 1;
                     return;
                 };
@@ -460,7 +460,7 @@ impl Shard {
 /// A message on its way through the shard.
 #[derive(Clone, Copy)]
 struct Inner<'a> {
-    carrier: Carrier,
+    carrier: &'a Carrier,
     flow: u32,
     direction: Direction,
     via: Via,
@@ -507,8 +507,9 @@ impl TupleHasher {
     #[inline]
     fn hash(&self, tuple: &FiveTuple) -> u64 {
         let halves = |endpoint: &Endpoint| {
-            let addr = endpoint.addr.as_u128();
-            ((addr >> 64) as u64, addr as u64 ^ u64::from(endpoint.port) << 48)
+            let (high, low) = endpoint.addr.halves();
+            // The last two bytes of an address, which come last here, are its busiest; the port goes to its quietest.
+            (high, low ^ u64::from(endpoint.port) << 16)
         };
         let ((src_high, src_low), (dst_high, dst_low)) = (halves(&tuple.src), halves(&tuple.dst));
         let rest = u64::from(tuple.tunnel.0) << 1 | tuple.transport as u64;

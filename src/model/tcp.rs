@@ -65,6 +65,7 @@ pub(crate) struct Connections {
 
 impl Connections {
     /// Takes a segment; gives how many datagrams it has handed on, always at least one.
+    #[inline(never)]
     pub(crate) fn segment(
         &mut self,
         segment: &Segment<'_>,

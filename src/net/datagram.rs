@@ -30,6 +30,13 @@ impl Addr {
         self.as_u128() >> 32 == 0xffff
     }
 
+    /// The address as two words for hashing.
+    #[inline]
+    pub const fn halves(self) -> (u64, u64) {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = self.0;
+        (u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes([i, j, k, l, m, n, o, p]))
+    }
+
     /// The address as one number, for hashing.
     #[inline]
     pub const fn as_u128(self) -> u128 {

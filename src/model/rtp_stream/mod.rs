@@ -234,14 +234,10 @@ impl RtpStream {
         self.bytes += u64::from(packet.bytes);
         self.ip_bytes += u64::from(carrier.ip_len);
         match self.sequence.packet(packet.seq) {
-            Arrival::Forward => self.unique(carrier, packet),
-            Arrival::Reordered => self.unique(carrier, packet),
+            Arrival::Forward | Arrival::Reordered => self.unique(carrier, packet),
             Arrival::Duplicate => self.duplicate(carrier, packet),
             Arrival::Misordered => {}
-            Arrival::Restart => {
-                self.timing.restart(carrier.ts, packet.rtp_ts);
-                self.unique_gap(carrier, packet);
-            }
+            Arrival::Restart => self.restart(carrier, packet),
         }
         self.last_rtp_ts = packet.rtp_ts;
         self.last_ts = carrier.ts;
@@ -249,13 +245,19 @@ impl RtpStream {
         self.remember(carrier, packet);
     }
 
-    #[inline]
+    #[inline(always)]
     fn unique(&mut self, carrier: &Carrier, packet: &StreamPacket) {
         self.timing.packet(carrier.ts, packet.rtp_ts);
         self.unique_gap(carrier, packet);
     }
 
-    #[inline]
+    #[cold]
+    fn restart(&mut self, carrier: &Carrier, packet: &StreamPacket) {
+        self.timing.restart(carrier.ts, packet.rtp_ts);
+        self.unique_gap(carrier, packet);
+    }
+
+    #[inline(always)]
     fn unique_gap(&mut self, carrier: &Carrier, packet: &StreamPacket) {
         let deltas = &mut self.deltas;
         let gap = carrier.ts.nanos_since(deltas.last);
@@ -270,6 +272,7 @@ impl RtpStream {
     }
 
     /// Tells a copy that the capture made from a packet that really came twice.
+    #[cold]
     fn duplicate(&mut self, carrier: &Carrier, packet: &StreamPacket) {
         let before = self.recent[usize::from(packet.seq) % RECENT];
         let now = Fingerprint::of(carrier, packet);

@@ -12,8 +12,9 @@ const SLOT_NANOS: i64 = 10_000_000;
 #[derive(Clone, Debug)]
 pub(crate) struct RateWindow {
     slots: Box<[u32; SLOTS]>,
-    /// Number of the newest slot on the capture clock.
-    newest: i64,
+    /// Index of the newest slot, and the time at which it ends.
+    newest: usize,
+    newest_ends: i64,
     sum: u64,
     max: u64,
 }
@@ -22,40 +23,39 @@ impl RateWindow {
     /// The window after the first packet.
     pub(crate) fn new(ts: Timestamp, bytes: u32) -> Self {
         let mut this =
-            Self { slots: Box::new([0; SLOTS]), newest: ts.as_nanos().div_euclid(SLOT_NANOS), sum: 0, max: 0 };
-        this.add(this.newest, bytes);
+            Self { slots: Box::new([0; SLOTS]), newest: 0, newest_ends: slot_end(ts.as_nanos()), sum: 0, max: 0 };
+        this.add(bytes);
         this
     }
 
     /// Takes the next packet; one from before the window (a clock that went back) counts to the newest slot.
     #[inline]
     pub(crate) fn packet(&mut self, ts: Timestamp, bytes: u32) {
-        let slot = ts.as_nanos().div_euclid(SLOT_NANOS);
-        if slot > self.newest {
-            self.slide(slot);
+        let nanos = ts.as_nanos();
+        if nanos.saturating_sub(self.newest_ends) >= SLOT_NANOS * SLOTS as i64 {
+            self.empty(nanos);
         }
-        self.add(self.newest, bytes);
+        while nanos >= self.newest_ends {
+            self.newest = if self.newest + 1 == SLOTS { 0 } else { self.newest + 1 };
+            self.newest_ends = self.newest_ends.saturating_add(SLOT_NANOS);
+            self.sum -= u64::from(std::mem::take(&mut self.slots[self.newest]));
+            if self.newest_ends == i64::MAX {
+                break;
+            }
+        }
+        self.add(bytes);
+    }
+
+    #[cold]
+    fn empty(&mut self, nanos: i64) {
+        self.slots.fill(0);
+        self.sum = 0;
+        self.newest_ends = slot_end(nanos);
     }
 
     #[inline]
-    fn slide(&mut self, slot: i64) {
-        if slot - self.newest >= SLOTS as i64 {
-            self.slots.fill(0);
-            self.sum = 0;
-            self.newest = slot;
-            return;
-        }
-        while self.newest < slot {
-            self.newest += 1;
-            let index = self.newest.rem_euclid(SLOTS as i64) as usize;
-            self.sum -= u64::from(self.slots[index]);
-            self.slots[index] = 0;
-        }
-    }
-
-    #[inline]
-    fn add(&mut self, slot: i64, bytes: u32) {
-        let entry = &mut self.slots[slot.rem_euclid(SLOTS as i64) as usize];
+    fn add(&mut self, bytes: u32) {
+        let entry = &mut self.slots[self.newest];
         let before = *entry;
         *entry = entry.saturating_add(bytes);
         self.sum += u64::from(*entry - before);
@@ -66,6 +66,10 @@ impl RateWindow {
     pub(crate) fn max_bps(&self) -> u64 {
         self.max * 8
     }
+}
+
+fn slot_end(nanos: i64) -> i64 {
+    (nanos.div_euclid(SLOT_NANOS) + 1).saturating_mul(SLOT_NANOS)
 }
 
 #[cfg(test)]
@@ -91,6 +95,16 @@ mod tests {
         assert_eq!(window.max_bps(), 16_000);
         window.packet(at(5500), 1500);
         assert_eq!(window.max_bps(), 24_000);
+    }
+
+    #[test]
+    fn times_at_the_ends_of_the_range_end_the_walk_over_the_slots() {
+        for nanos in [i64::MIN, i64::MAX - 5, i64::MAX] {
+            let mut window = RateWindow::new(at(0), 10);
+            window.packet(Timestamp::from_nanos(nanos), 10);
+            window.packet(Timestamp::from_nanos(i64::MAX), 10);
+            assert!(window.max_bps() >= 80);
+        }
     }
 
     #[test]

@@ -119,8 +119,11 @@ impl Sequence {
     pub(crate) fn packet(&mut self, seq: u16) -> Arrival {
         let forward = seq.wrapping_sub(self.highest as u16);
         if forward == 1 {
-            // The common packet: one step, and the slot that it takes over was received.
-            self.advance(1);
+            // The common packet: one step.
+            self.highest += 1;
+            self.retire(self.highest);
+            self.mark(self.highest);
+            self.unique += 1;
             self.probation = None;
             return Arrival::Forward;
         }
@@ -132,6 +135,7 @@ impl Sequence {
         self.highest
     }
 
+    #[inline(never)]
     fn uncommon(&mut self, seq: u16, forward: u16) -> Arrival {
         if forward == 0 {
             self.duplicates += 1;
@@ -184,7 +188,7 @@ impl Sequence {
     }
 
     /// Makes the fate of the number final whose slot `extended` takes over, and clears the slot.
-    #[inline]
+    #[inline(always)]
     fn retire(&mut self, extended: u64) {
         let (word, bit) = slot(extended);
         if self.window[word] & bit != 0 {

@@ -136,7 +136,7 @@ impl Timing {
         let sample = Sample { ts, rtp_ts };
         if self.clock.rate.is_some() {
             self.measure(sample);
-        } else if !self.gave_up {
+        } else {
             self.hold_back(sample);
         }
     }
@@ -188,22 +188,29 @@ impl Timing {
         held.for_each(|sample| self.measure(sample));
     }
 
-    #[inline]
+    #[inline(always)]
     fn measure(&mut self, sample: Sample) {
-        let same_frame = sample.rtp_ts == self.jitter.last.rtp_ts;
-        if same_frame && self.frames.is_none() {
-            self.frames = Some(Box::new(self.jitter.clone()));
+        if sample.rtp_ts == self.jitter.last.rtp_ts || self.frames.is_some() {
+            self.measure_frame(sample);
         }
         self.jitter.packet(sample, self.millis_per_tick);
-        if let Some(frames) = &mut self.frames
-            && sample.rtp_ts != frames.last.rtp_ts
-        {
-            frames.packet(sample, self.millis_per_tick);
-        }
         self.deviation.packet(sample, self.millis_per_tick);
     }
 
+    /// Before the packet has changed `jitter`.
+    #[inline(never)]
+    fn measure_frame(&mut self, sample: Sample) {
+        let frames = self.frames.get_or_insert_with(|| Box::new(self.jitter.clone()));
+        if sample.rtp_ts != frames.last.rtp_ts {
+            frames.packet(sample, self.millis_per_tick);
+        }
+    }
+
+    #[inline(never)]
     fn hold_back(&mut self, sample: Sample) {
+        if self.gave_up {
+            return;
+        }
         self.pending.push(sample);
         let first = self.pending[0].ts;
         let long = self.pending.len() >= INFER_PACKETS && sample.ts.nanos_since(first) >= INFER_NANOS;

@@ -204,11 +204,11 @@ impl TsharkFigures {
     }
 }
 
-/// Milliseconds from the first frame of the capture, by the same sum of seconds and nanoseconds as Wireshark's.
+/// Milliseconds from the first frame of the capture. Wireshark adds seconds and nanoseconds as floating point; this
+/// is the same but for the last bit, which no printed digit shows.
 #[inline]
 pub(crate) fn relative_ms(ts: Timestamp, first_frame: Timestamp) -> f64 {
-    let nanos = ts.nanos_since(first_frame);
-    (nanos / 1_000_000_000) as f64 * 1000.0 + (nanos % 1_000_000_000) as f64 / 1e6
+    ts.nanos_since(first_frame) as f64 / 1e6
 }
 
 #[cfg(test)]

@@ -16,12 +16,10 @@ use std::io;
 /// Those of the writer.
 pub fn write(snapshot: &Snapshot, pretty: bool, out: &mut dyn io::Write) -> io::Result<()> {
     let report = Report::of(snapshot);
-    if pretty {
-        serde_json::to_writer_pretty(&mut *out, &report)?;
-    } else {
-        serde_json::to_writer(&mut *out, &report)?;
-    }
-    out.write_all(b"\n")
+    // In memory first: a call through the writer for every token would cost more than making the tokens.
+    let mut text = if pretty { serde_json::to_vec_pretty(&report)? } else { serde_json::to_vec(&report)? };
+    text.push(b'\n');
+    out.write_all(&text)
 }
 
 /// One row of a list of the report, for a stream of rows.
