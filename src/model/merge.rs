@@ -166,6 +166,7 @@ impl<'a> Merge<'a> {
         let flow = self.flow(place);
         entry.stream.is_confirmed()
             || encrypted
+            || flow.details.as_ref().is_some_and(|details| details.ice.is_valid())
             || matches!(flow.origin, Origin::InTurn { .. })
             || [flow.tuple.src, flow.tuple.dst].iter().any(|side| self.contexts().at(*side).is_some())
     }
