@@ -16,7 +16,7 @@ const INNER: usize = 8;
 
 const COLUMNS: [Column; 8] = [
     Column::left("flow", 0),
-    Column::left("over", 5).least(7),
+    Column::left("over", 5).least(8),
     Column::address("from", 0).least(15),
     Column::left("", 1),
     Column::address("to", 0).least(15),

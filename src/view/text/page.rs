@@ -204,7 +204,10 @@ impl<'a> Page<'a> {
             let text =
                 if is_blank { head_of(&cell.text, room).to_owned() } else { shortened(&cell.text, room, Cut::End) };
             room -= width(&text).min(room);
-            parts.push((text, cell.ink));
+            match parts.last_mut() {
+                Some((before, ink)) if *ink == cell.ink => before.push_str(&text),
+                _ => parts.push((text, cell.ink)),
+            }
         }
         while parts.pop_if(|(text, _)| text.trim_end().is_empty()).is_some() {}
         if let Some((last, _)) = parts.last_mut() {
@@ -238,7 +241,9 @@ impl<'a> Page<'a> {
             }
             if !first {
                 used += separator.width();
-                line.push(separator.clone());
+                // Blanks have no colour; of the words' own they make one run.
+                let ink = if between.trim().is_empty() { item.ink } else { separator.ink };
+                line.push(Cell { ink, ..separator.clone() });
             }
             let mut rest = item.text.as_str();
             while used + width(rest) > limit && limit > indent {
