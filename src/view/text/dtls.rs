@@ -13,14 +13,14 @@ const FINGERPRINT: usize = 23;
 
 const COLUMNS: [Column; 9] = [
     Column::left("flow", 0),
-    Column::address("client", 4),
-    Column::address("server", 4),
+    Column::address("client", 5),
+    Column::address("server", 6),
     Column::left("version", 0).least(7),
     Column::left("state", 0),
     Column::right("ms", 0),
     Column::right("resent", 3),
-    Column::left("SRTP profile", 1).least(12),
-    Column::left("cipher suite", 2).least(12),
+    Column::left("SRTP profile", 1).least(22),
+    Column::left("cipher suite", 2).least(22),
 ];
 
 pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> {
@@ -29,10 +29,11 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
         return Ok(());
     }
     page.section("DTLS handshakes", &plural(all as u64, "handshake", "handshakes"))?;
-    let shown = page.shown(all);
+    let badness = |row: &&HandshakeRow| u8::from(row.handshake.state.name() == "complete");
+    let chosen = page.chosen(snapshot.handshakes.iter(), badness);
     let whole = page.shown_of(usize::MAX, 0) > 0;
     let mut table = Table::new(&COLUMNS);
-    for row in snapshot.handshakes.iter().take(shown) {
+    for row in &chosen {
         handshake(&mut table, row);
         for certificate in certificates(row, whole) {
             table.note(certificate);
@@ -40,7 +41,7 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
         table.note(remarks(row));
     }
     table.write(page)?;
-    page.more(all, shown)
+    page.more(all, chosen.len())
 }
 
 pub(super) fn state_ink(state: &str) -> Ink {
@@ -68,14 +69,21 @@ fn handshake(table: &mut Table, row: &HandshakeRow) {
     ]);
 }
 
-/// The one chosen; where that is encrypted and one was offered, it is that one or none.
+/// The one chosen; where that is encrypted, as in DTLS 1.3, those that were offered.
 fn srtp_profile(summary: &HandshakeSummary) -> String {
     match (summary.srtp_profile, summary.offer.srtp_profiles.as_slice()) {
-        (Some(profile), _) => profile.to_string(),
+        (Some(profile), _) => short_name(profile),
         (None, []) => UNKNOWN.to_owned(),
-        (None, [only]) => format!("offered {only}"),
-        (None, [first, rest @ ..]) => format!("offered {first} and {} more", rest.len()),
+        (None, offered) => {
+            format!("one of {}", offered.iter().map(|profile| short_name(*profile)).collect::<Vec<_>>().join(", "))
+        }
     }
+}
+
+/// All begin with the same word.
+fn short_name(profile: impl ToString) -> String {
+    let name = profile.to_string();
+    name.strip_prefix("SRTP_").map(str::to_owned).unwrap_or(name)
 }
 
 fn certificates(row: &HandshakeRow, whole: bool) -> Vec<Vec<Cell>> {

@@ -16,13 +16,13 @@ const INNER: usize = 8;
 
 const COLUMNS: [Column; 8] = [
     Column::left("flow", 0),
-    Column::left("over", 2).least(3),
+    Column::left("over", 5).least(8),
     Column::address("from", 0).least(15),
     Column::left("", 1),
     Column::address("to", 0).least(15),
     Column::right("packets", 0),
-    Column::right("start s", 3),
-    Column::right("length s", 4),
+    Column::right("start s", 6),
+    Column::right("length s", 7),
 ];
 
 pub(super) fn write(snapshot: &Snapshot, index: &Index<'_>, page: &mut Page<'_>) -> io::Result<()> {
@@ -62,7 +62,7 @@ pub(super) fn write(snapshot: &Snapshot, index: &Index<'_>, page: &mut Page<'_>)
 }
 
 fn title(all: usize, shown: usize, others: usize) -> String {
-    let rtc = plural(all as u64, "flow", "flows");
+    let rtc = if all == 0 { "none".to_owned() } else { plural(all as u64, "flow", "flows") };
     let order = if shown < all { ", largest first" } else { "" };
     if others > 0 { format!("{rtc} with RTC{order}") } else { format!("{rtc}{order}") }
 }
@@ -119,10 +119,12 @@ fn inner_flow(table: &mut Table, snapshot: &Snapshot, index: &Index<'_>, row: &F
     let [start, length] = times(snapshot, row);
     let relayed = index.relayed(row).map_or_else(|| "relayed".to_owned(), |relayed| relayed.to_string());
     let peer = row.peer.map(|peer| peer.text()).unwrap_or_default();
-    let vias: Vec<&str> = row.vias.iter().filter_map(|via| via.name()).collect();
+    // All are inside TURN: what differs is the way.
+    let ways = row.vias.iter().filter_map(|via| via.name()).map(|name| name.strip_prefix("turn-").unwrap_or(name));
+    let ways: Vec<&str> = ways.collect();
     table.row(vec![
         Cell::new(format!("└ {}", row.id), Ink::Strong),
-        Cell::plain(vias.join(" ")),
+        Cell::plain(ways.join(", ")),
         Cell::plain(relayed),
         Cell::plain("⇄"),
         Cell::plain(peer),
@@ -139,12 +141,25 @@ fn contents(row: &FlowRow, index: &Index<'_>) -> Vec<Cell> {
     for (class, number) in row.classes.iter().filter(|(_, number)| *number > 0) {
         match handshakes.last() {
             Some(last) if class == Class::Dtls => items.push(handshake(last, handshakes.len(), number)),
+            _ if class == Class::Other => items.push(other(row, number)),
             _ => items.push(Cell::new(format!("{} {}", class_name(class), count(number)), class_ink(class))),
         }
     }
-    let reasons = row.reasons.iter().filter(|(_, number)| **number > 0);
-    items.extend(reasons.map(|(reason, number)| Cell::new(format!("({reason} {})", count(*number)), Ink::Faint)));
     items
+}
+
+/// `other 12 (first byte of no protocol)`, of several reasons the most frequent one.
+fn other(row: &FlowRow, number: u64) -> Cell {
+    let mut reasons: Vec<(&&str, &u64)> = row.reasons.iter().filter(|(_, number)| **number > 0).collect();
+    reasons.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    let why = match reasons.as_slice() {
+        [] => String::new(),
+        [(only, _)] => format!(" ({only})"),
+        [(first, _), rest @ ..] => {
+            format!(" ({first}, {})", plural(rest.len() as u64, "more reason", "more reasons"))
+        }
+    };
+    Cell::new(format!("other {}{why}", count(number)), Ink::Faint)
 }
 
 /// `DTLS 1.3 complete in 8.4 ms`, of several the last.

@@ -132,7 +132,7 @@ fn others(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> {
         .map(|(reason, number)| Cell::new(format!("{reason} {}", count(**number)), Ink::Faint))
         .collect();
     if shown < reasons.len() {
-        items.push(Cell::new(format!("{} more reasons", reasons.len() - shown), Ink::Faint));
+        items.push(Cell::new(plural((reasons.len() - shown) as u64, "more reason", "more reasons"), Ink::Faint));
     }
     page.wrapped(name("Other"), INDENT, " · ", &items)
 }

@@ -21,7 +21,7 @@ const COLUMNS: [Column; 13] = [
     Column::right("checks", 5).group("consent"),
     Column::right("missed", 3).group("consent"),
     Column::right("max gap s", 6).group("consent"),
-    Column::left("fragments", 9).least(9),
+    Column::left("ufrag", 9).least(9),
 ];
 
 pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> {

@@ -7,6 +7,7 @@ use super::index::Index;
 use super::page::{Cell, Ink, Page};
 use super::table::{Column, Table};
 use crate::model::snapshot::{ClockSource, Snapshot, StreamRow};
+use crate::time::NANOS_PER_SEC;
 use std::io;
 
 /// Lengths of loss runs that are listed, unless all are wanted.
@@ -21,7 +22,7 @@ const COLUMNS: [Column; 22] = [
     Column::left("SSRC", 0),
     Column::left("", 14),
     Column::left("kind", 0),
-    Column::left("codec", 1).least(4),
+    Column::left("codec", 1).least(5),
     Column::right("clock", 6),
     Column::right("packets", 0),
     Column::right("lost", 3),
@@ -66,6 +67,8 @@ fn stream(table: &mut Table, index: &Index<'_>, row: &StreamRow) {
     let lost_pct = row.loss().lost_pct;
     let loss_ink = loss_ink(lost_pct);
     let jitter = figures.timing.jitter.as_ref();
+    // A burst of some packets within milliseconds has a mean that no second of it ever had.
+    let lasts_a_second = figures.last_ts.nanos_since(figures.first_ts) >= NANOS_PER_SEC;
     let milliseconds = |value: Option<f64>| Cell::plain(decimal(value, 2));
     let doubtful = |number: u64| Cell::new(count(number), if number > 0 { Ink::Doubtful } else { Ink::Plain });
     table.row(vec![
@@ -88,7 +91,7 @@ fn stream(table: &mut Table, index: &Index<'_>, row: &StreamRow) {
         milliseconds(jitter.map(|jitter| jitter.p95)),
         milliseconds(jitter.map(|jitter| jitter.max)),
         Cell::plain(decimal(figures.delta.map(|delta| delta.max), 1)),
-        Cell::plain(kbps(figures.mean_bps)),
+        Cell::plain(kbps(figures.mean_bps.filter(|_| lasts_a_second))),
         Cell::plain(kbps((figures.max_1s_bps > 0).then_some(figures.max_1s_bps as f64))),
         Cell::plain(remarks(row)),
     ]);
@@ -107,7 +110,7 @@ fn loss_ink(lost_pct: Option<f64>) -> Ink {
 fn codec(row: &StreamRow) -> String {
     let types = &row.figures.payload_types;
     let listed = || types.iter().map(u8::to_string).collect::<Vec<_>>().join(",");
-    row.codec.clone().unwrap_or_else(|| format!("PT {}", listed()))
+    row.codec.clone().unwrap_or_else(|| format!("PT{}", listed()))
 }
 
 fn clock(row: &StreamRow) -> String {
@@ -159,12 +162,16 @@ fn losses(row: &StreamRow, most: usize) -> Vec<Cell> {
     let Some((longest, _)) = sequence.loss_runs.last_key_value().filter(|_| sequence.lost > 0) else {
         return Vec::new();
     };
-    let mut runs: Vec<String> =
-        sequence.loss_runs.iter().take(most).map(|(length, number)| format!("{length}×{}", count(*number))).collect();
+    let mut runs: Vec<String> = sequence
+        .loss_runs
+        .iter()
+        .take(most)
+        .map(|(length, number)| format!("{} of {length}", count(*number)))
+        .collect();
     if sequence.loss_runs.len() > most {
-        runs.push(format!("… longest {}", count(u64::from(*longest))));
+        runs.push(format!("…, the longest of {}", count(u64::from(*longest))));
     }
-    let mut items = vec![Cell::plain(format!("lost in a row {}", runs.join(" ")))];
+    let mut items = vec![Cell::plain(format!("loss runs: {}", runs.join(", ")))];
     let loss = row.loss();
     if sequence.bursts > 0 {
         items.push(Cell::plain(format!(

@@ -167,6 +167,17 @@ impl<'a> Page<'a> {
         if self.style.full { all } else { all.min(most) }
     }
 
+    /// The first rows of a table in their order, or in order of `badness` where not all are shown.
+    pub(super) fn chosen<T>(&self, rows: impl Iterator<Item = T>, badness: impl Fn(&T) -> u8) -> Vec<T> {
+        let mut rows: Vec<T> = rows.collect();
+        let shown = self.shown(rows.len());
+        if shown < rows.len() {
+            rows.sort_by_key(badness);
+            rows.truncate(shown);
+        }
+        rows
+    }
+
     /// A blank line and the head of a section.
     pub(super) fn section(&mut self, title: &str, note: &str) -> io::Result<()> {
         self.line(&[])?;
@@ -183,16 +194,27 @@ impl<'a> Page<'a> {
         self.line(&[Cell::new(text, Ink::Faint)])
     }
 
-    /// One line, cut at the width.
+    /// One line, cut at the width. Blanks at its end are nothing to print.
     pub(super) fn line(&mut self, cells: &[Cell]) -> io::Result<()> {
         let mut room = self.limit().unwrap_or(usize::MAX);
-        // Blanks at the end of a line are nothing to print.
-        let end = cells.iter().rposition(|cell| !cell.text.trim_end().is_empty()).map_or(0, |last| last + 1);
-        for (at, cell) in cells.iter().take(end).enumerate() {
-            let text = if at + 1 == end { cell.text.trim_end() } else { &cell.text };
-            let text = shortened(text, room, Cut::End);
+        let mut parts: Vec<(String, Ink)> = Vec::with_capacity(cells.len());
+        for cell in cells {
+            // Of blanks nothing is missed.
+            let is_blank = cell.text.trim().is_empty();
+            let text =
+                if is_blank { head_of(&cell.text, room).to_owned() } else { shortened(&cell.text, room, Cut::End) };
             room -= width(&text).min(room);
-            match cell.ink.sgr().filter(|_| self.style.color && !text.trim().is_empty()) {
+            match parts.last_mut() {
+                Some((before, ink)) if *ink == cell.ink => before.push_str(&text),
+                _ => parts.push((text, cell.ink)),
+            }
+        }
+        while parts.pop_if(|(text, _)| text.trim_end().is_empty()).is_some() {}
+        if let Some((last, _)) = parts.last_mut() {
+            last.truncate(last.trim_end().len());
+        }
+        for (text, ink) in parts {
+            match ink.sgr().filter(|_| self.style.color && !text.trim().is_empty()) {
                 Some(sgr) => write!(self.out, "\x1b[{sgr}m{text}\x1b[0m")?,
                 None => self.out.write_all(text.as_bytes())?,
             }
@@ -219,7 +241,9 @@ impl<'a> Page<'a> {
             }
             if !first {
                 used += separator.width();
-                line.push(separator.clone());
+                // Blanks have no colour; of the words' own they make one run.
+                let ink = if between.trim().is_empty() { item.ink } else { separator.ink };
+                line.push(Cell { ink, ..separator.clone() });
             }
             let mut rest = item.text.as_str();
             while used + width(rest) > limit && limit > indent {

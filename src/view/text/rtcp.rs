@@ -13,8 +13,8 @@ use std::io;
 
 const SENDERS: [Column; 6] = [
     Column::left("flow", 0),
-    Column::address("from", 3),
-    Column::address("to", 4),
+    Column::address("from", 5),
+    Column::address("to", 6),
     Column::left("SSRC", 0),
     Column::left("packets sent", 0).least(30),
     Column::left("cname", 2).least(8),

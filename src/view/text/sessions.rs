@@ -2,10 +2,11 @@
 //!
 //! In: sessions. Out: a table of calls; below each the media lines of offer and answer. Never: an SDP in full.
 
-use super::figures::{UNKNOWN, decimal, plural};
-use super::page::{Cell, Ink, Page, words};
+use super::figures::{UNKNOWN, count, decimal, plural};
+use super::page::{Cell, Ink, Page};
 use super::table::{Column, Table};
-use crate::model::snapshot::{Described, Media, SessionDescription, SessionState, SessionSummary, Snapshot};
+use crate::model::snapshot::{Described, Media, SessionDescription, SessionState, SessionSummary, Signal, Snapshot};
+use std::collections::BTreeMap;
 use std::io;
 
 /// Media sections of one description, and formats of one section, unless all are wanted.
@@ -14,14 +15,14 @@ const FORMATS: usize = 6;
 
 const COLUMNS: [Column; 9] = [
     Column::left("id", 0),
-    Column::left("by", 4),
+    Column::left("by", 6),
     Column::left("state", 0),
     Column::left("status", 1).least(10),
     Column::right("setup ms", 2),
-    Column::right("frame", 3),
+    Column::right("frame", 5),
     Column::left("from", 0).least(12),
     Column::left("to", 0).least(12),
-    Column::left("call-id", 5).least(12),
+    Column::left("call-id", 7).least(12),
 ];
 
 pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> {
@@ -29,22 +30,44 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
     if all == 0 {
         return Ok(());
     }
-    page.section("Sessions", &plural(all as u64, "session", "sessions"))?;
-    let shown = page.shown(all);
+    page.section("Sessions", &tally(&snapshot.sessions))?;
+    let chosen = page.chosen(snapshot.sessions.iter().enumerate(), |(_, session)| rank(session.state));
     let most = Most { sections: page.shown_of(usize::MAX, SECTIONS), formats: page.shown_of(usize::MAX, FORMATS) };
     let mut table = Table::new(&COLUMNS);
-    for (at, session) in snapshot.sessions.iter().take(shown).enumerate() {
-        call(&mut table, at, session);
+    for (at, session) in &chosen {
+        call(&mut table, *at, session);
         descriptions(&mut table, session, most);
     }
     table.write(page)?;
-    page.more(all, shown)
+    page.more(all, chosen.len())
 }
 
 #[derive(Clone, Copy)]
 struct Most {
     sections: usize,
     formats: usize,
+}
+
+fn tally(sessions: &[SessionSummary]) -> String {
+    let mut states: BTreeMap<(u8, &str), u64> = BTreeMap::new();
+    for session in sessions {
+        *states.entry((rank(session.state), session.state.name())).or_default() += 1;
+    }
+    let states: Vec<String> = states.iter().map(|((_, name), number)| format!("{} {name}", count(*number))).collect();
+    format!("{}: {}", plural(sessions.len() as u64, "session", "sessions"), states.join(", "))
+}
+
+/// Who is shown first where not all are.
+const fn rank(state: SessionState) -> u8 {
+    match state {
+        SessionState::Failed => 0,
+        SessionState::Cancelled => 1,
+        SessionState::Calling => 2,
+        SessionState::Ringing => 3,
+        SessionState::Established => 4,
+        SessionState::Ended => 5,
+        SessionState::Described => 6,
+    }
 }
 
 const fn ink(state: SessionState) -> Ink {
@@ -65,10 +88,15 @@ fn call(table: &mut Table, at: usize, session: &SessionSummary) {
         Cell::plain(status),
         Cell::plain(decimal(session.setup_ms, 1)),
         Cell::plain(session.first_frame.map_or_else(|| UNKNOWN.to_owned(), |frame| frame.to_string())),
-        Cell::plain(session.from.as_deref().unwrap_or(UNKNOWN)),
-        Cell::plain(session.to.as_deref().unwrap_or(UNKNOWN)),
+        Cell::plain(address(session.from.as_deref())),
+        Cell::plain(address(session.to.as_deref())),
         Cell::plain(&session.call_id),
     ]);
+}
+
+/// Without the scheme that nearly all have.
+fn address(uri: Option<&str>) -> &str {
+    uri.map_or(UNKNOWN, |uri| uri.strip_prefix("sip:").unwrap_or(uri))
 }
 
 fn descriptions(table: &mut Table, session: &SessionSummary, most: Most) {
@@ -77,14 +105,15 @@ fn descriptions(table: &mut Table, session: &SessionSummary, most: Most) {
         let frame = described.frame.map(|frame| format!(" in frame {frame}")).unwrap_or_default();
         let name = if described.is_offer { "offer" } else { "answer" };
         let mut items = vec![Cell::plain(format!("{name}{frame}"))];
-        items.extend(sections(&described.sdp, most));
+        items.extend(sections(session.signal, &described.sdp, most));
         table.note(items);
         table.note(complaint(described));
     }
     let later = session.descriptions.len() as u64;
     let named = session.offer().iter().count() as u64 + session.answer().iter().count() as u64;
     if later > named {
-        table.note(words(&format!("and {} later", plural(later - named, "description", "descriptions")), Ink::Faint));
+        let text = format!("{} follow", plural(later - named, "more description", "more descriptions"));
+        table.note(vec![Cell::new(text, Ink::Faint)]);
     }
 }
 
@@ -93,9 +122,13 @@ fn complaint(described: &Described) -> Vec<Cell> {
     vec![Cell::new(format!("a strict reader refuses it: {error}"), Ink::Doubtful)]
 }
 
-fn sections(sdp: &SessionDescription, most: Most) -> Vec<Cell> {
-    let mut items: Vec<Cell> =
-        sdp.media.iter().take(most.sections).map(|media| Cell::plain(section(sdp, media, most.formats))).collect();
+fn sections(signal: Signal, sdp: &SessionDescription, most: Most) -> Vec<Cell> {
+    let mut items: Vec<Cell> = sdp
+        .media
+        .iter()
+        .take(most.sections)
+        .map(|media| Cell::plain(section(signal, sdp, media, most.formats)))
+        .collect();
     if sdp.media.len() > most.sections {
         items.push(Cell::new(format!("… {} more", sdp.media.len() - most.sections), Ink::Faint));
     }
@@ -103,11 +136,13 @@ fn sections(sdp: &SessionDescription, most: Most) -> Vec<Cell> {
 }
 
 /// `audio 10.0.0.1:5000 RTP/AVP sendrecv PCMU/8000 PCMA/8000`.
-fn section(sdp: &SessionDescription, media: &Media, most: usize) -> String {
+fn section(signal: Signal, sdp: &SessionDescription, media: &Media, most: usize) -> String {
     let address = sdp.connection(media).map(|connection| connection.address.to_string());
     let port = media.port.map_or_else(|| UNKNOWN.to_owned(), |port| port.to_string());
     let place = match (address, media.port) {
-        (_, Some(0)) => "refused".to_owned(),
+        // RFC 3264, section 6; where nobody answers, as in RTSP, it says that the port is told elsewhere.
+        (_, Some(0)) if signal == Signal::Sip => "refused".to_owned(),
+        (_, Some(0)) => String::new(),
         (Some(address), _) if address.contains(':') => format!("[{address}]:{port}"),
         (Some(address), _) => format!("{address}:{port}"),
         (None, _) => format!("port {port}"),

@@ -22,13 +22,13 @@ const METHODS: [Column; 8] = [
 
 const FAILURES: [Column; 9] = [
     Column::left("flow", 0),
-    Column::address("from", 2).least(15),
-    Column::address("to", 1).least(15),
+    Column::address("from", 6),
+    Column::address("to", 5),
     Column::left("method", 0),
     Column::left("outcome", 0),
-    Column::left("error", 0).least(12),
+    Column::left("error", 0).least(16),
     Column::right("count", 0),
-    Column::right("requests", 4),
+    Column::right("requests", 7),
     Column::right("first frame", 3),
 ];
 
@@ -134,23 +134,39 @@ fn failures(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> {
     }
     let mut failed: Vec<&Failed<'_>> = kinds.values().collect();
     failed.sort_by_key(|failed| failed.first);
-    let shown = page.shown(failed.len());
+    let all = failed.len();
+    let chosen = page.chosen(failed.into_iter(), |failed| failed.badness());
     let mut table = Table::new(&FAILURES);
-    for failed in failed.iter().take(shown) {
+    for failed in &chosen {
         failed.write(&mut table);
     }
+    let order = if chosen.len() < all { "worst first" } else { "in order of the first frame" };
+    let title = format!("  Without success, {order}");
     page.line(&[])?;
-    page.line(&[Cell::new("  Without success, in order of the first frame", Ink::Faint)])?;
+    page.line(&[Cell::new(title, Ink::Faint)])?;
     table.write(page)?;
-    page.more(failed.len(), shown)
+    page.more(all, chosen.len())
 }
 
 impl Failed<'_> {
+    /// Servers challenge the first request with 401 and an old nonce with 438 (RFC 8489, section 9.2.5).
+    fn is_challenge(&self) -> bool {
+        matches!(self.row.transaction.error_code, Some(401 | 438))
+    }
+
+    /// Who is shown first where not all are.
+    fn badness(&self) -> u8 {
+        match self.row.outcome {
+            Outcome::Timeout => 0,
+            _ if self.is_challenge() => 3,
+            Outcome::Error => 1,
+            _ => 2,
+        }
+    }
+
     fn write(&self, table: &mut Table) {
         let (row, transaction) = (self.row, &self.row.transaction);
-        // Servers challenge the first request with 401 and an old nonce with 438 (RFC 8489, section 9.2.5).
-        let challenge = matches!(transaction.error_code, Some(401 | 438));
-        let ink = if challenge { Ink::Faint } else { ink(row.outcome) };
+        let ink = if self.is_challenge() { Ink::Faint } else { ink(row.outcome) };
         let reason = transaction.error_reason.as_deref().unwrap_or_default();
         let error = transaction.error_code.map(|code| format!("{code} {reason}")).unwrap_or_default();
         table.row(vec![

@@ -1,10 +1,13 @@
-//! Tables that fit: columns are shortened down to what still says something, then dropped by priority.
+//! Tables that fit: what is good to have is dropped first, then addresses and words are shortened down to what still says
+//! something, then the rest is dropped by priority.
 //!
 //! In: columns, rows, notes below rows. Out: aligned lines. Never: a column dropped while there is room for it.
 
 use super::page::{Cell, Cut, Ink, Page, width};
 use std::io;
 
+/// Columns of this priority and above are dropped before one below it is shortened.
+const GOOD_TO_HAVE: u8 = 5;
 /// Blanks between columns.
 const GAP: usize = 2;
 /// Blanks before a row.
@@ -109,26 +112,41 @@ impl Table {
         let mut shown: Vec<Shown> =
             (0..self.columns.len()).filter(has_content).map(|at| (at, self.natural(at))).collect();
         let Some(limit) = limit else { return self.widened(shown) };
-        let priority = |at: usize| self.columns.get(at).map_or(0, |column| column.priority);
-        while total(&self.widened(shown.iter().map(|column| (column.0, self.floor(*column))).collect())) > limit {
-            let Some(victim) = (0..shown.len()).max_by_key(|at| priority(shown[*at].0)) else { break };
-            if priority(shown[victim].0) == 0 {
-                break;
+        // What the table takes if columns of at least this priority give all that they can.
+        let smallest = |shown: &[Shown], giving: u8| {
+            let give = |column: &Shown| {
+                if self.priority(*column) < giving { *column } else { (column.0, self.floor(*column)) }
+            };
+            total(&self.widened(shown.iter().map(give).collect()))
+        };
+        for giving in [GOOD_TO_HAVE, 0] {
+            while smallest(&shown, giving) > limit {
+                let Some(victim) = (0..shown.len()).max_by_key(|at| self.priority(shown[*at])) else { break };
+                if self.priority(shown[victim]) < giving.max(1) {
+                    break;
+                }
+                shown.remove(victim);
             }
-            shown.remove(victim);
         }
         self.shrink(&mut shown, limit);
         self.widened(shown)
     }
 
-    /// Takes columns from the widest that can give, one at a time, so that equals stay equal.
+    /// Takes columns from the widest that can give, one at a time, so that equals stay equal; first from what is good to
+    /// have.
     fn shrink(&self, shown: &mut [Shown], limit: usize) {
         let excess = total(&self.widened(shown.to_vec())).saturating_sub(limit);
         for _ in 0..excess {
             let giving = (0..shown.len()).filter(|at| shown[*at].1 > self.floor(shown[*at]));
-            let Some(widest) = giving.max_by_key(|at| shown[*at].1) else { return };
+            let Some(widest) = giving.max_by_key(|at| (self.priority(shown[*at]) >= GOOD_TO_HAVE, shown[*at].1)) else {
+                return;
+            };
             shown[widest].1 -= 1;
         }
+    }
+
+    fn priority(&self, (at, _): Shown) -> u8 {
+        self.columns.get(at).map_or(0, |column| column.priority)
     }
 
     fn floor(&self, (at, natural): Shown) -> usize {
@@ -217,24 +235,34 @@ mod tests {
     #[test]
     fn columns_are_aligned_and_a_group_stands_above_its_columns() {
         let expected = [
-            "                                               jitter ms",
-            "  name  address                              mean    max",
-            "  a     [2001:db8:1234:5678:9abc::1]:50000   1.25  12.50",
-            "  bb    10.0.0.1:5000                           -   3.00",
+            "                                              jitter ms",
+            "  name  address                             mean    max",
+            "  a     [2001:db8:1234:5678:9abc::1]:50000  1.25  12.50",
+            "  bb    10.0.0.1:5000                          -   3.00",
         ];
         assert_eq!(printed(None).lines().collect::<Vec<_>>(), expected);
     }
 
     #[test]
-    fn an_address_loses_its_middle_before_a_column_is_dropped() {
+    fn an_address_loses_its_middle_before_a_column_that_matters_is_dropped() {
         let text = printed(Some(44));
-        assert!(text.contains("[2001:db8:…::1]:50000"), "{text}");
+        assert!(text.contains("[2001:db8:1…c::1]:50000"), "{text}");
         assert!(text.contains("mean"), "{text}");
     }
 
     #[test]
+    fn what_is_good_to_have_is_dropped_before_an_address_is_shortened() {
+        let columns = [COLUMNS[0], COLUMNS[1], Column::right("dup", GOOD_TO_HAVE)];
+        let mut table = Table::new(&columns);
+        table.row(["a", "[2001:db8:1234:5678:9abc::1]:50000", "1"].map(Cell::plain).to_vec());
+        let mut out = Vec::new();
+        table.write(&mut Page::new(&Style { width: Some(42), color: false, full: false }, &mut out)).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap().lines().nth(1), Some("  a     [2001:db8:1234:5678:9abc::1]:50000"));
+    }
+
+    #[test]
     fn what_matters_least_is_dropped_first_and_what_matters_most_stays() {
-        let (narrow, narrower) = (printed(Some(42)), printed(Some(30)));
+        let (narrow, narrower) = (printed(Some(41)), printed(Some(30)));
         assert!(!narrow.contains("mean") && narrow.contains("address"), "{narrow}");
         assert!(!narrower.contains("address") && narrower.contains("12.50"), "{narrower}");
     }

@@ -33,10 +33,10 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
         return Ok(());
     }
     page.section("TURN allocations", &tally(&snapshot.allocations))?;
-    let shown = page.shown(all);
+    let chosen = page.chosen(snapshot.allocations.iter(), |row| rank(row.end));
     let parts = page.shown_of(usize::MAX, PARTS);
     let mut table = Table::new(&COLUMNS);
-    for row in snapshot.allocations.iter().take(shown) {
+    for row in &chosen {
         allocation(&mut table, row);
         table.note(identity(&row.allocation));
         table.note(channels(&row.allocation, parts));
@@ -44,22 +44,35 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
         table.note(errors(&row.allocation, parts));
     }
     table.write(page)?;
-    page.more(all, shown)
+    page.more(all, chosen.len())
 }
 
 fn tally(rows: &[AllocationRow]) -> String {
-    let ends = [AllocationEnd::Failed, AllocationEnd::Expired, AllocationEnd::Deleted, AllocationEnd::Open];
-    let present = ends.iter().filter_map(|end| {
+    const ENDS: [AllocationEnd; 4] =
+        [AllocationEnd::Failed, AllocationEnd::Expired, AllocationEnd::Deleted, AllocationEnd::Open];
+    let present = ENDS.iter().filter_map(|end| {
         let number = rows.iter().filter(|row| row.end == *end).count() as u64;
         (number > 0).then(|| format!("{} {}", count(number), end.name()))
     });
     present.collect::<Vec<_>>().join(", ")
 }
 
-const fn end_ink(end: AllocationEnd) -> Ink {
+/// Who is shown first where not all are.
+const fn rank(end: AllocationEnd) -> u8 {
     match end {
+        AllocationEnd::Failed => 0,
+        AllocationEnd::Expired => 1,
+        AllocationEnd::Open => 2,
+        AllocationEnd::Deleted => 3,
+    }
+}
+
+/// One that is open without an answer is none yet.
+const fn end_ink(row: &AllocationRow) -> Ink {
+    match row.end {
         AllocationEnd::Failed => Ink::Bad,
         AllocationEnd::Expired => Ink::Doubtful,
+        AllocationEnd::Open if row.allocation.relayed.is_none() => Ink::Doubtful,
         AllocationEnd::Deleted | AllocationEnd::Open => Ink::Good,
     }
 }
@@ -75,7 +88,7 @@ fn allocation(table: &mut Table, row: &AllocationRow) {
         Cell::plain(row.transport.name()),
         Cell::plain(allocation.relayed.map_or_else(unknown, |relayed| relayed.to_string())),
         Cell::plain(allocation.mapped.map_or_else(unknown, |mapped| mapped.to_string())),
-        Cell::new(row.end.name(), end_ink(row.end)),
+        Cell::new(row.end.name(), end_ink(row)),
         Cell::plain(decimal(allocation.setup_ms(), 1)),
         Cell::plain(allocation.lifetime_s.map_or_else(unknown, |seconds| count(u64::from(seconds)))),
         Cell::plain(count(allocation.refreshes)),
