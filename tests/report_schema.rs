@@ -14,7 +14,7 @@ use support::{Case, Program, Value, cases};
 fn promise() -> Value {
     let distribution = json!({"last": "num?", "mean": "num?", "max": "num?", "p95": "num?"});
     let spread = json!({"p50": "num?", "p99": "num?"});
-    let hop = json!({"matched": "int", "lost": "int", "delay_ms": spread});
+    let hop = json!({"matched": "int?", "lost": "int?", "delay_ms": spread});
     let tshark = json!({
         "packets": "int", "lost": "int", "lost_pct": "num", "min_delta_ms": "num?", "mean_delta_ms": "num?",
         "max_delta_ms": "num?", "min_jitter_ms": "num?", "mean_jitter_ms": "num?", "max_jitter_ms": "num?",
