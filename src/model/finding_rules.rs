@@ -92,7 +92,9 @@ fn fault(fault: &Fault) -> Finding {
 
 fn turn(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
     for row in snapshot.allocations.iter().filter(|row| row.end == AllocationEnd::Failed) {
-        let Some(error) = row.allocation.errors.last() else { continue };
+        // A client that is asked for credentials and never comes back has given up on this socket, as browsers do with
+        // sockets that they do not need; nobody refused it anything.
+        let Some(error) = row.allocation.errors.iter().rfind(|error| !error.is_challenge()) else { continue };
         findings.push(Finding {
             code: "TURN_ALLOCATION_FAILED",
             severity: Severity::Error,
