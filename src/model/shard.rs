@@ -43,7 +43,6 @@ pub(crate) enum Framing {
 
 /// An RTP stream and where it belongs.
 pub(crate) struct StreamEntry {
-    pub(crate) flow: u32,
     pub(crate) direction: Direction,
     pub(crate) via: Via,
     pub(crate) ssrc: u32,
@@ -219,7 +218,6 @@ impl Shard {
         let clock = payload_clock(&self.contexts, flow, message.direction, packet);
         let map_key = (message.flow, key | direction_bit(message.direction));
         let entry = StreamEntry {
-            flow: message.flow,
             direction: message.direction,
             via: message.via,
             ssrc,

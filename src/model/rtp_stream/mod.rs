@@ -306,11 +306,6 @@ impl RtpStream {
         self.packets
     }
 
-    /// Capture time of the last packet.
-    pub(crate) fn last_ts(&self) -> Timestamp {
-        self.last_ts
-    }
-
     fn copies(&self, remove_copies: bool) -> Copies {
         if !remove_copies {
             return Copies::default();
