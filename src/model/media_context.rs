@@ -12,6 +12,12 @@ use std::sync::Arc;
 /// Addresses kept; the oldest goes first.
 const MAX_CONTEXTS: usize = 1 << 16;
 
+/// Of one description: media sections and candidates of a section whose addresses are kept, and sources of a section.
+/// Each address gets what all sections say of it, so that without a bound one megabyte of text makes gigabytes.
+const MAX_SECTIONS: usize = 256;
+const MAX_CANDIDATES: usize = 64;
+const MAX_SOURCES: usize = 256;
+
 /// One format of a description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Format {
@@ -55,7 +61,7 @@ impl Announcement {
     /// Reads the media addresses of a description.
     pub(crate) fn of(description: &SessionDescription, frame: FrameNo) -> Self {
         let mut contexts: BTreeMap<Endpoint, MediaContext> = BTreeMap::new();
-        for media in description.media.iter().filter(|media| media.protocol.is_rtp()) {
+        for media in description.media.iter().filter(|media| media.protocol.is_rtp()).take(MAX_SECTIONS) {
             for (endpoint, by_media_line) in addresses(description, media) {
                 let context = contexts.entry(endpoint).or_default();
                 context.frame = frame;
@@ -94,7 +100,8 @@ fn addresses(description: &SessionDescription, media: &Media) -> Vec<(Endpoint, 
             .attributes
             .candidates
             .iter()
-            .filter(|candidate| matches!(candidate.transport, CandidateTransport::Udp) && candidate.component == 1);
+            .filter(|candidate| matches!(candidate.transport, CandidateTransport::Udp) && candidate.component == 1)
+            .take(MAX_CANDIDATES);
         for candidate in candidates {
             if let Some(ip) = candidate.address.ip() {
                 found.push((Endpoint { addr: ip.into(), port: candidate.port }, false));
@@ -125,12 +132,13 @@ impl MediaContext {
                 },
             );
         }
-        for source in &media.attributes.sources {
+        for source in media.attributes.sources.iter().take(MAX_SOURCES) {
             let entry = self.sources.entry(source.ssrc).or_default();
             entry.cname = source.cname.clone().or(entry.cname.take());
             entry.mid.clone_from(&mid);
         }
-        for group in media.attributes.source_groups.iter().filter(|group| group.semantics == "FID") {
+        let groups = media.attributes.source_groups.iter().filter(|group| group.semantics == "FID");
+        for group in groups.take(MAX_SOURCES) {
             if let [media_source, repair, ..] = group.ssrcs[..] {
                 self.sources.entry(repair).or_default().rtx_of = Some(media_source);
             }
