@@ -66,7 +66,8 @@ fn version_names_the_program_and_its_version() {
     let run = run(&["--version"]);
     assert_eq!(run.code, Some(0));
     let text = stdout(&run);
-    let behind = text.trim().strip_prefix(&format!("rtcscope {}", env!("CARGO_PKG_VERSION"))).expect("name and version");
+    let behind =
+        text.trim().strip_prefix(&format!("rtcscope {}", env!("CARGO_PKG_VERSION"))).expect("name and version");
     assert!(behind.is_empty() || behind.starts_with(" (") && behind.ends_with(')'), "{text}");
 }
 
@@ -82,9 +83,12 @@ fn help_names_every_subcommand() {
 
 #[test]
 fn usage_errors_exit_with_2_and_say_so_on_stderr() {
-    for wrong in
-        [&["analyze"][..], &["--no-such-option"], &["completions", "no-such-shell"], &["analyze", "--threads", "x", "f"]]
-    {
+    for wrong in [
+        &["analyze"][..],
+        &["--no-such-option"],
+        &["completions", "no-such-shell"],
+        &["analyze", "--threads", "x", "f"],
+    ] {
         let run = run(wrong);
         assert_eq!(run.code, Some(2), "{wrong:?}: {}", run.stderr);
         assert!(run.stdout.is_empty(), "{wrong:?} wrote to stdout");

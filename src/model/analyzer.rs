@@ -126,6 +126,8 @@ pub(crate) struct Front {
     pub(crate) classes: ClassCounts,
     pub(crate) other: BTreeMap<OtherReason, u64>,
     pub(crate) malformed: Malformed,
+    /// Records with an IP fragment that was not the last missing one of its datagram.
+    pub(crate) fragments: u64,
     /// Datagrams that a record carried beyond its first.
     pub(crate) extra_datagrams: u64,
 }
@@ -178,7 +180,10 @@ impl Front {
                 self.classes.add(Class::Other, 1);
                 *self.other.entry(reason).or_default() += 1;
             }
-            Verdict::Delivered | Verdict::FragmentHeld => self.classes.add(Class::Other, 1),
+            Verdict::Delivered | Verdict::FragmentHeld => {
+                self.classes.add(Class::Other, 1);
+                self.fragments += 1;
+            }
         }
     }
 

@@ -100,27 +100,29 @@ impl Transactions {
         }
     }
 
-    /// Takes a message; gives the transaction that a response completed.
+    /// Takes a message; gives the transaction that a response completed. `room` is how many transactions may still be
+    /// kept, here and elsewhere.
     pub(crate) fn message(
         &mut self,
         direction: Direction,
         carrier: &Carrier,
         message: &Message<'_>,
+        room: &mut usize,
     ) -> Option<&Transaction> {
         match message.class() {
             Class::Request => {
-                self.request(direction, carrier, message);
+                self.request(direction, carrier, message, room);
                 None
             }
             Class::Indication => {
-                self.open(direction, carrier, message, Outcome::Indication);
+                self.open(direction, carrier, message, Outcome::Indication, room);
                 None
             }
             Class::SuccessResponse | Class::ErrorResponse => self.response(direction, carrier, message),
         }
     }
 
-    fn request(&mut self, direction: Direction, carrier: &Carrier, message: &Message<'_>) {
+    fn request(&mut self, direction: Direction, carrier: &Carrier, message: &Message<'_>, room: &mut usize) {
         let key = (message.transaction_id(), message.method(), direction);
         match self.by_id.get(&key).and_then(|index| self.list.get_mut(*index)) {
             Some(known) if known.outcome == Outcome::Open => {
@@ -129,15 +131,23 @@ impl Transactions {
             }
             // Sent again although the answer was there: the answer may have been lost behind the capture point.
             Some(known) => known.request_count += 1,
-            None => self.open(direction, carrier, message, Outcome::Open),
+            None => self.open(direction, carrier, message, Outcome::Open, room),
         }
     }
 
-    fn open(&mut self, direction: Direction, carrier: &Carrier, message: &Message<'_>, outcome: Outcome) {
-        if self.list.len() == MAX_TRANSACTIONS {
+    fn open(
+        &mut self,
+        direction: Direction,
+        carrier: &Carrier,
+        message: &Message<'_>,
+        outcome: Outcome,
+        room: &mut usize,
+    ) {
+        if self.list.len() == MAX_TRANSACTIONS || *room == 0 {
             self.dropped += 1;
             return;
         }
+        *room -= 1;
         self.by_id.insert((message.transaction_id(), message.method(), direction), self.list.len());
         self.list.push(Transaction {
             id: message.transaction_id(),

@@ -117,11 +117,7 @@ struct Times {
 impl Times {
     fn of(spread: &Spread) -> Self {
         let mean = spread.mean();
-        Self {
-            min: mean.map(|_| Rounded(spread.min)),
-            mean: mean.map(Rounded),
-            max: mean.map(|_| Rounded(spread.max)),
-        }
+        Self { min: mean.map(|_| Rounded(spread.min)), mean: mean.map(Rounded), max: mean.map(|_| Rounded(spread.max)) }
     }
 }
 
