@@ -521,3 +521,6 @@ fn same_flow(known: &FiveTuple, tuple: &FiveTuple) -> bool {
         && known.tunnel == tuple.tunnel
         && ((known.src == tuple.src && known.dst == tuple.dst) || (known.src == tuple.dst && known.dst == tuple.src))
 }
+
+#[cfg(test)]
+mod tests;

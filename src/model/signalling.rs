@@ -283,3 +283,6 @@ impl Signalling {
 fn name(text: &str) -> String {
     text.chars().take(MAX_NAME).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -347,8 +347,11 @@ impl Dialogue {
         let mut used = 0;
         while let Some(rest) = bytes.get(used..).filter(|rest| !rest.is_empty()) {
             if self.speech == Speech::Unknown {
-                self.speech = self.recognise(rest);
+                self.speech = self.recognise(side, rest);
                 self.watch_upgrade(rest);
+                if self.speech == Speech::Unknown {
+                    break;
+                }
             }
             if self.astray[side] {
                 let Some(start) = self.find_start(rest) else { return used + rest.len().saturating_sub(MAX_UNKNOWN) };
@@ -371,7 +374,7 @@ impl Dialogue {
         used
     }
 
-    fn recognise(&mut self, bytes: &[u8]) -> Speech {
+    fn recognise(&mut self, side: usize, bytes: &[u8]) -> Speech {
         // SIP and RTSP keep a connection alive with empty lines (RFC 5626, section 3.5.1), and only a whole first line
         // tells which of them it is.
         let text = bytes.trim_ascii_start();
@@ -383,6 +386,8 @@ impl Dialogue {
             _ if is_http_start(text) => Speech::Http,
             _ if has_line && text[0] != b'$' && rtsp::frame(text) != Frame::NotThis => Speech::Rtsp,
             _ if has_line && sip::frame(text) != Frame::NotThis => Speech::Sip,
+            // A capture that began within a connection begins within a message.
+            _ if self.astray[side] && stun::find_start(bytes).is_some() => Speech::Turn,
             _ => Speech::Unknown,
         };
         if speech == Speech::Unknown {
@@ -481,3 +486,6 @@ fn is_http_start(bytes: &[u8]) -> bool {
         [b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"PATCH ", b"CONNECT ", b"HTTP/1.0", b"HTTP/1.1"];
     STARTS.iter().any(|start| bytes.starts_with(start))
 }
+
+#[cfg(test)]
+mod tests;

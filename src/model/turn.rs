@@ -382,3 +382,6 @@ fn asked(message: &Message<'_>) -> Option<Asked> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

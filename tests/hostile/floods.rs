@@ -4,8 +4,11 @@
 
 use support::Record;
 
-/// Name and maker of each.
-pub(crate) const FLOODS: &[(&str, fn() -> Vec<Record>)] = &[
+/// What it is, and who makes it.
+type Flood = (&'static str, fn() -> Vec<Record>);
+
+/// All of them.
+pub(crate) const FLOODS: &[Flood] = &[
     ("65,535 fragments that never make a datagram", fragments),
     ("100,000 five-tuples", five_tuples),
     ("100,000 SSRCs on one flow", ssrcs),
