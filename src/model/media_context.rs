@@ -186,3 +186,76 @@ impl MediaContexts {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(text: &str) -> Endpoint {
+        text.parse::<std::net::SocketAddr>().unwrap().into()
+    }
+
+    fn contexts(text: &str) -> MediaContexts {
+        let mut contexts = MediaContexts::default();
+        contexts.add(&Announcement::of(&SessionDescription::parse(text.as_bytes()), FrameNo(3)));
+        contexts
+    }
+
+    const HEAD: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\n";
+
+    #[test]
+    fn the_receivers_format_goes_before_the_senders() {
+        let (here, there) = (endpoint("10.0.0.1:4000"), endpoint("10.0.0.2:5000"));
+        let mut both = contexts(&format!("{HEAD}m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\n"));
+        let theirs = HEAD.replace("10.0.0.1", "10.0.0.2") + "m=audio 5000 RTP/AVP 96\r\na=rtpmap:96 L16/44100\r\n";
+        both.add(&Announcement::of(&SessionDescription::parse(theirs.as_bytes()), FrameNo(4)));
+        assert_eq!(both.format(here, there, 96).unwrap().0.encoding, "opus");
+        assert_eq!(both.format(there, here, 96).unwrap().0.clock_rate, 44_100);
+        assert!(both.format(there, here, 97).is_none());
+    }
+
+    #[test]
+    fn ports_and_addresses_that_stand_for_none_have_no_context() {
+        for media in ["m=audio 0 RTP/AVP 0", "m=audio 9 RTP/AVP 0", "m=audio 4000 RTP/AVP 0\r\nc=IN IP4 0.0.0.0"] {
+            assert!(contexts(&format!("{HEAD}{media}\r\n")).by_endpoint.is_empty(), "{media}");
+        }
+        assert!(contexts(&format!("{HEAD}m=application 4000 UDP/DTLS/SCTP x\r\n")).by_endpoint.is_empty());
+    }
+
+    #[test]
+    fn a_bundled_section_is_received_where_the_first_one_is() {
+        let text = format!(
+            "{HEAD}a=group:BUNDLE a v\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:a\r\na=rtpmap:111 opus/48000/2\r\n\
+             a=candidate:1 1 udp 1 10.0.0.1 4000 typ host\r\na=candidate:1 2 udp 1 10.0.0.1 4001 typ host\r\n\
+             a=candidate:1 1 tcp 1 10.0.0.1 4002 typ host tcptype active\r\n\
+             m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:v\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\n\
+             a=fmtp:97 apt=96\r\na=ssrc-group:FID 1 2\r\na=ssrc:1 cname:x\r\na=ssrc:2 cname:x\r\n"
+        );
+        let contexts = contexts(&text);
+        assert_eq!(contexts.by_endpoint.len(), 1);
+        let context = contexts.at(endpoint("10.0.0.1:4000")).unwrap();
+        assert_eq!(context.formats.keys().collect::<Vec<_>>(), [&96, &97, &111]);
+        assert_eq!(context.formats[&97].apt, Some(96));
+        assert_eq!(context.sources[&2].rtx_of, Some(1));
+        assert_eq!((context.srtp, context.rtp, context.by_media_line), (true, false, false));
+    }
+
+    #[test]
+    fn a_description_of_a_megabyte_has_as_many_addresses_as_an_honest_one() {
+        let candidates: String = (0..5000)
+            .map(|n| format!("a=candidate:1 1 udp 1 10.1.{}.{} 4000 typ host\r\n", n / 250, n % 250))
+            .collect();
+        let contexts = contexts(&format!("{HEAD}m=audio 9 RTP/AVP 0\r\n{candidates}"));
+        assert_eq!(contexts.by_endpoint.len(), MAX_CANDIDATES);
+    }
+
+    #[test]
+    fn the_oldest_addresses_go_when_there_are_too_many() {
+        let mut contexts = MediaContexts::default();
+        for n in 0..MAX_CONTEXTS as u32 + 10 {
+            let endpoint = Endpoint { addr: std::net::IpAddr::from(std::net::Ipv4Addr::from(n)).into(), port: 1 };
+            contexts.add(&Announcement(vec![(endpoint, Arc::default())]));
+        }
+        assert_eq!((contexts.by_endpoint.len(), contexts.order.len()), (MAX_CONTEXTS, MAX_CONTEXTS));
+    }
+}

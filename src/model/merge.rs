@@ -507,3 +507,6 @@ fn clock_rates(streams: &[(Place, StreamRow)]) -> BTreeMap<u32, u32> {
     }
     rates.into_iter().filter_map(|(ssrc, rate)| Some((ssrc, rate?))).collect()
 }
+
+#[cfg(test)]
+mod tests;
