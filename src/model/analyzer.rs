@@ -2,8 +2,8 @@
 //!
 //! In: records in capture order. Out: [`Snapshot`]. Never: a clock, a file, or an order that depends on threads.
 //!
-//! It has two halves. The [`Front`] sees every record in order: it decodes headers, puts fragments and TCP streams
-//! together and reads the signalling, whose SDP it announces to all shards. A [`Shard`] sees the datagrams of its
+//! It has two halves. The `Front` sees every record in order: it decodes headers, puts fragments and TCP streams
+//! together and reads the signalling, whose SDP it announces to all shards. A `Shard` sees the datagrams of its
 //! five-tuples in order and keeps flows, transactions, handshakes and streams.
 
 use super::capture::CaptureFacts;
