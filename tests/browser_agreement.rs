@@ -94,7 +94,7 @@ fn compare(program: &Program, call: &str, client: &str, capture: &Path, truth: &
             continue;
         }
         compared += 1;
-        let seen = Seen::of(streams, stat);
+        let seen = Seen::of(streams, stat, &truth[client]);
         let bound = seen.after_statistics + if firefox { FIREFOX_BEFORE_DTLS } else { 0 };
         let title = format!("{} {} SSRC {}", stat["type"].as_str().unwrap_or("?"), stat["kind"], stat["ssrc"]);
         let counted = if outbound { &stat["packetsSent"] } else { &stat["packetsReceived"] };
@@ -129,15 +129,16 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(streams: &[Value], stat: &Value) -> Self {
+    fn of(streams: &[Value], stat: &Value, truth: &Value) -> Self {
         let media = ssrc(&stat["ssrc"]);
-        let rtx = ssrc(&stat["rtxSsrc"]);
+        let rtx = ssrc(&stat["rtxSsrc"]).or_else(|| described_rtx(truth, &stat["ssrc"]));
         let statistics_s = stat["timestamp"].as_f64().unwrap_or(f64::MAX) / 1000.0;
         let mut seen = Self::default();
         for stream in streams {
             let name = stream["ssrc"].as_str();
             let is_media = name.is_some() && name == media.as_deref();
-            if !is_media && !is_rtx(streams, stream, media.as_deref(), rtx.as_deref()) {
+            let is_rtx = name.is_some() && name == rtx.as_deref();
+            if !is_media && !is_rtx {
                 continue;
             }
             let number = |key: &str| stream[key].as_u64().unwrap_or(0);
@@ -156,13 +157,13 @@ impl Seen {
     }
 }
 
-/// True for the RTX stream of `media`: named by the browser, or, where it names none, linked by our report.
-fn is_rtx(streams: &[Value], stream: &Value, media: Option<&str>, rtx: Option<&str>) -> bool {
-    if rtx.is_some() {
-        return stream["ssrc"].as_str() == rtx;
-    }
-    let Some(of) = stream["rtx_of"].as_str() else { return false };
-    Some(of) == media || streams.iter().any(|other| other["id"] == of && other["ssrc"].as_str() == media)
+/// The RTX of an SSRC by the FID groups of the descriptions (RFC 5576, section 4.2): Firefox names it nowhere else.
+fn described_rtx(truth: &Value, media: &Value) -> Option<String> {
+    let group = format!("a=ssrc-group:FID {media} ");
+    ["localSdp", "remoteSdp"].iter().find_map(|side| {
+        let number = truth[*side].as_str()?.split_once(&group)?.1.split(['\r', '\n', ' ']).next()?;
+        ssrc(&Value::from(number.parse::<u64>().ok()?))
+    })
 }
 
 fn ssrc(number: &Value) -> Option<String> {

@@ -1,1 +1,16 @@
-//! turnload: a load generator for TURN servers.
+//! turnload drives TURN allocations and relayed streams at a server and says what the server can carry.
+//!
+//! This version knows what a load is and drives none: [`args`] is what can be typed, [`config`] what is meant by it,
+//! and the values in between have types of their own: [`uri`], [`credentials`], [`quantity`], [`stages`], [`threshold`],
+//! [`secret`].
+
+#![forbid(unsafe_code)]
+
+pub mod args;
+pub mod config;
+pub mod credentials;
+pub mod quantity;
+pub mod secret;
+pub mod stages;
+pub mod threshold;
+pub mod uri;

@@ -10,12 +10,13 @@ use super::capture::CaptureFacts;
 use super::class::{Class, ClassCounts};
 use super::media_context::Announcement;
 use super::merge;
-use super::shard::{Framing, Shard};
+use super::shard::{Framing, Look, Shard};
 use super::signalling::Signalling;
 use super::snapshot::Snapshot;
 use super::tcp::Connections;
 use crate::net::{Datagram, Decoder, FiveTuple, OtherReason, Unit, Verdict};
 use crate::packet::{FrameNo, RawPacket};
+use crate::proto::demux::Class as Proposal;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -83,7 +84,7 @@ impl Analyzer {
 
 /// Where the front hands on what it found.
 pub(crate) trait FrontSink {
-    fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing);
+    fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing, look: Look);
     /// `datagram` is the one that carried the announcement: its place in the order.
     fn announce(&mut self, announcement: &Arc<Announcement>, datagram: &Datagram<'_>);
 }
@@ -91,8 +92,8 @@ pub(crate) trait FrontSink {
 struct AllShards<'s>(&'s mut [Shard]);
 
 impl FrontSink for AllShards<'_> {
-    fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing) {
-        self.0[shard_of(&datagram.flow)].datagram(datagram, framing);
+    fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing, look: Look) {
+        self.0[shard_of(&datagram.flow)].datagram(datagram, framing, look);
     }
 
     fn announce(&mut self, announcement: &Arc<Announcement>, _: &Datagram<'_>) {
@@ -153,10 +154,11 @@ impl Front {
         let verdict = decoder.packet(packet, |unit| match unit {
             Unit::Datagram(datagram) => {
                 delivered += 1;
-                if signalling.may_be_text(datagram.payload) {
-                    signalling.datagram(&datagram, &mut sink);
+                let look = Look::at(datagram.payload, datagram.missing);
+                if let Look::Other(Proposal::Sip) = look {
+                    signalling.sip(&datagram, &mut sink);
                 }
-                sink.datagram(&datagram, Framing::Datagram);
+                sink.datagram(&datagram, Framing::Datagram, look);
             }
             Unit::Segment(segment) => delivered += connections.segment(&segment, signalling, &mut sink),
         });

@@ -114,6 +114,8 @@ pub(crate) struct Flow {
     pub(crate) tuple: FiveTuple,
     pub(crate) origin: Origin,
     pub(crate) recent: [RecentStreams; 2],
+    /// tshark forgets the formats of a five-tuple when it sees a ServerHello with use_srtp there.
+    pub(crate) tshark_formats_lost: bool,
     /// The announcement count when the flow's SDP context was last looked up.
     pub(crate) context_version: u32,
     pub(crate) first_frame: FrameNo,
@@ -149,6 +151,7 @@ impl Flow {
             tuple,
             origin,
             recent: [RecentStreams::EMPTY; 2],
+            tshark_formats_lost: false,
             context_version: 0,
             first_frame: frame,
             first_ts: ts,

@@ -72,6 +72,12 @@ impl Announcement {
         Self(contexts.into_iter().map(|(endpoint, context)| (endpoint, Arc::new(context))).collect())
     }
 
+    /// Addresses that are known to carry RTP, without a word on what.
+    pub(crate) fn of_endpoints(endpoints: impl Iterator<Item = Endpoint>, frame: FrameNo) -> Self {
+        let context = Arc::new(MediaContext { frame, rtp: true, ..MediaContext::default() });
+        Self(endpoints.map(|endpoint| (endpoint, Arc::clone(&context))).collect())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -6,9 +6,10 @@
 
 use super::analyzer::{Analyzer, Front, FrontSink, SHARDS, shard_of};
 use super::media_context::Announcement;
-use super::shard::{Framing, Shard};
+use super::shard::{Framing, Look, Shard};
 use crate::net::{Carrier, Datagram, FiveTuple};
 use crate::packet::{FedPacket, PacketFeed};
+use crate::proto::demux::{Class as Proposal, Reason};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -82,6 +83,7 @@ struct Item<'m> {
     flow: FiveTuple,
     missing: u32,
     framing: Framing,
+    look: Look,
     content: Content<'m>,
 }
 
@@ -171,18 +173,19 @@ impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
 impl<'m> Batch<'m> {
     fn drain_into(&mut self, shard: &mut Shard) {
         shard.starts_at(self.start);
-        for item in self.items.drain(..) {
-            let payload = match item.content {
+        for item in &self.items {
+            let payload = match &item.content {
                 Content::Mapped(payload) => payload,
-                Content::Copied { start, len } => self.copies.get(start..start + len).unwrap_or_default(),
+                Content::Copied { start, len } => self.copies.get(*start..start + len).unwrap_or_default(),
                 Content::Announcement(announcement) => {
-                    shard.announce(&announcement);
+                    shard.announce(announcement);
                     continue;
                 }
             };
             let datagram = Datagram { carrier: item.carrier, flow: item.flow, missing: item.missing, payload };
-            shard.datagram(&datagram, item.framing);
+            shard.datagram(&datagram, item.framing, item.look);
         }
+        self.items.clear();
         self.copies.clear();
     }
 }
@@ -200,7 +203,7 @@ struct RoundSink<'r, 'm> {
 
 impl FrontSink for RoundSink<'_, '_> {
     #[inline]
-    fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing) {
+    fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing, look: Look) {
         let batch = &mut self.round.batches[shard_of(&datagram.flow)];
         let content = match self.mapped.and_then(|record| same_bytes_of(record, datagram.payload)) {
             Some(payload) => Content::Mapped(payload),
@@ -212,7 +215,7 @@ impl FrontSink for RoundSink<'_, '_> {
             }
         };
         let Datagram { carrier, flow, missing, .. } = *datagram;
-        batch.items.push(Item { carrier, flow, missing, framing, content });
+        batch.items.push(Item { carrier, flow, missing, framing, look, content });
     }
 
     fn announce(&mut self, announcement: &Arc<Announcement>, datagram: &Datagram<'_>) {
@@ -222,6 +225,7 @@ impl FrontSink for RoundSink<'_, '_> {
                 flow: datagram.flow,
                 missing: 0,
                 framing: Framing::Datagram,
+                look: Look::Other(Proposal::Unknown(Reason::Empty)),
                 content: Content::Announcement(Arc::clone(announcement)),
             });
         }

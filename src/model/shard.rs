@@ -9,7 +9,7 @@ use super::flow::{Direction, Flow, Origin, Peer, Via};
 use super::media_context::{Announcement, MediaContexts};
 use super::rtp_stream::{PayloadClock, RtpStream, StreamPacket, relative_ms};
 use super::turn::TurnState;
-use crate::net::{Carrier, Datagram, FiveTuple, Transport};
+use crate::net::{Carrier, Datagram, Endpoint, FiveTuple, Transport};
 use crate::proto::channel_data::ChannelData;
 use crate::proto::demux::{self, Class as Proposal};
 use crate::proto::rtcp::{RtcpShape, shape};
@@ -46,6 +46,26 @@ pub(crate) enum Framing {
     Opaque(Class),
 }
 
+/// What one look at a datagram's first bytes tells. The front takes it while they are in the cache: a shard that came
+/// back for them would wait for memory at every packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Look {
+    /// The header of what has RTP's structure.
+    Rtp(RtpHeader),
+    /// Anything else.
+    Other(Proposal),
+}
+
+impl Look {
+    #[inline]
+    pub(crate) fn at(payload: &[u8], missing: u32) -> Self {
+        match demux::classify_cut(payload, missing) {
+            Proposal::Rtp => RtpHeader::parse(payload).map_or(Look::Other(Proposal::Rtp), Look::Rtp),
+            proposal => Look::Other(proposal),
+        }
+    }
+}
+
 /// An RTP stream and where it belongs.
 pub(crate) struct StreamEntry {
     pub(crate) direction: Direction,
@@ -64,7 +84,7 @@ struct Room {
 /// The state.
 pub(crate) struct Shard {
     remove_copies: bool,
-    hasher: ahash::RandomState,
+    hasher: TupleHasher,
     by_tuple: HashTable<u32>,
     inner: HashMap<(u32, Peer), u32, ahash::RandomState>,
     pub(crate) flows: Vec<Flow>,
@@ -90,7 +110,7 @@ impl Shard {
     pub(crate) fn new(remove_copies: bool) -> Self {
         Self {
             remove_copies,
-            hasher: ahash::RandomState::new(),
+            hasher: TupleHasher::new(),
             by_tuple: HashTable::new(),
             inner: HashMap::default(),
             flows: Vec::new(),
@@ -119,7 +139,7 @@ impl Shard {
 
     /// Takes the next datagram.
     #[inline]
-    pub(crate) fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing) {
+    pub(crate) fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing, look: Look) {
         let Some((flow, direction)) = self.flow(&datagram.flow, &datagram.carrier) else {
             self.untracked_datagrams += 1;
             return;
@@ -143,12 +163,12 @@ impl Shard {
             payload: datagram.payload,
             depth: 0,
         };
-        self.message(&message);
+        self.message(&message, look);
     }
 
     #[inline]
     fn flow(&mut self, tuple: &FiveTuple, carrier: &Carrier) -> Option<(u32, Direction)> {
-        let hash = hash_of(&self.hasher, tuple);
+        let hash = self.hasher.hash(tuple);
         let flows = &mut self.flows;
         if let Some(index) = self.by_tuple.find(hash, |index| same_flow(&flows[*index as usize].tuple, tuple)) {
             let flow = &mut flows[*index as usize];
@@ -162,7 +182,7 @@ impl Shard {
         }
         let index = self.new_flow(*tuple, Origin::Captured, carrier)?;
         let (hasher, flows) = (&self.hasher, &self.flows);
-        self.by_tuple.insert_unique(hash, index, |index| hash_of(hasher, &flows[*index as usize].tuple));
+        self.by_tuple.insert_unique(hash, index, |index| hasher.hash(&flows[*index as usize].tuple));
         Some((index, Direction::Forward))
     }
 
@@ -175,20 +195,16 @@ impl Shard {
     }
 
     #[inline]
-    fn message(&mut self, message: &Inner<'_>) {
-        match demux::classify_cut(message.payload, message.missing) {
-            Proposal::Rtp => self.rtp(message),
-            proposal => self.not_rtp(message, proposal),
+    fn message(&mut self, message: &Inner<'_>, look: Look) {
+        match look {
+            Look::Rtp(header) => self.rtp(message, header),
+            Look::Other(proposal) => self.not_rtp(message, proposal),
         }
     }
 
     #[inline]
-    fn rtp(&mut self, message: &Inner<'_>) {
+    fn rtp(&mut self, message: &Inner<'_>, header: RtpHeader) {
         let flow = &mut self.flows[message.flow as usize];
-        let Ok(header) = RtpHeader::parse(message.payload) else {
-            flow.count_unknown("rtp header too short");
-            return;
-        };
         let packet = StreamPacket {
             seq: header.sequence,
             rtp_ts: header.timestamp,
@@ -219,7 +235,12 @@ impl Shard {
         }
         let entry = &mut self.streams[index as usize];
         if entry.stream.payload_type() != packet.payload_type {
-            let clock = payload_clock(&self.contexts, &self.flows[message.flow as usize], message.direction, &packet);
+            let clock = payload_clock(
+                &self.contexts,
+                &self.flows[message.flow as usize],
+                message.direction,
+                packet.payload_type,
+            );
             entry.stream.set_payload_clock(packet.payload_type, clock);
         }
         let was_confirmed = entry.stream.is_confirmed();
@@ -232,7 +253,7 @@ impl Shard {
     #[cold]
     fn new_stream(&mut self, message: &Inner<'_>, ssrc: u32, key: u64, rel_ms: f64, packet: &StreamPacket) {
         let flow = &mut self.flows[message.flow as usize];
-        let clock = payload_clock(&self.contexts, flow, message.direction, packet);
+        let clock = payload_clock(&self.contexts, flow, message.direction, packet.payload_type);
         let map_key = (message.flow, key | direction_bit(message.direction));
         let entry = StreamEntry {
             direction: message.direction,
@@ -294,9 +315,7 @@ impl Shard {
             let entry = &mut self.streams[*index as usize];
             let flow = &self.flows[flow_index as usize];
             let payload_type = entry.stream.payload_type();
-            let format =
-                self.contexts.format(flow.receiver(entry.direction), flow.sender(entry.direction), payload_type);
-            let clock = PayloadClock::of(payload_type, format);
+            let clock = payload_clock(&self.contexts, flow, entry.direction, payload_type);
             entry.stream.set_payload_clock(payload_type, clock);
         }
     }
@@ -351,7 +370,13 @@ impl Shard {
                     Direction::Forward => dtls::Direction::AToB,
                     Direction::Backward => dtls::Direction::BToA,
                 };
-                flow.details().dtls.get_or_insert_default().datagram(from, ts, frame, message.payload);
+                let association = flow.details().dtls.get_or_insert_default();
+                association.datagram(from, ts, frame, message.payload);
+                let keyed = association.handshakes().any(|handshake| handshake.srtp_profile.is_some());
+                if keyed && !flow.tshark_formats_lost {
+                    flow.tshark_formats_lost = true;
+                    self.refresh_clocks(message.flow);
+                }
             }
             _ => self.rtcp(message),
         }
@@ -465,7 +490,7 @@ impl Shard {
             return;
         }
         let message = Inner { flow: inner, via, missing, payload: data, depth: outer.depth + 1, ..*outer };
-        self.message(&message);
+        self.message(&message, Look::at(data, missing));
     }
 }
 
@@ -483,9 +508,9 @@ struct Inner<'a> {
 
 /// The clock of a packet's payload type by the receiver's description (RFC 3264, section 5.1: a payload type is what
 /// the describer wants to receive), else by the sender's.
-fn payload_clock(contexts: &MediaContexts, flow: &Flow, direction: Direction, packet: &StreamPacket) -> PayloadClock {
-    let format = contexts.format(flow.receiver(direction), flow.sender(direction), packet.payload_type);
-    PayloadClock::of(packet.payload_type, format)
+fn payload_clock(contexts: &MediaContexts, flow: &Flow, direction: Direction, payload_type: u8) -> PayloadClock {
+    let format = contexts.format(flow.receiver(direction), flow.sender(direction), payload_type);
+    PayloadClock::of(payload_type, format, !flow.tshark_formats_lost)
 }
 
 #[inline]
@@ -506,13 +531,31 @@ fn direction_bit(direction: Direction) -> u64 {
     (direction as u64) << 63
 }
 
-#[inline]
-fn hash_of(hasher: &ahash::RandomState, tuple: &FiveTuple) -> u64 {
-    let side = |endpoint: &crate::net::Endpoint| endpoint.addr.as_u128().wrapping_add(u128::from(endpoint.port) << 64);
-    // Symmetric, so that both directions meet.
-    let (src, dst) = (side(&tuple.src), side(&tuple.dst));
-    let rest = u64::from(tuple.tunnel.0) << 1 | tuple.transport as u64;
-    hasher.hash_one((src ^ dst, src.wrapping_add(dst), rest))
+/// A keyed hash of a five-tuple, the same for both directions, in two multiplications: it runs for every packet. The
+/// key is drawn per run, so that no capture can be crafted to make all flows meet in one bucket.
+struct TupleHasher([u64; 4]);
+
+impl TupleHasher {
+    fn new() -> Self {
+        let random = ahash::RandomState::new();
+        Self([0_u64, 1, 2, 3].map(|n| random.hash_one(n)))
+    }
+
+    #[inline]
+    fn hash(&self, tuple: &FiveTuple) -> u64 {
+        let halves = |endpoint: &Endpoint| {
+            let addr = endpoint.addr.as_u128();
+            ((addr >> 64) as u64, addr as u64 ^ u64::from(endpoint.port) << 48)
+        };
+        let ((src_high, src_low), (dst_high, dst_low)) = (halves(&tuple.src), halves(&tuple.dst));
+        let rest = u64::from(tuple.tunnel.0) << 1 | tuple.transport as u64;
+        let fold = |a: u64, b: u64| {
+            let product = u128::from(a) * u128::from(b);
+            product as u64 ^ (product >> 64) as u64
+        };
+        let low = fold(src_low.wrapping_add(dst_low) ^ self.0[0], src_low ^ dst_low ^ self.0[1]);
+        fold(low ^ src_high.wrapping_add(dst_high) ^ self.0[2], rest ^ src_high ^ dst_high ^ self.0[3])
+    }
 }
 
 #[inline]

@@ -7,9 +7,9 @@ use super::analyzer::FrontSink;
 use super::media_context::{Announcement, MediaContexts};
 use crate::net::{Datagram, Endpoint};
 use crate::packet::FrameNo;
-use crate::proto::demux::{self, Class};
 use crate::proto::sdp::SessionDescription;
 use crate::proto::sip::{Message, StartLine};
+use crate::proto::{http, rtsp};
 use crate::time::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +28,10 @@ const MAX_DESCRIPTIONS: usize = 32;
 pub enum Signal {
     /// SIP.
     Sip,
+    /// HTTP with descriptions as bodies.
+    Http,
+    /// RTSP.
+    Rtsp,
     /// An SDP file.
     File,
 }
@@ -37,6 +41,8 @@ impl Signal {
     pub const fn name(self) -> &'static str {
         match self {
             Signal::Sip => "sip",
+            Signal::Http => "http",
+            Signal::Rtsp => "rtsp",
             Signal::File => "file",
         }
     }
@@ -141,26 +147,75 @@ pub(crate) struct Signalling {
 }
 
 impl Signalling {
-    /// A quick look whether a datagram may be text at all: most are not, and cost only this.
-    #[inline]
-    pub(crate) fn may_be_text(&self, payload: &[u8]) -> bool {
-        payload.first().is_some_and(|first| first.is_ascii_uppercase())
-            && matches!(demux::classify(payload), Class::Sip)
-    }
-
     /// Takes a SIP message.
-    pub(crate) fn datagram(&mut self, datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
+    pub(crate) fn sip(&mut self, datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
         let Some(message) = Message::parse(datagram.payload) else { return };
         let Some(index) = self.session(datagram, &message) else { return };
         self.progress(index, datagram, &message);
-        let Some(body) = message.sdp() else { return };
-        let description = SessionDescription::parse(body);
-        let announcement = Arc::new(Announcement::of(&description, datagram.carrier.frame));
-        self.describe(index, Some(datagram.carrier.frame), description, body);
-        if !announcement.is_empty() {
-            self.contexts.add(&announcement);
-            sink.announce(&announcement, datagram);
+        if let Some(body) = message.sdp() {
+            self.description(index, body, datagram, sink);
         }
+    }
+
+    /// Takes an HTTP message: a description in a body of its own type, as WHIP and WHEP carry it (RFC 9725).
+    pub(crate) fn http(&mut self, datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
+        let Some(message) = http::Message::parse(datagram.payload) else { return };
+        if !message.content_type.is_some_and(|content_type| content_type.is("application/sdp")) {
+            return;
+        }
+        if let Some(index) = self.on_connection(Signal::Http, datagram) {
+            self.description(index, &message.content(), datagram, sink);
+        }
+    }
+
+    /// Takes an RTSP message: the description of a DESCRIBE, and the ports that a SETUP settles (RFC 7826, section 18.54).
+    pub(crate) fn rtsp(&mut self, datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
+        let Some(message) = rtsp::Message::parse(datagram.payload) else { return };
+        if let Some(body) = message.sdp()
+            && let Some(index) = self.on_connection(Signal::Rtsp, datagram)
+        {
+            self.description(index, body, datagram, sink);
+        }
+        if !matches!(message.start, StartLine::Response { code: 200, .. }) {
+            return;
+        }
+        for transport in message.transports() {
+            let port = |ports: Option<rtsp::Pair<u16>>| ports.map(|ports| ports.first);
+            let (server, client) = (datagram.flow.src.addr, datagram.flow.dst.addr);
+            let settled = [(server, port(transport.server_port)), (client, port(transport.client_port))];
+            let endpoints = settled.into_iter().filter_map(|(addr, port)| Some(Endpoint { addr, port: port? }));
+            self.announce(Announcement::of_endpoints(endpoints, datagram.carrier.frame), datagram, sink);
+        }
+    }
+
+    /// The session of a connection that carries one: both directions are the same.
+    fn on_connection(&mut self, signal: Signal, datagram: &Datagram<'_>) -> Option<usize> {
+        let (src, dst) = (datagram.flow.src, datagram.flow.dst);
+        let name = format!("{} {} {}", signal.name(), src.min(dst), src.max(dst));
+        if let Some(index) = self.by_call_id.get(&name) {
+            return Some(*index);
+        }
+        let index = self.open(&name, signal, SessionState::Described, datagram.carrier.ts)?;
+        let session = &mut self.sessions[index];
+        session.first_frame = Some(datagram.carrier.frame);
+        session.addresses = Some((src, dst));
+        Some(index)
+    }
+
+    fn description(&mut self, index: usize, body: &[u8], datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
+        let description = SessionDescription::parse(body);
+        let announcement = Announcement::of(&description, datagram.carrier.frame);
+        self.describe(index, Some(datagram.carrier.frame), description, body);
+        self.announce(announcement, datagram, sink);
+    }
+
+    fn announce(&mut self, announcement: Announcement, datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
+        if announcement.is_empty() {
+            return;
+        }
+        let announcement = Arc::new(announcement);
+        self.contexts.add(&announcement);
+        sink.announce(&announcement, datagram);
     }
 
     /// Takes a description from a file, as if it had been said before the first packet.

@@ -5,12 +5,13 @@
 
 use super::analyzer::FrontSink;
 use super::class::Class;
-use super::shard::Framing;
+use super::shard::{Framing, Look};
 use super::signalling::Signalling;
 use crate::net::tcp::{Connection, Direction, StreamEvent};
 use crate::net::{Carrier, Datagram, FiveTuple, Segment, TcpFlags};
+use crate::proto::demux::{Class as Proposal, Reason};
 use crate::proto::framing::Frame;
-use crate::proto::{rtsp, sip, stun};
+use crate::proto::{http, rtsp, sip, stun};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 
@@ -53,7 +54,7 @@ impl Speech {
 
     /// Its messages are looked at, so its bytes must be in order.
     const fn is_framed(self) -> bool {
-        matches!(self, Speech::Unknown | Speech::Turn | Speech::Rfc4571 | Speech::Sip | Speech::Rtsp)
+        matches!(self, Speech::Unknown | Speech::Turn | Speech::Rfc4571 | Speech::Sip | Speech::Rtsp | Speech::Http)
     }
 }
 
@@ -107,7 +108,8 @@ impl Connections {
         delivered += messages;
         if messages == 0 {
             let Segment { carrier, flow, missing, payload, .. } = *segment;
-            sink.datagram(&Datagram { carrier, flow, missing, payload }, Framing::Opaque(class));
+            let look = Look::Other(Proposal::Unknown(Reason::Empty));
+            sink.datagram(&Datagram { carrier, flow, missing, payload }, Framing::Opaque(class), look);
             delivered += 1;
         }
         if self.held > self.max_held {
@@ -195,10 +197,13 @@ fn directed(forward: &FiveTuple, direction: Direction) -> FiveTuple {
 }
 
 fn hand_on(datagram: &Datagram<'_>, framing: Framing, signalling: &mut Signalling, sink: &mut impl FrontSink) {
-    if framing == Framing::Opaque(Class::Sip) {
-        signalling.datagram(datagram, sink);
+    match framing {
+        Framing::Opaque(Class::Sip) => signalling.sip(datagram, sink),
+        Framing::Opaque(Class::Http) => signalling.http(datagram, sink),
+        Framing::Opaque(Class::Rtsp) => signalling.rtsp(datagram, sink),
+        _ => {}
     }
-    sink.datagram(datagram, framing);
+    sink.datagram(datagram, framing, Look::at(datagram.payload, datagram.missing));
 }
 
 /// A connection and what is said on it.
@@ -244,8 +249,6 @@ impl Talk {
                 });
             });
         }
-        // Nobody puts HTTP together: the answer that ends it begins a segment.
-        dialogue.watch_upgrade(segment.payload);
         self.carrier = Some(segment.carrier);
         self.is_recent = true;
         let class = if segment.payload.is_empty() { Class::Other } else { self.dialogue.speech.class() };
@@ -310,7 +313,6 @@ impl Dialogue {
 
     fn data(&mut self, side: usize, bytes: &[u8], message: &mut impl FnMut(&[u8], Framing)) {
         if !self.speech.is_framed() {
-            self.watch_upgrade(bytes);
             return;
         }
         let mut held = std::mem::take(&mut self.held[side]);
@@ -335,20 +337,12 @@ impl Dialogue {
         }
     }
 
-    /// RFC 6455, section 4.1: after the 101 the connection speaks WebSocket.
-    fn watch_upgrade(&mut self, bytes: &[u8]) {
-        if self.speech == Speech::Http && bytes.starts_with(b"HTTP/1.1 101") {
-            self.speech = Speech::Websocket;
-        }
-    }
-
     /// Hands on the whole messages at the start of `bytes`; gives how many bytes they took.
     fn messages(&mut self, side: usize, bytes: &[u8], message: &mut impl FnMut(&[u8], Framing)) -> usize {
         let mut used = 0;
         while let Some(rest) = bytes.get(used..).filter(|rest| !rest.is_empty()) {
             if self.speech == Speech::Unknown {
                 self.speech = self.recognise(side, rest);
-                self.watch_upgrade(rest);
                 if self.speech == Speech::Unknown {
                     break;
                 }
@@ -361,8 +355,14 @@ impl Dialogue {
             }
             match self.next_message(rest) {
                 Next::Message { len, skip, framing } => {
-                    message(rest.get(skip..len).unwrap_or_default(), framing);
+                    let whole = rest.get(skip..len).unwrap_or_default();
+                    message(whole, framing);
                     used += len;
+                    // RFC 6455, section 4.1: behind the 101 the connection speaks WebSocket.
+                    if framing == Framing::Opaque(Class::Http) && whole.starts_with(b"HTTP/1.1 101") {
+                        self.speech = Speech::Websocket;
+                        return bytes.len();
+                    }
                 }
                 Next::More => break,
                 Next::Lost => {
@@ -407,7 +407,8 @@ impl Dialogue {
             Speech::Rtsp => {
                 line_starts(bytes).find(|start| matches!(rtsp::frame(&bytes[*start..]), Frame::Complete(_)))
             }
-            _ => Some(0),
+            Speech::Http => line_starts(bytes).find(|start| is_http_start(&bytes[*start..])),
+            Speech::Unknown | Speech::Websocket | Speech::Tls | Speech::Foreign => Some(0),
         }
     }
 
@@ -433,6 +434,7 @@ impl Dialogue {
                 _ => Next::More,
             },
             Speech::Sip => textual(sip::frame(bytes), Class::Sip),
+            Speech::Http => textual(http::frame(bytes), Class::Http),
             Speech::Rtsp => match bytes {
                 [b'$', channel, high, low, rest @ ..] => {
                     let len = usize::from(u16::from_be_bytes([*high, *low]));
@@ -442,7 +444,7 @@ impl Dialogue {
                 [b'$', ..] => Next::More,
                 _ => textual(rtsp::frame(bytes), Class::Rtsp),
             },
-            _ => Next::More,
+            Speech::Unknown | Speech::Websocket | Speech::Tls | Speech::Foreign => Next::More,
         }
     }
 }

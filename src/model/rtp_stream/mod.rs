@@ -52,8 +52,8 @@ pub(crate) struct PayloadClock {
 
 impl PayloadClock {
     /// From the format that the SDP gives a payload type, where there is one, and the static table. tshark knows the
-    /// formats of addresses on `m=` and `c=` lines only.
-    pub(crate) fn of(payload_type: u8, format: Option<(&Format, bool)>) -> Self {
+    /// formats of addresses on `m=` and `c=` lines only, and not where it has forgotten them.
+    pub(crate) fn of(payload_type: u8, format: Option<(&Format, bool)>, known_to_tshark: bool) -> Self {
         let honest = match (format, static_payload_type(payload_type)) {
             (Some((format, _)), _) if format.clock_rate > 0 => {
                 Clock { rate: Some(format.clock_rate), source: ClockSource::Sdp }
@@ -65,7 +65,7 @@ impl PayloadClock {
             (0..96, _) => tshark_clock_rate(payload_type),
             // RFC 4733, section 2.2.1: the timestamp stands still during an event.
             (_, Some((format, _))) if has_prefix(&format.encoding, "telephone-event") => 0,
-            (_, Some((format, true))) => format.clock_rate,
+            (_, Some((format, true))) if known_to_tshark => format.clock_rate,
             _ => 0,
         };
         Self { honest, tshark_ticks_per_ms: f64::from(tshark_rate / 1000) }

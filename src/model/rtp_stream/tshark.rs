@@ -122,6 +122,9 @@ impl TsharkFigures {
             let has_clock = ticks_per_ms != 0.0;
             if has_clock {
                 self.measure_jitter(rel_ms, f64::from(elapsed_ticks) / ticks_per_ms);
+            } else {
+                // The arrival moves on without the timestamp: the next packet with a clock pays for it.
+                self.last_arrival_ms = rel_ms - self.start_ms;
             }
             let delta = rel_ms - self.time_ms;
             if !packet.marker && !noise && !after_noise {

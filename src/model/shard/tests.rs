@@ -170,12 +170,12 @@ fn copies_of_a_mirror_port_are_taken_out_of_signalling_too() {
         traffic_class: 0,
         link_tag: 1,
     };
-    let endpoint = |text: &str| crate::net::Endpoint::from(text.parse::<std::net::SocketAddr>().unwrap());
+    let endpoint = |text: &str| Endpoint::from(text.parse::<std::net::SocketAddr>().unwrap());
     let tunnel = crate::net::TunnelId(0);
     let flow = FiveTuple { src: endpoint(A), dst: endpoint(B), transport: Transport::Udp, tunnel };
-    shard.datagram(&Datagram { carrier, flow, missing: 0, payload: ring }, Framing::Datagram);
+    shard.datagram(&Datagram { carrier, flow, missing: 0, payload: ring }, Framing::Datagram, Look::at(ring, 0));
     carrier.link_tag = 2;
-    shard.datagram(&Datagram { carrier, flow, missing: 0, payload: ring }, Framing::Datagram);
+    shard.datagram(&Datagram { carrier, flow, missing: 0, payload: ring }, Framing::Datagram, Look::at(ring, 0));
     assert_eq!((shard.flows[0].classes.of(Class::Sip), shard.copies), (1, 1));
 }
 

@@ -133,8 +133,8 @@ fn after_the_upgrade_a_connection_speaks_websocket() {
     stage.tcp(0, CLIENT, SERVER, 0, SYN, &[]).tcp(1, CLIENT, SERVER, 1, 0, get);
     stage.tcp(2, SERVER, CLIENT, 1, 0, b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
     let snapshot = stage.tcp(3, CLIENT, SERVER, 41, 0, &[0x81, 0x80, 1, 2, 3, 4]).snapshot();
-    assert_eq!(snapshot.packets.of(Class::Http), 1);
-    assert_eq!(snapshot.packets.of(Class::Websocket), 2);
+    assert_eq!(snapshot.packets.of(Class::Http), 2);
+    assert_eq!(snapshot.packets.of(Class::Websocket), 1);
 }
 
 #[test]

@@ -1,0 +1,65 @@
+//! The built program: what it writes where, and how it ends.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::expect_used, reason = "a panic is the verdict of a test")]
+
+use std::process::{Command, Output};
+
+fn turnload(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_turnload"));
+    for name in ["TURN_USERNAME", "TURN_PASSWORD", "TURN_SECRET"] {
+        command.env_remove(name);
+    }
+    command.args(arguments).envs(environment.iter().copied()).output().expect("the program runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn valid_arguments_end_with_one_line_and_no_pretended_result() {
+    for arguments in [
+        &["turn:127.0.0.1", "-u", "user", "-m", "1000", "--ramp", "10s"][..],
+        &["check", "stun:127.0.0.1"],
+        &["peer"],
+        &["demo"],
+    ] {
+        let output = turnload(arguments, &[("TURN_PASSWORD", "p")]);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(text(&output.stdout), "");
+        let notes = text(&output.stderr);
+        assert_eq!(notes.lines().count(), 1, "{notes}");
+        assert!(notes.contains("valid") && notes.contains("not part of this version"), "{notes}");
+    }
+}
+
+#[test]
+fn wrong_arguments_end_with_two_and_the_reason() {
+    let output = turnload(&["turn:127.0.0.1:99999", "--no-auth"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("port `99999` is not from 1 to 65535"));
+}
+
+#[test]
+fn secrets_are_echoed_in_no_message() {
+    for arguments in [
+        &["turn:127.0.0.1", "-w", "opensesame", "--ramp", "x"][..],
+        &["turn:127.0.0.1", "-w", "opensesame", "--unknown"],
+        &["turn:127.0.0.1", "-w", "pass", "opensesame"],
+        &["turn:u:opensesame@127.0.0.1"],
+        &["turn:127.0.0.1", "-w", "opensesame"],
+    ] {
+        let output = turnload(arguments, &[("TURN_SECRET", "opensesame")]);
+        let all = text(&output.stdout) + &text(&output.stderr);
+        assert!(!all.contains("opensesame"), "{arguments:?}: {all}");
+    }
+}
+
+#[test]
+fn help_is_data_shows_no_secret_of_the_environment_and_says_what_is_missing() {
+    let output = turnload(&["--help"], &[("TURN_PASSWORD", "opensesame")]);
+    assert_eq!(output.status.code(), Some(0));
+    let help = text(&output.stdout);
+    assert!(help.contains("runs no load") && help.contains("TURN_PASSWORD") && !help.contains("opensesame"));
+}

@@ -1,0 +1,118 @@
+//! DTLS handshakes.
+//!
+//! In: handshakes. Out: a table; below each its certificates and its alert. Never: keys.
+
+use super::figures::{UNKNOWN, count, decimal, plural};
+use super::page::{Cell, Ink, Page};
+use super::table::{Column, Table};
+use crate::model::snapshot::{HandshakeRow, HandshakeSummary, Snapshot};
+use std::io;
+
+/// Characters of a fingerprint that tell certificates apart, unless all are wanted: eight bytes with colons.
+const FINGERPRINT: usize = 23;
+
+const COLUMNS: [Column; 9] = [
+    Column::left("flow", 0),
+    Column::address("client", 4),
+    Column::address("server", 4),
+    Column::left("version", 0).least(7),
+    Column::left("state", 0),
+    Column::right("ms", 0),
+    Column::right("resent", 3),
+    Column::left("SRTP profile", 1).least(12),
+    Column::left("cipher suite", 2).least(12),
+];
+
+pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> {
+    let all = snapshot.handshakes.len();
+    if all == 0 {
+        return Ok(());
+    }
+    page.section("DTLS handshakes", &plural(all as u64, "handshake", "handshakes"))?;
+    let shown = page.shown(all);
+    let whole = page.shown_of(usize::MAX, 0) > 0;
+    let mut table = Table::new(&COLUMNS);
+    for row in snapshot.handshakes.iter().take(shown) {
+        handshake(&mut table, row);
+        for certificate in certificates(row, whole) {
+            table.note(certificate);
+        }
+        table.note(remarks(row));
+    }
+    table.write(page)?;
+    page.more(all, shown)
+}
+
+pub(super) fn state_ink(state: &str) -> Ink {
+    match state {
+        "complete" => Ink::Good,
+        "alert" => Ink::Bad,
+        _ => Ink::Doubtful,
+    }
+}
+
+fn handshake(table: &mut Table, row: &HandshakeRow) {
+    let summary = &row.handshake;
+    let state = summary.state.name();
+    let resent = u64::from(summary.retransmitted_flights);
+    table.row(vec![
+        Cell::plain(&row.flow),
+        Cell::plain(row.client.to_string()),
+        Cell::plain(row.server.to_string()),
+        Cell::plain(summary.version.map_or_else(|| UNKNOWN.to_owned(), |version| version.to_string())),
+        Cell::new(state, state_ink(state)),
+        Cell::plain(decimal(summary.handshake_ms(), 1)),
+        Cell::new(count(resent), if resent > 0 { Ink::Doubtful } else { Ink::Plain }),
+        Cell::plain(srtp_profile(summary)),
+        Cell::plain(summary.cipher_suite.map_or_else(|| UNKNOWN.to_owned(), |suite| suite.to_string())),
+    ]);
+}
+
+/// The one chosen; where that is encrypted and one was offered, it is that one or none.
+fn srtp_profile(summary: &HandshakeSummary) -> String {
+    match (summary.srtp_profile, summary.offer.srtp_profiles.as_slice()) {
+        (Some(profile), _) => profile.to_string(),
+        (None, []) => UNKNOWN.to_owned(),
+        (None, [only]) => format!("offered {only}"),
+        (None, [first, rest @ ..]) => format!("offered {first} and {} more", rest.len()),
+    }
+}
+
+fn certificates(row: &HandshakeRow, whole: bool) -> Vec<Vec<Cell>> {
+    let summary = &row.handshake;
+    let said = summary.certificates.iter().map(|certificate| {
+        let from = if Some(certificate.from) == summary.client { "client" } else { "server" };
+        let info = &certificate.info;
+        let subject = if info.subject.is_empty() { UNKNOWN } else { &info.subject };
+        let fingerprint = info.fingerprint_sha256.to_string();
+        let fingerprint = match fingerprint.get(..FINGERPRINT) {
+            Some(begin) if !whole => format!("{begin}…"),
+            _ => fingerprint,
+        };
+        let mut items = vec![Cell::plain(format!("{from} {subject}"))];
+        items.extend(info.key.as_ref().map(|key| Cell::plain(key.to_string())));
+        items.push(Cell::plain(format!("sha-256 {fingerprint}")));
+        items
+    });
+    said.collect()
+}
+
+fn remarks(row: &HandshakeRow) -> Vec<Cell> {
+    let summary = &row.handshake;
+    let mut items = Vec::new();
+    match row.sdp_fingerprint {
+        "match" => items.push(Cell::new("certificate is that of the SDP", Ink::Good)),
+        "mismatch" => items.push(Cell::new("certificate is not that of the SDP", Ink::Bad)),
+        _ => {}
+    }
+    if let Some(alert) = summary.ending_alert() {
+        items.push(Cell::new(format!("alert {} in frame {}", alert.text(), alert.at.frame), Ink::Bad));
+    }
+    if let Some(second) = summary.both_clients {
+        items.push(Cell::new(format!("both sides are client, frame {}", second.frame), Ink::Bad));
+    }
+    if summary.resumed == Some(true) {
+        items.push(Cell::plain("session resumed"));
+    }
+    items
+}

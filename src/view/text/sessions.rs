@@ -1,0 +1,140 @@
+//! Calls, and what their offers and answers say.
+//!
+//! In: sessions. Out: a table of calls; below each the media lines of offer and answer. Never: an SDP in full.
+
+use super::figures::{UNKNOWN, decimal, plural};
+use super::page::{Cell, Ink, Page, words};
+use super::table::{Column, Table};
+use crate::model::snapshot::{Described, Media, SessionDescription, SessionState, SessionSummary, Snapshot};
+use std::io;
+
+/// Media sections of one description, and formats of one section, unless all are wanted.
+const SECTIONS: usize = 6;
+const FORMATS: usize = 6;
+
+const COLUMNS: [Column; 9] = [
+    Column::left("id", 0),
+    Column::left("by", 4),
+    Column::left("state", 0),
+    Column::left("status", 1).least(10),
+    Column::right("setup ms", 2),
+    Column::right("frame", 3),
+    Column::left("from", 0).least(12),
+    Column::left("to", 0).least(12),
+    Column::left("call-id", 5).least(12),
+];
+
+pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> {
+    let all = snapshot.sessions.len();
+    if all == 0 {
+        return Ok(());
+    }
+    page.section("Sessions", &plural(all as u64, "session", "sessions"))?;
+    let shown = page.shown(all);
+    let most = Most { sections: page.shown_of(usize::MAX, SECTIONS), formats: page.shown_of(usize::MAX, FORMATS) };
+    let mut table = Table::new(&COLUMNS);
+    for (at, session) in snapshot.sessions.iter().take(shown).enumerate() {
+        call(&mut table, at, session);
+        descriptions(&mut table, session, most);
+    }
+    table.write(page)?;
+    page.more(all, shown)
+}
+
+#[derive(Clone, Copy)]
+struct Most {
+    sections: usize,
+    formats: usize,
+}
+
+const fn ink(state: SessionState) -> Ink {
+    match state {
+        SessionState::Established | SessionState::Ended => Ink::Good,
+        SessionState::Failed => Ink::Bad,
+        SessionState::Cancelled | SessionState::Calling | SessionState::Ringing => Ink::Doubtful,
+        SessionState::Described => Ink::Plain,
+    }
+}
+
+fn call(table: &mut Table, at: usize, session: &SessionSummary) {
+    let status = session.status.as_ref().map(|(code, reason)| format!("{code} {reason}")).unwrap_or_default();
+    table.row(vec![
+        Cell::new(format!("s{}", at + 1), Ink::Strong),
+        Cell::plain(session.signal.name()),
+        Cell::new(session.state.name(), ink(session.state)),
+        Cell::plain(status),
+        Cell::plain(decimal(session.setup_ms, 1)),
+        Cell::plain(session.first_frame.map_or_else(|| UNKNOWN.to_owned(), |frame| frame.to_string())),
+        Cell::plain(session.from.as_deref().unwrap_or(UNKNOWN)),
+        Cell::plain(session.to.as_deref().unwrap_or(UNKNOWN)),
+        Cell::plain(&session.call_id),
+    ]);
+}
+
+fn descriptions(table: &mut Table, session: &SessionSummary, most: Most) {
+    let said = session.offer().into_iter().chain(session.answer());
+    for described in said {
+        let frame = described.frame.map(|frame| format!(" in frame {frame}")).unwrap_or_default();
+        let name = if described.is_offer { "offer" } else { "answer" };
+        let mut items = vec![Cell::plain(format!("{name}{frame}"))];
+        items.extend(sections(&described.sdp, most));
+        table.note(items);
+        table.note(complaint(described));
+    }
+    let later = session.descriptions.len() as u64;
+    let named = session.offer().iter().count() as u64 + session.answer().iter().count() as u64;
+    if later > named {
+        table.note(words(&format!("and {} later", plural(later - named, "description", "descriptions")), Ink::Faint));
+    }
+}
+
+fn complaint(described: &Described) -> Vec<Cell> {
+    let Some(error) = &described.strict_error else { return Vec::new() };
+    vec![Cell::new(format!("a strict reader refuses it: {error}"), Ink::Doubtful)]
+}
+
+fn sections(sdp: &SessionDescription, most: Most) -> Vec<Cell> {
+    let mut items: Vec<Cell> =
+        sdp.media.iter().take(most.sections).map(|media| Cell::plain(section(sdp, media, most.formats))).collect();
+    if sdp.media.len() > most.sections {
+        items.push(Cell::new(format!("… {} more", sdp.media.len() - most.sections), Ink::Faint));
+    }
+    items
+}
+
+/// `audio 10.0.0.1:5000 RTP/AVP sendrecv PCMU/8000 PCMA/8000`.
+fn section(sdp: &SessionDescription, media: &Media, most: usize) -> String {
+    let address = sdp.connection(media).map(|connection| connection.address.to_string());
+    let port = media.port.map_or_else(|| UNKNOWN.to_owned(), |port| port.to_string());
+    let place = match (address, media.port) {
+        (_, Some(0)) => "refused".to_owned(),
+        (Some(address), _) if address.contains(':') => format!("[{address}]:{port}"),
+        (Some(address), _) => format!("{address}:{port}"),
+        (None, _) => format!("port {port}"),
+    };
+    let mut parts = vec![
+        media.kind.as_str().to_owned(),
+        place,
+        media.protocol.as_str().to_owned(),
+        sdp.direction(media).as_str().to_owned(),
+    ];
+    let mut formats: Vec<String> = media
+        .payload_types()
+        .map(|payload_type| {
+            media
+                .rtpmap(payload_type)
+                .map_or_else(|| payload_type.to_string(), |map| format!("{}/{}", map.encoding, map.clock_rate))
+        })
+        .collect();
+    if formats.is_empty() {
+        formats.clone_from(&media.formats);
+    }
+    let hidden = formats.len().saturating_sub(most);
+    formats.truncate(most);
+    parts.extend(formats);
+    if hidden > 0 {
+        parts.push(format!("… {hidden} more"));
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join(" ")
+}

@@ -1,0 +1,259 @@
+//! Tables that fit: columns are shortened down to what still says something, then dropped by priority.
+//!
+//! In: columns, rows, notes below rows. Out: aligned lines. Never: a column dropped while there is room for it.
+
+use super::page::{Cell, Cut, Ink, Page, width};
+use std::io;
+
+/// Blanks between columns.
+const GAP: usize = 2;
+/// Blanks before a row.
+const INDENT: usize = 2;
+/// Blanks before a note below a row.
+const NOTE_INDENT: usize = 6;
+
+/// A column.
+#[derive(Clone, Copy)]
+pub(super) struct Column {
+    head: &'static str,
+    /// Stands above the heads of neighbours that have the same one: what they have in common, with the unit.
+    group: &'static str,
+    right: bool,
+    /// Who goes first where there is no room: the highest number. 0 stays.
+    priority: u8,
+    /// What it may be shortened to; none where a part says nothing.
+    least: Option<usize>,
+    cut: Cut,
+}
+
+impl Column {
+    /// Words.
+    pub(super) const fn left(head: &'static str, priority: u8) -> Self {
+        Self { head, group: "", right: false, priority, least: None, cut: Cut::End }
+    }
+
+    /// Figures.
+    pub(super) const fn right(head: &'static str, priority: u8) -> Self {
+        Self { right: true, ..Self::left(head, priority) }
+    }
+
+    /// An address: an IPv4 one keeps its length, an IPv6 one may lose its middle.
+    pub(super) const fn address(head: &'static str, priority: u8) -> Self {
+        Self { least: Some(21), cut: Cut::Middle, ..Self::left(head, priority) }
+    }
+
+    pub(super) const fn least(self, least: usize) -> Self {
+        Self { least: Some(least), ..self }
+    }
+
+    pub(super) const fn group(self, group: &'static str) -> Self {
+        Self { group, ..self }
+    }
+}
+
+struct Row {
+    cells: Vec<Cell>,
+    notes: Vec<Vec<Cell>>,
+}
+
+/// A table.
+pub(super) struct Table {
+    columns: Vec<Column>,
+    rows: Vec<Row>,
+}
+
+/// A column that is shown: which, and how wide.
+type Shown = (usize, usize);
+
+impl Table {
+    pub(super) fn new(columns: &[Column]) -> Self {
+        Self { columns: columns.to_vec(), rows: Vec::new() }
+    }
+
+    /// One cell per column. A column in which all cells are empty is not shown.
+    pub(super) fn row(&mut self, cells: Vec<Cell>) {
+        self.rows.push(Row { cells, notes: Vec::new() });
+    }
+
+    /// Things to say below the last row.
+    pub(super) fn note(&mut self, items: Vec<Cell>) {
+        if let Some(row) = self.rows.last_mut().filter(|_| !items.is_empty()) {
+            row.notes.push(items);
+        }
+    }
+
+    pub(super) fn write(&self, page: &mut Page<'_>) -> io::Result<()> {
+        let shown = self.layout(page.limit());
+        if let Some(groups) = self.groups(&shown) {
+            page.line(&groups)?;
+        }
+        let heads: Vec<Cell> = self.columns.iter().map(|column| Cell::new(column.head, Ink::Faint)).collect();
+        page.line(&self.aligned(&heads, &shown))?;
+        for row in &self.rows {
+            page.line(&self.aligned(&row.cells, &shown))?;
+            for note in &row.notes {
+                page.wrapped(Cell::plain(""), NOTE_INDENT, " · ", note)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn natural(&self, column: usize) -> usize {
+        let cells = self.rows.iter().filter_map(|row| row.cells.get(column)).map(Cell::width).max();
+        cells.unwrap_or(0).max(self.columns.get(column).map_or(0, |column| width(column.head)))
+    }
+
+    fn layout(&self, limit: Option<usize>) -> Vec<Shown> {
+        let has_content =
+            |at: &usize| self.rows.iter().any(|row| row.cells.get(*at).is_some_and(|cell| !cell.is_empty()));
+        let mut shown: Vec<Shown> =
+            (0..self.columns.len()).filter(has_content).map(|at| (at, self.natural(at))).collect();
+        let Some(limit) = limit else { return self.widened(shown) };
+        let priority = |at: usize| self.columns.get(at).map_or(0, |column| column.priority);
+        while total(&self.widened(shown.iter().map(|column| (column.0, self.floor(*column))).collect())) > limit {
+            let Some(victim) = (0..shown.len()).max_by_key(|at| priority(shown[*at].0)) else { break };
+            if priority(shown[victim].0) == 0 {
+                break;
+            }
+            shown.remove(victim);
+        }
+        self.shrink(&mut shown, limit);
+        self.widened(shown)
+    }
+
+    /// Takes columns from the widest that can give, one at a time, so that equals stay equal.
+    fn shrink(&self, shown: &mut [Shown], limit: usize) {
+        let excess = total(&self.widened(shown.to_vec())).saturating_sub(limit);
+        for _ in 0..excess {
+            let giving = (0..shown.len()).filter(|at| shown[*at].1 > self.floor(shown[*at]));
+            let Some(widest) = giving.max_by_key(|at| shown[*at].1) else { return };
+            shown[widest].1 -= 1;
+        }
+    }
+
+    fn floor(&self, (at, natural): Shown) -> usize {
+        let Some(column) = self.columns.get(at) else { return natural };
+        column.least.map_or(natural, |least| least.max(width(column.head)).min(natural))
+    }
+
+    /// Neighbours of one group, as ranges of `shown`.
+    fn runs(&self, shown: &[Shown]) -> Vec<(&'static str, usize, usize)> {
+        let mut runs: Vec<(&'static str, usize, usize)> = Vec::new();
+        for (position, (at, _)) in shown.iter().enumerate() {
+            let group = self.columns.get(*at).map_or("", |column| column.group);
+            match runs.last_mut() {
+                Some(run) if run.0 == group => run.2 = position + 1,
+                _ => runs.push((group, position, position + 1)),
+            }
+        }
+        runs
+    }
+
+    /// The first column of a group makes room for the group's name.
+    fn widened(&self, mut shown: Vec<Shown>) -> Vec<Shown> {
+        for (group, from, to) in self.runs(&shown) {
+            let room = span(&shown[from..to]);
+            shown[from].1 += width(group).saturating_sub(room);
+        }
+        shown
+    }
+
+    fn groups(&self, shown: &[Shown]) -> Option<Vec<Cell>> {
+        let runs = self.runs(shown);
+        if runs.iter().all(|run| run.0.is_empty()) {
+            return None;
+        }
+        let mut line = vec![Cell::plain(" ".repeat(INDENT))];
+        for (group, from, to) in runs {
+            let room = span(&shown[from..to]);
+            line.push(Cell::new(format!("{}{group}", " ".repeat(room.saturating_sub(width(group)))), Ink::Faint));
+            line.push(Cell::plain(" ".repeat(GAP)));
+        }
+        Some(line)
+    }
+
+    fn aligned(&self, cells: &[Cell], shown: &[Shown]) -> Vec<Cell> {
+        let mut line = vec![Cell::plain(" ".repeat(INDENT))];
+        for (at, room) in shown {
+            let (Some(column), Some(cell)) = (self.columns.get(*at), cells.get(*at)) else { continue };
+            let cell = cell.cut(*room, column.cut);
+            let blanks = Cell::plain(" ".repeat(room.saturating_sub(cell.width())));
+            line.extend(if column.right { [blanks, cell] } else { [cell, blanks] });
+            line.push(Cell::plain(" ".repeat(GAP)));
+        }
+        line
+    }
+}
+
+fn span(shown: &[Shown]) -> usize {
+    shown.iter().map(|column| column.1).sum::<usize>() + GAP * shown.len().saturating_sub(1)
+}
+
+fn total(shown: &[Shown]) -> usize {
+    INDENT + span(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::text::Style;
+
+    const COLUMNS: [Column; 4] = [
+        Column::left("name", 0),
+        Column::address("address", 1),
+        Column::right("mean", 2).group("jitter ms"),
+        Column::right("max", 0).group("jitter ms"),
+    ];
+
+    fn printed(width: Option<usize>) -> String {
+        let mut table = Table::new(&COLUMNS);
+        table.row(["a", "[2001:db8:1234:5678:9abc::1]:50000", "1.25", "12.50"].map(Cell::plain).to_vec());
+        table.row(["bb", "10.0.0.1:5000", "-", "3.00"].map(Cell::plain).to_vec());
+        let mut out = Vec::new();
+        table.write(&mut Page::new(&Style { width, color: false, full: false }, &mut out)).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn columns_are_aligned_and_a_group_stands_above_its_columns() {
+        let expected = [
+            "                                               jitter ms",
+            "  name  address                              mean    max",
+            "  a     [2001:db8:1234:5678:9abc::1]:50000   1.25  12.50",
+            "  bb    10.0.0.1:5000                           -   3.00",
+        ];
+        assert_eq!(printed(None).lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn an_address_loses_its_middle_before_a_column_is_dropped() {
+        let text = printed(Some(44));
+        assert!(text.contains("[2001:db8:…::1]:50000"), "{text}");
+        assert!(text.contains("mean"), "{text}");
+    }
+
+    #[test]
+    fn what_matters_least_is_dropped_first_and_what_matters_most_stays() {
+        let (narrow, narrower) = (printed(Some(42)), printed(Some(30)));
+        assert!(!narrow.contains("mean") && narrow.contains("address"), "{narrow}");
+        assert!(!narrower.contains("address") && narrower.contains("12.50"), "{narrower}");
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal_however_narrow_that_is() {
+        for limit in 1..80 {
+            for line in printed(Some(limit)).lines() {
+                assert!(width(line) <= limit, "{limit}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_column_without_any_content_is_not_shown() {
+        let mut table = Table::new(&COLUMNS);
+        table.row(["a", "", "1", "2"].map(Cell::plain).to_vec());
+        let mut out = Vec::new();
+        table.write(&mut Page::new(&Style { width: None, color: false, full: false }, &mut out)).unwrap();
+        assert!(!String::from_utf8(out).unwrap().contains("address"));
+    }
+}

@@ -1,0 +1,141 @@
+//! TURN allocations.
+//!
+//! In: allocations. Out: a table; below each who asked, its channels and its errors. Never: a password, which no
+//! capture has.
+
+use super::figures::{UNKNOWN, count, decimal, plural};
+use super::page::{Cell, Ink, Page};
+use super::table::{Column, Table};
+use crate::model::snapshot::{Allocation, AllocationEnd, AllocationRow, Snapshot, TurnError};
+use std::collections::BTreeMap;
+use std::io;
+
+/// Channels, permissions and kinds of errors of one allocation, unless all are wanted.
+const PARTS: usize = 8;
+
+const COLUMNS: [Column; 11] = [
+    Column::left("id", 0),
+    Column::left("flow", 6),
+    Column::address("client", 0).least(15),
+    Column::address("server", 0).least(15),
+    Column::left("over", 5),
+    Column::address("relayed", 0).least(15),
+    Column::address("mapped", 7),
+    Column::left("ended", 0),
+    Column::right("setup ms", 1),
+    Column::right("lifetime s", 8),
+    Column::right("refreshes", 9),
+];
+
+pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> {
+    let all = snapshot.allocations.len();
+    if all == 0 {
+        return Ok(());
+    }
+    page.section("TURN allocations", &tally(&snapshot.allocations))?;
+    let shown = page.shown(all);
+    let parts = page.shown_of(usize::MAX, PARTS);
+    let mut table = Table::new(&COLUMNS);
+    for row in snapshot.allocations.iter().take(shown) {
+        allocation(&mut table, row);
+        table.note(identity(&row.allocation));
+        table.note(channels(&row.allocation, parts));
+        table.note(permissions(&row.allocation, parts));
+        table.note(errors(&row.allocation, parts));
+    }
+    table.write(page)?;
+    page.more(all, shown)
+}
+
+fn tally(rows: &[AllocationRow]) -> String {
+    let ends = [AllocationEnd::Failed, AllocationEnd::Expired, AllocationEnd::Deleted, AllocationEnd::Open];
+    let present = ends.iter().filter_map(|end| {
+        let number = rows.iter().filter(|row| row.end == *end).count() as u64;
+        (number > 0).then(|| format!("{} {}", count(number), end.name()))
+    });
+    present.collect::<Vec<_>>().join(", ")
+}
+
+const fn end_ink(end: AllocationEnd) -> Ink {
+    match end {
+        AllocationEnd::Failed => Ink::Bad,
+        AllocationEnd::Expired => Ink::Doubtful,
+        AllocationEnd::Deleted | AllocationEnd::Open => Ink::Good,
+    }
+}
+
+fn allocation(table: &mut Table, row: &AllocationRow) {
+    let allocation = &row.allocation;
+    let unknown = || UNKNOWN.to_owned();
+    table.row(vec![
+        Cell::new(&row.id, Ink::Strong),
+        Cell::plain(&row.flow),
+        Cell::plain(row.client.to_string()),
+        Cell::plain(row.server.to_string()),
+        Cell::plain(row.transport.name()),
+        Cell::plain(allocation.relayed.map_or_else(unknown, |relayed| relayed.to_string())),
+        Cell::plain(allocation.mapped.map_or_else(unknown, |mapped| mapped.to_string())),
+        Cell::new(row.end.name(), end_ink(row.end)),
+        Cell::plain(decimal(allocation.setup_ms(), 1)),
+        Cell::plain(allocation.lifetime_s.map_or_else(unknown, |seconds| count(u64::from(seconds)))),
+        Cell::plain(count(allocation.refreshes)),
+    ]);
+}
+
+fn identity(allocation: &Allocation) -> Vec<Cell> {
+    let mut items = Vec::new();
+    let realm = allocation.realm.as_ref().map(|realm| format!("@{realm}")).unwrap_or_default();
+    match &allocation.username {
+        Some(user) => items.push(Cell::plain(format!("user {user}{realm}"))),
+        None if !realm.is_empty() => items.push(Cell::plain(format!("realm {}", realm.trim_start_matches('@')))),
+        None => {}
+    }
+    items.extend(allocation.software.as_ref().map(|software| Cell::plain(format!("server {software}"))));
+    let (out, back) = (allocation.indications_out, allocation.indications_in);
+    if out + back > 0 {
+        items.push(Cell::plain(format!("indications {} out, {} in", count(out), count(back))));
+    }
+    items
+}
+
+/// `channel 0x4000 to 10.0.0.9:5000 12 out, 10 in`.
+fn channels(allocation: &Allocation, most: usize) -> Vec<Cell> {
+    let said = allocation.channels.iter().map(|(number, channel)| {
+        let peer = channel.peer.map_or_else(|| "an unknown peer".to_owned(), |peer| peer.to_string());
+        let (out, back) = (count(channel.packets_out), count(channel.packets_in));
+        Cell::plain(format!("channel 0x{number:04x} to {peer}: {out} out, {back} in"))
+    });
+    some(said.collect(), most)
+}
+
+/// Those that channels do not tell of already.
+fn permissions(allocation: &Allocation, most: usize) -> Vec<Cell> {
+    let of_channel =
+        |addr| allocation.channels.values().any(|channel| channel.peer.is_some_and(|peer| peer.addr == addr));
+    let said = allocation.permissions.iter().filter(|addr| !of_channel(**addr));
+    some(said.map(|addr| Cell::plain(format!("permission for {addr}"))).collect(), most)
+}
+
+fn errors(allocation: &Allocation, most: usize) -> Vec<Cell> {
+    let mut kinds: BTreeMap<(u16, String), Vec<&TurnError>> = BTreeMap::new();
+    for error in &allocation.errors {
+        kinds.entry((error.code, error.method_name())).or_default().push(error);
+    }
+    let said = kinds.iter().filter_map(|((code, method), errors)| {
+        let first = errors.first()?;
+        let times = if errors.len() > 1 { format!(" ×{}, first in", errors.len()) } else { " in".to_owned() };
+        // The first 401 and each 438 tell the client realm and nonce (RFC 8489, section 9.2.5).
+        let ink = if matches!(code, 401 | 438) && errors.len() == 1 { Ink::Faint } else { Ink::Doubtful };
+        Some(Cell::new(format!("{method} {code} {}{times} frame {}", first.reason, first.frame), ink))
+    });
+    some(said.collect(), most)
+}
+
+fn some(mut items: Vec<Cell>, most: usize) -> Vec<Cell> {
+    if items.len() > most {
+        let hidden = (items.len() - most) as u64;
+        items.truncate(most);
+        items.push(Cell::new(format!("… {}", plural(hidden, "other", "others")), Ink::Faint));
+    }
+    items
+}
