@@ -65,7 +65,10 @@ fn streams(report: &Value) -> &Vec<Value> {
 fn version_names_the_program_and_its_version() {
     let run = run(&["--version"]);
     assert_eq!(run.code, Some(0));
-    assert_eq!(stdout(&run).trim(), format!("rtcscope {}", env!("CARGO_PKG_VERSION")));
+    let text = stdout(&run);
+    let behind =
+        text.trim().strip_prefix(&format!("rtcscope {}", env!("CARGO_PKG_VERSION"))).expect("name and version");
+    assert!(behind.is_empty() || behind.starts_with(" (") && behind.ends_with(')'), "{text}");
 }
 
 #[test]
@@ -80,9 +83,12 @@ fn help_names_every_subcommand() {
 
 #[test]
 fn usage_errors_exit_with_2_and_say_so_on_stderr() {
-    for wrong in
-        [&["analyze"][..], &["--no-such-option"], &["no-such-command", "x"], &["analyze", "--threads", "x", "f"]]
-    {
+    for wrong in [
+        &["analyze"][..],
+        &["--no-such-option"],
+        &["completions", "no-such-shell"],
+        &["analyze", "--threads", "x", "f"],
+    ] {
         let run = run(wrong);
         assert_eq!(run.code, Some(2), "{wrong:?}: {}", run.stderr);
         assert!(run.stdout.is_empty(), "{wrong:?} wrote to stdout");
@@ -96,6 +102,14 @@ fn a_file_that_is_not_there_exits_with_3_and_is_named() {
     assert_eq!(run.code, Some(3));
     assert!(run.stdout.is_empty());
     assert!(run.stderr.contains("no-such-file.pcap"), "{}", run.stderr);
+}
+
+#[test]
+fn a_word_that_is_no_command_is_a_file_that_is_not_there() {
+    let run = run(&["no-such-command", "x"]);
+    assert_eq!(run.code, Some(3));
+    assert!(run.stdout.is_empty());
+    assert!(run.stderr.contains("no-such-command"), "{}", run.stderr);
 }
 
 #[test]

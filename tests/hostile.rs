@@ -8,7 +8,12 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use support::{Case, Program, Value, captures_under, cases, conclude, shared_or_skip, skipped, trial};
+use support::{
+    Case, Program, Record, Value, captures_under, cases, conclude, shared_or_skip, skipped, trial, write_pcap,
+};
+
+#[path = "hostile/floods.rs"]
+mod floods;
 
 /// The largest file takes a fraction of this, also in an unoptimised build on a busy machine.
 const LIMIT: Duration = Duration::from_secs(40);
@@ -29,6 +34,10 @@ fn main() {
             trial(format!("mutations of {}", case.name), move || mutations(&program, &case))
         })
         .collect();
+    trials.extend(floods::FLOODS.iter().map(|(name, packets)| {
+        let program = program.clone();
+        trial(format!("flood: {name}"), move || flood(&program, name, &packets()))
+    }));
     match shared_or_skip("hostile files of the corpus") {
         None => trials.push(skipped("the corpus is not there")),
         Some(shared) => {
@@ -102,6 +111,18 @@ fn mutations(program: &Program, case: &Case) -> Vec<String> {
         }
     }
     std::fs::remove_file(&file).expect("the last mutation can be removed");
+    complaints
+}
+
+fn flood(program: &Program, name: &str, packets: &[Record]) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("floods");
+    std::fs::create_dir_all(&folder).expect("a folder for floods can be made");
+    let file = folder.join(format!("{}.pcap", name.replace([' ', ','], "-")));
+    std::fs::write(&file, write_pcap(packets)).expect("a flood can be written");
+    let complaints: Vec<String> = survives(program, &file).err().into_iter().collect();
+    if complaints.is_empty() {
+        std::fs::remove_file(&file).expect("a flood can be removed");
+    }
     complaints
 }
 

@@ -1,6 +1,6 @@
 //! What can be typed.
 //!
-//! In: nothing. Out: the clap types. Never: a value checked beyond its own text; that is [`super::config`]'s.
+//! In: nothing. Out: the clap types. Never: a value checked beyond its own text; that is `config`'s.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;

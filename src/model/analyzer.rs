@@ -2,8 +2,8 @@
 //!
 //! In: records in capture order. Out: [`Snapshot`]. Never: a clock, a file, or an order that depends on threads.
 //!
-//! It has two halves. The [`Front`] sees every record in order: it decodes headers, puts fragments and TCP streams
-//! together and reads the signalling, whose SDP it announces to all shards. A [`Shard`] sees the datagrams of its
+//! It has two halves. The `Front` sees every record in order: it decodes headers, puts fragments and TCP streams
+//! together and reads the signalling, whose SDP it announces to all shards. A `Shard` sees the datagrams of its
 //! five-tuples in order and keeps flows, transactions, handshakes and streams.
 
 use super::capture::CaptureFacts;
@@ -128,6 +128,8 @@ pub(crate) struct Front {
     pub(crate) classes: ClassCounts,
     pub(crate) other: BTreeMap<OtherReason, u64>,
     pub(crate) malformed: Malformed,
+    /// Records with an IP fragment that was not the last missing one of its datagram.
+    pub(crate) fragments: u64,
     /// Datagrams that a record carried beyond its first.
     pub(crate) extra_datagrams: u64,
 }
@@ -191,7 +193,10 @@ impl Front {
                 self.classes.add(Class::Other, 1);
                 *self.other.entry(reason).or_default() += 1;
             }
-            Verdict::Delivered | Verdict::FragmentHeld => self.classes.add(Class::Other, 1),
+            Verdict::Delivered | Verdict::FragmentHeld => {
+                self.classes.add(Class::Other, 1);
+                self.fragments += 1;
+            }
         }
     }
 

@@ -53,6 +53,24 @@ fn input(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
             subject: None,
         });
     }
+    let limits: Vec<String> = snapshot
+        .capture
+        .limits
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(what, count)| format!("{count} {}", what.replace('_', " ")))
+        .collect();
+    if !limits.is_empty() {
+        findings.push(Finding {
+            code: "LIMIT_REACHED",
+            severity: Severity::Warning,
+            summary: limits.join(", "),
+            explanation: "There was more of it than is kept at once. It is counted by class, and missing in the lists.",
+            advice: "Analyze a part of the capture: with a filter, or a window of time.",
+            frames: Vec::new(),
+            subject: None,
+        });
+    }
     let removed = snapshot.capture.duplicates_removed;
     if removed > 0 {
         findings.push(Finding {
@@ -92,7 +110,9 @@ fn fault(fault: &Fault) -> Finding {
 
 fn turn(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
     for row in snapshot.allocations.iter().filter(|row| row.end == AllocationEnd::Failed) {
-        let Some(error) = row.allocation.errors.last() else { continue };
+        // A client that is asked for credentials and never comes back has given up on this socket, as browsers do with
+        // sockets that they do not need; nobody refused it anything.
+        let Some(error) = row.allocation.errors.iter().rfind(|error| !error.is_challenge()) else { continue };
         findings.push(Finding {
             code: "TURN_ALLOCATION_FAILED",
             severity: Severity::Error,

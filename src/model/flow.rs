@@ -136,7 +136,8 @@ pub(crate) struct Details {
     pub(crate) transactions: Transactions,
     pub(crate) ice: PairState,
     pub(crate) turn: TurnState,
-    pub(crate) dtls: Association,
+    /// Boxed: it is by far the largest, and most flows have none.
+    pub(crate) dtls: Option<Box<Association>>,
     pub(crate) rtcp: RtcpState,
     /// Why datagrams were not taken for anything, and how many.
     pub(crate) reasons: BTreeMap<&'static str, u64>,

@@ -164,3 +164,73 @@ impl PairState {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::stage::{Stage, check, stun};
+    use super::*;
+    use crate::proto::stun::{Class, Method};
+
+    const A: &str = "10.0.0.1:5000";
+    const B: &str = "10.0.0.2:6000";
+
+    fn answer(id: u8) -> Vec<u8> {
+        stun(Class::SuccessResponse, Method::BINDING, id, &[])
+    }
+
+    fn pair(stage: &mut Stage) -> PairSummary {
+        let pairs = stage.snapshot().pairs;
+        assert_eq!(pairs.len(), 1);
+        pairs[0].pair.clone()
+    }
+
+    #[test]
+    fn an_answered_check_makes_a_pair_valid_and_an_answered_nomination_nominated() {
+        let mut stage = Stage::new();
+        stage.udp(0, A, B, &check(1, false)).udp(4, B, A, &answer(1));
+        let valid = pair(&mut stage);
+        assert_eq!((valid.status, valid.ufrag.as_deref()), (PairStatus::Valid, Some("there:here")));
+        assert_eq!(valid.rtt.mean(), Some(4.0));
+        stage.udp(10, A, B, &check(2, true)).udp(12, B, A, &answer(2));
+        let nominated = pair(&mut stage);
+        assert_eq!((nominated.status, nominated.nominated_frame), (PairStatus::Nominated, Some(FrameNo(3))));
+    }
+
+    #[test]
+    fn a_pair_that_nobody_answers_is_checking_and_after_the_timeout_failed() {
+        let mut stage = Stage::new();
+        stage.udp(0, A, B, &check(1, true)).udp(500, A, B, &check(1, true));
+        let checking = pair(&mut stage);
+        assert_eq!((checking.status, checking.checks), (PairStatus::Checking, 2));
+        stage.udp(39_500, A, "10.0.0.9:9", b"later");
+        assert_eq!(pair(&mut stage).status, PairStatus::Failed);
+    }
+
+    #[test]
+    fn consent_is_what_is_checked_after_nomination() {
+        let mut stage = Stage::new();
+        stage.udp(0, A, B, &check(1, true)).udp(1, B, A, &answer(1));
+        stage.udp(5000, A, B, &check(2, false)).udp(5001, B, A, &answer(2));
+        stage.udp(10_000, A, B, &check(3, false));
+        stage.udp(15_000, A, B, &check(4, false)).udp(15_002, B, A, &answer(4));
+        let pair = pair(&mut stage);
+        assert_eq!((pair.consent_checks, pair.consent_missed), (3, 1));
+        assert_eq!(pair.consent_longest_gap_ms, Some(10_001.0));
+    }
+
+    #[test]
+    fn an_answer_to_a_check_from_before_the_nomination_is_no_consent() {
+        let mut stage = Stage::new();
+        stage.udp(0, A, B, &check(1, false)).udp(1, A, B, &check(2, true)).udp(2, B, A, &answer(2));
+        stage.udp(3, B, A, &answer(1)).udp(10, A, B, &check(3, false));
+        let pair = pair(&mut stage);
+        assert_eq!((pair.consent_checks, pair.consent_missed), (1, 1));
+    }
+
+    #[test]
+    fn a_request_without_ice_attributes_is_no_check() {
+        let mut stage = Stage::new();
+        stage.udp(0, A, B, &stun(Class::Request, Method::BINDING, 1, &[])).udp(1, B, A, &answer(1));
+        assert!(stage.snapshot().pairs.is_empty());
+    }
+}

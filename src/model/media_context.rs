@@ -12,6 +12,12 @@ use std::sync::Arc;
 /// Addresses kept; the oldest goes first.
 const MAX_CONTEXTS: usize = 1 << 16;
 
+/// Of one description: media sections and candidates of a section whose addresses are kept, and sources of a section.
+/// Each address gets what all sections say of it, so that without a bound one megabyte of text makes gigabytes.
+const MAX_SECTIONS: usize = 256;
+const MAX_CANDIDATES: usize = 64;
+const MAX_SOURCES: usize = 256;
+
 /// One format of a description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Format {
@@ -55,7 +61,7 @@ impl Announcement {
     /// Reads the media addresses of a description.
     pub(crate) fn of(description: &SessionDescription, frame: FrameNo) -> Self {
         let mut contexts: BTreeMap<Endpoint, MediaContext> = BTreeMap::new();
-        for media in description.media.iter().filter(|media| media.protocol.is_rtp()) {
+        for media in description.media.iter().filter(|media| media.protocol.is_rtp()).take(MAX_SECTIONS) {
             for (endpoint, by_media_line) in addresses(description, media) {
                 let context = contexts.entry(endpoint).or_default();
                 context.frame = frame;
@@ -100,7 +106,8 @@ fn addresses(description: &SessionDescription, media: &Media) -> Vec<(Endpoint, 
             .attributes
             .candidates
             .iter()
-            .filter(|candidate| matches!(candidate.transport, CandidateTransport::Udp) && candidate.component == 1);
+            .filter(|candidate| matches!(candidate.transport, CandidateTransport::Udp) && candidate.component == 1)
+            .take(MAX_CANDIDATES);
         for candidate in candidates {
             if let Some(ip) = candidate.address.ip() {
                 found.push((Endpoint { addr: ip.into(), port: candidate.port }, false));
@@ -131,12 +138,13 @@ impl MediaContext {
                 },
             );
         }
-        for source in &media.attributes.sources {
+        for source in media.attributes.sources.iter().take(MAX_SOURCES) {
             let entry = self.sources.entry(source.ssrc).or_default();
             entry.cname = source.cname.clone().or(entry.cname.take());
             entry.mid.clone_from(&mid);
         }
-        for group in media.attributes.source_groups.iter().filter(|group| group.semantics == "FID") {
+        let groups = media.attributes.source_groups.iter().filter(|group| group.semantics == "FID");
+        for group in groups.take(MAX_SOURCES) {
             if let [media_source, repair, ..] = group.ssrcs[..] {
                 self.sources.entry(repair).or_default().rtx_of = Some(media_source);
             }
@@ -182,5 +190,78 @@ impl MediaContexts {
             let context = self.at(endpoint)?;
             Some((context.formats.get(&payload_type)?, context.by_media_line))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(text: &str) -> Endpoint {
+        text.parse::<std::net::SocketAddr>().unwrap().into()
+    }
+
+    fn contexts(text: &str) -> MediaContexts {
+        let mut contexts = MediaContexts::default();
+        contexts.add(&Announcement::of(&SessionDescription::parse(text.as_bytes()), FrameNo(3)));
+        contexts
+    }
+
+    const HEAD: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\n";
+
+    #[test]
+    fn the_receivers_format_goes_before_the_senders() {
+        let (here, there) = (endpoint("10.0.0.1:4000"), endpoint("10.0.0.2:5000"));
+        let mut both = contexts(&format!("{HEAD}m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\n"));
+        let theirs = HEAD.replace("10.0.0.1", "10.0.0.2") + "m=audio 5000 RTP/AVP 96\r\na=rtpmap:96 L16/44100\r\n";
+        both.add(&Announcement::of(&SessionDescription::parse(theirs.as_bytes()), FrameNo(4)));
+        assert_eq!(both.format(here, there, 96).unwrap().0.encoding, "opus");
+        assert_eq!(both.format(there, here, 96).unwrap().0.clock_rate, 44_100);
+        assert!(both.format(there, here, 97).is_none());
+    }
+
+    #[test]
+    fn ports_and_addresses_that_stand_for_none_have_no_context() {
+        for media in ["m=audio 0 RTP/AVP 0", "m=audio 9 RTP/AVP 0", "m=audio 4000 RTP/AVP 0\r\nc=IN IP4 0.0.0.0"] {
+            assert!(contexts(&format!("{HEAD}{media}\r\n")).by_endpoint.is_empty(), "{media}");
+        }
+        assert!(contexts(&format!("{HEAD}m=application 4000 UDP/DTLS/SCTP x\r\n")).by_endpoint.is_empty());
+    }
+
+    #[test]
+    fn a_bundled_section_is_received_where_the_first_one_is() {
+        let text = format!(
+            "{HEAD}a=group:BUNDLE a v\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:a\r\na=rtpmap:111 opus/48000/2\r\n\
+             a=candidate:1 1 udp 1 10.0.0.1 4000 typ host\r\na=candidate:1 2 udp 1 10.0.0.1 4001 typ host\r\n\
+             a=candidate:1 1 tcp 1 10.0.0.1 4002 typ host tcptype active\r\n\
+             m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:v\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\n\
+             a=fmtp:97 apt=96\r\na=ssrc-group:FID 1 2\r\na=ssrc:1 cname:x\r\na=ssrc:2 cname:x\r\n"
+        );
+        let contexts = contexts(&text);
+        assert_eq!(contexts.by_endpoint.len(), 1);
+        let context = contexts.at(endpoint("10.0.0.1:4000")).unwrap();
+        assert_eq!(context.formats.keys().collect::<Vec<_>>(), [&96, &97, &111]);
+        assert_eq!(context.formats[&97].apt, Some(96));
+        assert_eq!(context.sources[&2].rtx_of, Some(1));
+        assert_eq!((context.srtp, context.rtp, context.by_media_line), (true, false, false));
+    }
+
+    #[test]
+    fn a_description_of_a_megabyte_has_as_many_addresses_as_an_honest_one() {
+        let candidates: String = (0..5000)
+            .map(|n| format!("a=candidate:1 1 udp 1 10.1.{}.{} 4000 typ host\r\n", n / 250, n % 250))
+            .collect();
+        let contexts = contexts(&format!("{HEAD}m=audio 9 RTP/AVP 0\r\n{candidates}"));
+        assert_eq!(contexts.by_endpoint.len(), MAX_CANDIDATES);
+    }
+
+    #[test]
+    fn the_oldest_addresses_go_when_there_are_too_many() {
+        let mut contexts = MediaContexts::default();
+        for n in 0..MAX_CONTEXTS as u32 + 10 {
+            let endpoint = Endpoint { addr: std::net::IpAddr::from(std::net::Ipv4Addr::from(n)).into(), port: 1 };
+            contexts.add(&Announcement(vec![(endpoint, Arc::default())]));
+        }
+        assert_eq!((contexts.by_endpoint.len(), contexts.order.len()), (MAX_CONTEXTS, MAX_CONTEXTS));
     }
 }

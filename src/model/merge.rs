@@ -84,6 +84,11 @@ impl<'a> Merge<'a> {
         for place in &self.order {
             let flow = self.flow(*place);
             let mut tally = Tally { classes: flow.classes, reasons: self.reasons(flow) };
+            let explained = tally.reasons.values().sum();
+            let unexplained = flow.classes.of(Class::Other).saturating_sub(explained);
+            if unexplained > 0 {
+                tally.reasons.insert("TCP segment that ends no message", unexplained);
+            }
             let encrypted = self.is_srtp(*place);
             for index in &flow.streams {
                 let entry = &self.shards[place.0].streams[*index as usize];
@@ -108,6 +113,9 @@ impl<'a> Merge<'a> {
         let mut other: BTreeMap<String, u64> = BTreeMap::new();
         for (reason, count) in &self.front.other {
             *other.entry(reason.to_string()).or_default() += count;
+        }
+        if self.front.fragments > 0 {
+            other.insert("IP fragment of a datagram that its last one stands for".to_owned(), self.front.fragments);
         }
         let mut flows = Vec::with_capacity(self.order.len());
         for place in &self.order {
@@ -369,7 +377,7 @@ impl<'a> Merge<'a> {
     fn handshakes(&self) -> Vec<HandshakeRow> {
         self.details()
             .flat_map(|(place, flow, details)| {
-                details.dtls.handshakes().map(move |handshake| {
+                details.dtls.iter().flat_map(|dtls| dtls.handshakes()).map(move |handshake| {
                     // Where nobody can be told to be the client, it is whoever sent first.
                     let client = match handshake.client {
                         Some(dtls::Direction::BToA) => Direction::Backward,
@@ -393,11 +401,12 @@ impl<'a> Merge<'a> {
         BTreeMap::from([
             ("datagrams_of_flows_not_followed", untracked_datagrams),
             ("packets_of_streams_not_followed", sum(|shard| shard.untracked_stream_packets)),
-            ("segments_of_connections_not_followed", self.front.connections.untracked_segments),
+            ("connections_not_waited_for", self.front.connections.given_up),
             ("stun_transactions_not_kept", details(|all| all.transactions.dropped)),
             ("rtcp_reports_not_kept", details(|all| all.rtcp.dropped)),
             ("allocations_not_kept", details(|all| all.turn.dropped)),
             ("sessions_not_kept", self.front.signalling.dropped_sessions),
+            ("descriptions_not_kept", self.front.signalling.dropped_descriptions),
         ])
     }
 
@@ -424,7 +433,7 @@ impl<'a> Merge<'a> {
 /// A handshake that negotiates SRTP keys (RFC 5764): the client offers profiles, and the server did not leave them out
 /// where its answer can be read.
 fn is_dtls_srtp(details: &super::flow::Details) -> bool {
-    details.dtls.handshakes().any(|handshake| {
+    details.dtls.iter().flat_map(|dtls| dtls.handshakes()).any(|handshake| {
         let hello_unseen = handshake.client_hello.is_none();
         handshake.srtp_profile.is_some() || !handshake.offer.srtp_profiles.is_empty() || hello_unseen
     })
@@ -474,20 +483,18 @@ fn stream_kind(format: Option<&Format>, figures: &StreamFigures) -> Option<Strea
 
 /// Where the SDP names no FID group, RTX of a section with one media stream repeats that stream.
 fn link_retransmissions(streams: &mut [(Place, StreamRow)], contexts: &MediaContexts) {
-    let sources: Vec<(String, Endpoint, Option<String>, u32)> = streams
-        .iter()
-        .filter(|(_, row)| matches!(row.kind, Some(StreamKind::Video | StreamKind::Audio)))
-        .map(|(_, row)| (row.flow.clone(), row.src, row.mid.clone(), row.ssrc))
-        .collect();
+    // None where there is more than one.
+    let mut only: HashMap<(String, Endpoint, Option<String>), Option<u32>, ahash::RandomState> = HashMap::default();
+    for (_, row) in streams.iter().filter(|(_, row)| matches!(row.kind, Some(StreamKind::Video | StreamKind::Audio))) {
+        only.entry((row.flow.clone(), row.src, row.mid.clone()))
+            .and_modify(|ssrc| *ssrc = None)
+            .or_insert(Some(row.ssrc));
+    }
     for (_, row) in streams.iter_mut().filter(|(_, row)| row.kind == Some(StreamKind::Rtx) && row.rtx_of.is_none()) {
         if contexts.at(row.dst).or_else(|| contexts.at(row.src)).is_none() {
             continue;
         }
-        let mut same =
-            sources.iter().filter(|(flow, src, mid, _)| *flow == row.flow && *src == row.src && *mid == row.mid);
-        if let (Some(only), None) = (same.next(), same.next()) {
-            row.rtx_of = Some(only.3);
-        }
+        row.rtx_of = only.get(&(row.flow.clone(), row.src, row.mid.clone())).copied().flatten();
     }
 }
 
@@ -500,3 +507,6 @@ fn clock_rates(streams: &[(Place, StreamRow)]) -> BTreeMap<u32, u32> {
     }
     rates.into_iter().filter_map(|(ssrc, rate)| Some((ssrc, rate?))).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,8 @@ pub mod rtp_stream;
 mod shard;
 pub mod signalling;
 pub mod snapshot;
+#[cfg(test)]
+mod stage;
 pub mod stun;
 mod tcp;
 pub mod turn;

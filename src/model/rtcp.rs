@@ -94,13 +94,13 @@ pub(crate) struct RtcpState {
 }
 
 impl RtcpState {
-    /// Takes a compound in the clear.
-    pub(crate) fn compound(&mut self, direction: Direction, carrier: &Carrier, bytes: &[u8]) {
+    /// Takes a compound in the clear. `room` is how many report blocks may still be kept, here and elsewhere.
+    pub(crate) fn compound(&mut self, direction: Direction, carrier: &Carrier, bytes: &[u8], room: &mut usize) {
         self.plain += 1;
         let mut packets = rtcp::packets(bytes);
         let mut broken = false;
         for packet in packets.by_ref() {
-            broken |= self.packet(direction, carrier, &packet);
+            broken |= self.packet(direction, carrier, &packet, room);
         }
         if broken || packets.error().is_some() {
             self.broken += 1;
@@ -117,14 +117,14 @@ impl RtcpState {
         }
     }
 
-    fn packet(&mut self, direction: Direction, carrier: &Carrier, packet: &RtcpPacket<'_>) -> bool {
+    fn packet(&mut self, direction: Direction, carrier: &Carrier, packet: &RtcpPacket<'_>, room: &mut usize) -> bool {
         let (message, error) = packet.message();
         // SDES and BYE name sources, not a sender; they count for the first.
         let ssrc = match packet.packet_type {
             packet_type::SOURCE_DESCRIPTION | packet_type::BYE if packet.count == 0 => None,
             _ => packet.first_ssrc(),
         };
-        let rtts = self.report_blocks(carrier, &message);
+        let rtts = self.report_blocks(carrier, &message, room);
         if let Message::SourceDescription(description) = &message {
             for (source, item) in description.items() {
                 if item.kind == rtcp::source::SdesKind::Cname && self.cnames.len() < MAX_SENDERS {
@@ -150,7 +150,12 @@ impl RtcpState {
     }
 
     /// The points of a report, each with whether its round trip came out negative.
-    fn report_blocks(&mut self, carrier: &Carrier, message: &Message<'_>) -> Vec<(ReportPoint, bool)> {
+    fn report_blocks(
+        &mut self,
+        carrier: &Carrier,
+        message: &Message<'_>,
+        room: &mut usize,
+    ) -> Vec<(ReportPoint, bool)> {
         let blocks = match message {
             Message::SenderReport(report) => report.blocks,
             Message::ReceiverReport(report) => report.blocks,
@@ -158,11 +163,12 @@ impl RtcpState {
         };
         let mut points = Vec::with_capacity(blocks.len());
         for block in blocks.iter() {
-            if self.points == MAX_POINTS {
+            if self.points == MAX_POINTS || *room == 0 {
                 self.dropped += 1;
                 continue;
             }
             self.points += 1;
+            *room -= 1;
             let rtt = self.round_trip(carrier.ts, block.about, block.last_sr, block.delay_since_last_sr);
             let point = ReportPoint {
                 frame: carrier.frame,
@@ -264,8 +270,8 @@ mod tests {
     #[test]
     fn the_round_trip_is_measured_on_the_capture_clock() {
         let mut state = RtcpState::default();
-        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT);
-        state.compound(Direction::Backward, &carrier(1600, 2), &receiver_report(0x2222_3333, 65_536 / 2));
+        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT, &mut 100);
+        state.compound(Direction::Backward, &carrier(1600, 2), &receiver_report(0x2222_3333, 65_536 / 2), &mut 100);
         let senders: Vec<_> = state.summaries().collect();
         assert_eq!((senders[0].counts.sr, senders[1].counts.rr), (1, 1));
         let point = senders[1].reports[0];
@@ -276,9 +282,9 @@ mod tests {
     #[test]
     fn a_report_that_names_no_captured_sender_report_has_no_round_trip() {
         let mut state = RtcpState::default();
-        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT);
+        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT, &mut 100);
         for last_sr in [0, 5] {
-            state.compound(Direction::Backward, &carrier(1600, 2), &receiver_report(last_sr, 0));
+            state.compound(Direction::Backward, &carrier(1600, 2), &receiver_report(last_sr, 0), &mut 100);
         }
         let reports = state.summaries().last().unwrap().reports;
         assert_eq!(reports.iter().map(|point| point.rtt_ms).collect::<Vec<_>>(), [None, None]);
@@ -287,9 +293,20 @@ mod tests {
     #[test]
     fn a_negative_round_trip_is_no_figure_but_a_fact() {
         let mut state = RtcpState::default();
-        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT);
-        state.compound(Direction::Backward, &carrier(1100, 7), &receiver_report(0x2222_3333, 65_536));
+        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT, &mut 100);
+        state.compound(Direction::Backward, &carrier(1100, 7), &receiver_report(0x2222_3333, 65_536), &mut 100);
         let sender = state.summaries().last().unwrap();
         assert_eq!((sender.reports[0].rtt_ms, sender.negative_rtts), (None, vec![FrameNo(7)]));
+    }
+
+    #[test]
+    fn a_report_block_without_room_is_counted_and_not_kept() {
+        let mut state = RtcpState::default();
+        let mut room = 1;
+        for frame in 1..4 {
+            state.compound(Direction::Forward, &carrier(1000, frame), &receiver_report(0, 0), &mut room);
+        }
+        let sender = state.summaries().next().unwrap();
+        assert_eq!((sender.counts.rr, sender.reports.len(), state.dropped, room), (3, 1, 2, 0));
     }
 }

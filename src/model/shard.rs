@@ -17,10 +17,15 @@ use crate::proto::rtp::RtpHeader;
 use crate::proto::stun::{self, AttributeType, Method};
 use crate::time::Timestamp;
 use hashbrown::{HashMap, HashTable};
+use std::collections::VecDeque;
 
-/// Bounds of a shard; what is beyond is counted and not followed.
-const MAX_FLOWS: usize = 1 << 16;
-const MAX_STREAMS: usize = 1 << 15;
+/// Bounds of a shard; what is beyond is counted and not followed. With all shards full a flow costs some 2 KB and a
+/// stream some 4 KB, so that either table stays below 1 GB.
+const MAX_FLOWS: usize = 1 << 14;
+const MAX_STREAMS: usize = 1 << 13;
+/// STUN transactions and RTCP report blocks that all flows of a shard may keep together.
+const MAX_TRANSACTIONS: usize = 1 << 16;
+const MAX_REPORT_BLOCKS: usize = 1 << 17;
 /// Unconfirmed streams per flow: random bytes look like RTP once in four.
 const MAX_UNCONFIRMED: usize = 16;
 /// Datagrams inside datagrams.
@@ -70,6 +75,12 @@ pub(crate) struct StreamEntry {
     key: (u32, u64),
 }
 
+/// What the flows of a shard may still keep.
+struct Room {
+    transactions: usize,
+    report_blocks: usize,
+}
+
 /// The state.
 pub(crate) struct Shard {
     remove_copies: bool,
@@ -79,7 +90,11 @@ pub(crate) struct Shard {
     pub(crate) flows: Vec<Flow>,
     by_ssrc: HashMap<(u32, u64), u32, ahash::RandomState>,
     pub(crate) streams: Vec<StreamEntry>,
+    /// Those that no second packet had confirmed when they were last looked at, oldest first: noise goes when there is
+    /// no room left.
+    doubtful: VecDeque<u32>,
     pub(crate) contexts: MediaContexts,
+    room: Room,
     /// Time of the first record of the capture.
     start: Timestamp,
     /// Datagrams found inside others.
@@ -101,7 +116,9 @@ impl Shard {
             flows: Vec::new(),
             by_ssrc: HashMap::default(),
             streams: Vec::new(),
+            doubtful: VecDeque::new(),
             contexts: MediaContexts::default(),
+            room: Room { transactions: MAX_TRANSACTIONS, report_blocks: MAX_REPORT_BLOCKS },
             start: Timestamp::default(),
             inner_datagrams: 0,
             copies: 0,
@@ -247,27 +264,46 @@ impl Shard {
         };
         let index = if flow.unconfirmed.len() >= MAX_UNCONFIRMED {
             // The oldest one has found no second packet among all that came since: it was none.
-            let index = flow.unconfirmed.remove(0);
-            let old = std::mem::replace(&mut self.streams[index as usize], entry);
-            for _ in 0..old.stream.packets() {
-                flow.count_unknown("rtp not confirmed by a second packet");
-            }
-            flow.recent[old.direction as usize].forget(stream_key(old.ssrc, old.via));
-            self.by_ssrc.remove(&old.key);
+            let index = flow.unconfirmed[0];
+            self.replace_stream(index, entry);
             index
         } else if self.streams.len() < MAX_STREAMS {
             self.streams.push(entry);
             let index = self.streams.len() as u32 - 1;
-            flow.streams.push(index);
+            self.doubtful.push_back(index);
+            index
+        } else if let Some(index) = self.oldest_doubtful() {
+            self.doubtful.push_back(index);
+            self.replace_stream(index, entry);
             index
         } else {
             self.untracked_stream_packets += 1;
-            flow.count_unknown("more streams than are followed");
+            self.flows[message.flow as usize].count_unknown("more streams than are followed");
             return;
         };
+        let flow = &mut self.flows[message.flow as usize];
+        flow.streams.push(index);
         flow.unconfirmed.push(index);
         flow.recent[message.direction as usize].insert(key, index);
         self.by_ssrc.insert(map_key, index);
+    }
+
+    fn oldest_doubtful(&mut self) -> Option<u32> {
+        std::iter::from_fn(|| self.doubtful.pop_front())
+            .find(|index| self.streams.get(*index as usize).is_some_and(|entry| !entry.stream.is_confirmed()))
+    }
+
+    /// Takes a stream from its flow, which counts its packets as unknown, and puts another into its place.
+    fn replace_stream(&mut self, index: u32, entry: StreamEntry) {
+        let old = std::mem::replace(&mut self.streams[index as usize], entry);
+        self.by_ssrc.remove(&old.key);
+        let flow = &mut self.flows[old.key.0 as usize];
+        flow.streams.retain(|stream| *stream != index);
+        flow.unconfirmed.retain(|stream| *stream != index);
+        flow.recent[old.direction as usize].forget(stream_key(old.ssrc, old.via));
+        for _ in 0..old.stream.packets() {
+            flow.count_unknown("rtp not confirmed by a second packet");
+        }
     }
 
     /// The signalling has said something since the flow was last looked at: its streams may have a clock now.
@@ -304,10 +340,7 @@ impl Shard {
                 flow.count_unknown("SAP");
                 return;
             }
-            Proposal::Sip => Class::Sip,
-            Proposal::Rtsp => Class::Rtsp,
             Proposal::QuicLong | Proposal::ProposedQuicShort => Class::Quic,
-            Proposal::Zrtp => Class::Zrtp,
             _ => {
                 self.rtc(message, proposal);
                 return;
@@ -325,6 +358,9 @@ impl Shard {
             return;
         }
         match proposal {
+            Proposal::Sip => flow.count(Class::Sip),
+            Proposal::Rtsp => flow.count(Class::Rtsp),
+            Proposal::Zrtp => flow.count(Class::Zrtp),
             Proposal::Stun => self.stun(message),
             Proposal::TurnChannel => self.turn_channel(message),
             Proposal::Dtls | Proposal::ProposedDtls => {
@@ -334,7 +370,7 @@ impl Shard {
                     Direction::Forward => dtls::Direction::AToB,
                     Direction::Backward => dtls::Direction::BToA,
                 };
-                let association = &mut flow.details().dtls;
+                let association = flow.details().dtls.get_or_insert_default();
                 association.datagram(from, ts, frame, message.payload);
                 let keyed = association.handshakes().any(|handshake| handshake.srtp_profile.is_some());
                 if keyed && !flow.tshark_formats_lost {
@@ -348,10 +384,15 @@ impl Shard {
 
     fn rtcp(&mut self, message: &Inner<'_>) {
         let flow = &mut self.flows[message.flow as usize];
+        let room = &mut self.room.report_blocks;
         let state = &mut flow.details().rtcp;
         let class = match shape(message.payload, message.missing) {
             RtcpShape::Plain => {
+<<<<<<< HEAD
                 state.compound(message.direction, message.carrier, message.payload);
+=======
+                state.compound(message.direction, &message.carrier, message.payload, room);
+>>>>>>> green
                 Class::Rtcp
             }
             RtcpShape::Encrypted(_) | RtcpShape::Authenticated(_) => {
@@ -360,7 +401,11 @@ impl Shard {
             }
             // A snap length cuts compounds short: what is there is still a report.
             RtcpShape::Malformed(_) if message.missing > 0 => {
+<<<<<<< HEAD
                 state.compound(message.direction, message.carrier, message.payload);
+=======
+                state.compound(message.direction, &message.carrier, message.payload, room);
+>>>>>>> green
                 Class::Rtcp
             }
             RtcpShape::Malformed(_) => {
@@ -394,7 +439,7 @@ impl Shard {
                 details.turn.request(direction, carrier, &stun);
             }
         }
-        if let Some(completed) = details.transactions.message(direction, carrier, &stun) {
+        if let Some(completed) = details.transactions.message(direction, carrier, &stun, &mut self.room.transactions) {
             if method == Method::BINDING {
                 details.ice.completed(carrier, completed);
             } else if is_turn {
@@ -528,3 +573,6 @@ fn same_flow(known: &FiveTuple, tuple: &FiveTuple) -> bool {
         && known.tunnel == tuple.tunnel
         && ((known.src == tuple.src && known.dst == tuple.dst) || (known.src == tuple.dst && known.dst == tuple.src))
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,10 @@ use std::sync::Arc;
 
 /// Dialogs kept; those beyond are counted.
 const MAX_SESSIONS: usize = 1 << 16;
+/// Bytes of text (descriptions, names) that all dialogs together keep; what they hold of it takes some ten times more.
+const MAX_TEXT: usize = 16 << 20;
+/// Characters of a name that are kept.
+const MAX_NAME: usize = 1024;
 /// Descriptions kept per dialog: the first offer and answer, and what follows.
 const MAX_DESCRIPTIONS: usize = 32;
 
@@ -136,7 +140,10 @@ pub(crate) struct Signalling {
     sessions: Vec<SessionSummary>,
     by_call_id: HashMap<String, usize, ahash::RandomState>,
     pub(crate) contexts: MediaContexts,
+    /// Bytes of [`MAX_TEXT`] that are used.
+    text: usize,
     pub(crate) dropped_sessions: u64,
+    pub(crate) dropped_descriptions: u64,
 }
 
 impl Signalling {
@@ -240,13 +247,15 @@ impl Signalling {
         let session = &mut self.sessions[index];
         session.first_frame = Some(datagram.carrier.frame);
         session.addresses = Some((source, target));
-        session.from = message.from().map(|from| from.uri.to_owned());
-        session.to = message.to().map(|to| to.uri.to_owned());
+        session.from = message.from().map(|from| name(from.uri));
+        session.to = message.to().map(|to| name(to.uri));
+        let names = [&session.from, &session.to].into_iter().flatten().map(String::len);
+        self.text += names.sum::<usize>() + session.call_id.len();
         Some(index)
     }
 
     fn open(&mut self, call_id: &str, signal: Signal, state: SessionState, first_ts: Timestamp) -> Option<usize> {
-        if self.sessions.len() == MAX_SESSIONS {
+        if self.sessions.len() == MAX_SESSIONS || self.text >= MAX_TEXT || call_id.len() > MAX_NAME {
             self.dropped_sessions += 1;
             return None;
         }
@@ -289,7 +298,7 @@ impl Signalling {
                     _ => SessionState::Failed,
                 };
                 if code >= 200 {
-                    session.status = Some((code, reason.to_owned()));
+                    session.status = Some((code, name(reason)));
                 }
                 if (200..300).contains(&code) && session.setup_ms.is_none() {
                     session.setup_ms = Some(datagram.carrier.ts.millis_since(session.first_ts));
@@ -307,9 +316,11 @@ impl Signalling {
             return;
         }
         session.offer_open = !session.offer_open;
-        if session.descriptions.len() == MAX_DESCRIPTIONS {
+        if session.descriptions.len() == MAX_DESCRIPTIONS || self.text >= MAX_TEXT {
+            self.dropped_descriptions += 1;
             return;
         }
+        self.text += body.len();
         session.descriptions.push(Described {
             frame,
             is_offer: session.offer_open,
@@ -323,3 +334,10 @@ impl Signalling {
         &self.sessions
     }
 }
+
+fn name(text: &str) -> String {
+    text.chars().take(MAX_NAME).collect()
+}
+
+#[cfg(test)]
+mod tests;

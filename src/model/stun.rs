@@ -100,27 +100,29 @@ impl Transactions {
         }
     }
 
-    /// Takes a message; gives the transaction that a response completed.
+    /// Takes a message; gives the transaction that a response completed. `room` is how many transactions may still be
+    /// kept, here and elsewhere.
     pub(crate) fn message(
         &mut self,
         direction: Direction,
         carrier: &Carrier,
         message: &Message<'_>,
+        room: &mut usize,
     ) -> Option<&Transaction> {
         match message.class() {
             Class::Request => {
-                self.request(direction, carrier, message);
+                self.request(direction, carrier, message, room);
                 None
             }
             Class::Indication => {
-                self.open(direction, carrier, message, Outcome::Indication);
+                self.open(direction, carrier, message, Outcome::Indication, room);
                 None
             }
             Class::SuccessResponse | Class::ErrorResponse => self.response(direction, carrier, message),
         }
     }
 
-    fn request(&mut self, direction: Direction, carrier: &Carrier, message: &Message<'_>) {
+    fn request(&mut self, direction: Direction, carrier: &Carrier, message: &Message<'_>, room: &mut usize) {
         let key = (message.transaction_id(), message.method(), direction);
         match self.by_id.get(&key).and_then(|index| self.list.get_mut(*index)) {
             Some(known) if known.outcome == Outcome::Open => {
@@ -129,15 +131,23 @@ impl Transactions {
             }
             // Sent again although the answer was there: the answer may have been lost behind the capture point.
             Some(known) => known.request_count += 1,
-            None => self.open(direction, carrier, message, Outcome::Open),
+            None => self.open(direction, carrier, message, Outcome::Open, room),
         }
     }
 
-    fn open(&mut self, direction: Direction, carrier: &Carrier, message: &Message<'_>, outcome: Outcome) {
-        if self.list.len() == MAX_TRANSACTIONS {
+    fn open(
+        &mut self,
+        direction: Direction,
+        carrier: &Carrier,
+        message: &Message<'_>,
+        outcome: Outcome,
+        room: &mut usize,
+    ) {
+        if self.list.len() == MAX_TRANSACTIONS || *room == 0 {
             self.dropped += 1;
             return;
         }
+        *room -= 1;
         self.by_id.insert((message.transaction_id(), message.method(), direction), self.list.len());
         self.list.push(Transaction {
             id: message.transaction_id(),
@@ -178,5 +188,110 @@ impl Transactions {
 
     pub(crate) fn list(&self) -> &[Transaction] {
         &self.list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stage::{Stage, stun};
+    use super::*;
+    use crate::proto::stun::{AttributeType, Value};
+
+    const CLIENT: &str = "10.0.0.1:5000";
+    const SERVER: &str = "10.0.0.2:3478";
+
+    fn request(id: u8) -> Vec<u8> {
+        stun(Class::Request, Method::BINDING, id, &[])
+    }
+
+    fn success(id: u8) -> Vec<u8> {
+        stun(Class::SuccessResponse, Method::BINDING, id, &[])
+    }
+
+    #[test]
+    fn a_round_trip_counts_from_the_last_request_and_the_latency_from_the_first() {
+        let mut stage = Stage::new();
+        stage.udp(0, CLIENT, SERVER, &request(1)).udp(500, CLIENT, SERVER, &request(1));
+        stage.udp(510, SERVER, CLIENT, &success(1));
+        let row = stage.snapshot().transactions.remove(0);
+        assert_eq!((row.outcome, row.transaction.request_count), (Outcome::Success, 2));
+        assert_eq!((row.transaction.rtt_ms, row.transaction.latency_ms), (Some(10.0), Some(510.0)));
+        assert_eq!(row.src.to_string(), CLIENT);
+    }
+
+    #[test]
+    fn an_error_has_its_code_and_its_words() {
+        let code = Value::ErrorCode { code: 400, reason: b"Bad Request" };
+        let refusal = stun(Class::ErrorResponse, Method::BINDING, 1, &[(AttributeType::ERROR_CODE, code)]);
+        let mut stage = Stage::new();
+        stage.udp(0, CLIENT, SERVER, &request(1)).udp(10, SERVER, CLIENT, &refusal);
+        let row = stage.snapshot().transactions.remove(0);
+        assert_eq!((row.outcome, row.transaction.error_code), (Outcome::Error, Some(400)));
+        assert_eq!(row.transaction.error_reason.as_deref(), Some("Bad Request"));
+    }
+
+    #[test]
+    fn no_answer_is_a_timeout_only_where_the_capture_lasted_long_enough() {
+        let mut stage = Stage::new();
+        stage.udp(0, CLIENT, SERVER, &request(1)).udp(39_000, CLIENT, SERVER, &request(2));
+        stage.udp(40_000, CLIENT, "10.0.0.9:9", b"later");
+        let outcomes: Vec<Outcome> = stage.snapshot().transactions.iter().map(|row| row.outcome).collect();
+        assert_eq!(outcomes, [Outcome::Timeout, Outcome::Open]);
+    }
+
+    #[test]
+    fn an_indication_waits_for_nothing() {
+        let mut stage = Stage::new();
+        stage.udp(0, CLIENT, SERVER, &stun(Class::Indication, Method::BINDING, 1, &[]));
+        stage.udp(60_000, CLIENT, SERVER, &request(2));
+        assert_eq!(stage.snapshot().transactions[0].outcome, Outcome::Indication);
+    }
+
+    #[test]
+    fn the_same_id_asked_from_the_other_side_is_another_transaction() {
+        let mut stage = Stage::new();
+        stage.udp(0, CLIENT, SERVER, &request(1)).udp(1, SERVER, CLIENT, &request(1));
+        stage.udp(2, SERVER, CLIENT, &success(1));
+        let outcomes: Vec<Outcome> = stage.snapshot().transactions.iter().map(|row| row.outcome).collect();
+        assert_eq!(outcomes, [Outcome::Success, Outcome::Open]);
+    }
+
+    #[test]
+    fn a_response_nobody_asked_for_makes_no_transaction() {
+        let mut stage = Stage::new();
+        stage.udp(0, SERVER, CLIENT, &success(1));
+        assert_eq!(stage.snapshot().transactions.len(), 0);
+    }
+
+    #[test]
+    fn a_wrong_fingerprint_is_a_finding_and_the_message_counts_all_the_same() {
+        let mut wrong = stun(Class::Request, Method::BINDING, 1, &[(AttributeType::FINGERPRINT, Value::U32(1))]);
+        wrong.truncate(28);
+        let mut stage = Stage::new();
+        let snapshot = stage.udp(0, CLIENT, SERVER, &wrong).snapshot();
+        assert_eq!(snapshot.transactions.len(), 1);
+        assert_eq!(snapshot.findings[0].code, "MESSAGE_MALFORMED");
+        assert!(snapshot.findings[0].summary.contains("FINGERPRINT"), "{}", snapshot.findings[0].summary);
+    }
+
+    #[test]
+    fn a_transaction_without_room_is_counted_and_not_kept() {
+        let mut transactions = Transactions::default();
+        let carrier = Carrier {
+            ts: Timestamp::default(),
+            frame: FrameNo(1),
+            ip_len: 48,
+            ip_id: None,
+            ttl: 64,
+            traffic_class: 0,
+            link_tag: 0,
+        };
+        let mut room = 1;
+        for id in [1, 2, 3] {
+            let bytes = request(id);
+            let message = Message::parse(&bytes).unwrap();
+            assert!(transactions.message(Direction::Forward, &carrier, &message, &mut room).is_none());
+        }
+        assert_eq!((transactions.list().len(), transactions.dropped, room), (1, 2, 0));
     }
 }

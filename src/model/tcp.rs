@@ -13,11 +13,14 @@ use crate::proto::demux::{Class as Proposal, Reason};
 use crate::proto::framing::Frame;
 use crate::proto::{http, rtsp, sip, stun};
 use hashbrown::HashMap;
+use std::collections::VecDeque;
 
-/// Connections followed at once; segments of others are counted with their flow only.
+/// Connections followed at once; a new one takes the place of one that has been quiet.
 const MAX_CONNECTIONS: usize = 1 << 16;
 /// Bytes of one message, or of one that has not been recognised, that a direction may hold.
 const MAX_HELD: usize = 1 << 20;
+/// Bytes that all connections together may hold, behind holes and of unfinished messages.
+const MAX_HELD_IN_ALL: usize = 128 << 20;
 /// Bytes after which a stream that speaks nothing known is left alone.
 const MAX_UNKNOWN: usize = 4096;
 
@@ -56,11 +59,33 @@ impl Speech {
 }
 
 /// All connections.
-#[derive(Default)]
 pub(crate) struct Connections {
     by_tuple: HashMap<FiveTuple, u32, ahash::RandomState>,
     talks: Vec<Talk>,
-    pub(crate) untracked_segments: u64,
+    /// Those that hold bytes, in the order in which they began to.
+    holding: VecDeque<u32>,
+    held: usize,
+    max_held: usize,
+    max_connections: usize,
+    /// Where the search for one to replace goes on.
+    hand: usize,
+    /// How often a connection had to hand on what it held to make room for others.
+    pub(crate) given_up: u64,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            by_tuple: HashMap::default(),
+            talks: Vec::new(),
+            holding: VecDeque::new(),
+            held: 0,
+            max_held: MAX_HELD_IN_ALL,
+            max_connections: MAX_CONNECTIONS,
+            hand: 0,
+            given_up: 0,
+        }
+    }
 }
 
 impl Connections {
@@ -72,73 +97,93 @@ impl Connections {
         signalling: &mut Signalling,
         sink: &mut impl FrontSink,
     ) -> u64 {
-        let mut delivered = 0;
-        let mut class = Class::Other;
-        match self.talk(&segment.flow) {
-            Some(talk) => {
-                talk.carrier = Some(segment.carrier);
-                if talk.dialogue.speech.is_framed() || segment.flags.has(TcpFlags::SYN) {
-                    let Talk { connection, dialogue, .. } = talk;
-                    let forward = *connection.flow();
-                    connection.segment(segment, &mut |direction, event| {
-                        dialogue.event(direction, event, &mut |payload, framing| {
-                            delivered += 1;
-                            let flow = directed(&forward, direction);
-                            let datagram = Datagram { carrier: segment.carrier, flow, missing: 0, payload };
-                            hand_on(&datagram, framing, signalling, sink);
-                        });
-                    });
-                }
-                if !segment.payload.is_empty() {
-                    class = talk.dialogue.speech.class();
-                }
-            }
-            None => self.untracked_segments += 1,
+        let (index, mut delivered) = self.talk(&segment.flow, signalling, sink);
+        let Some(talk) = self.talks.get_mut(index as usize) else { return delivered };
+        let held_before = talk.held_cost();
+        let (messages, class) = talk.segment(segment, signalling, sink);
+        let held = talk.held_cost();
+        self.held = (self.held + held).saturating_sub(held_before);
+        if held > 0 && !std::mem::replace(&mut talk.is_holding, true) {
+            self.holding.push_back(index);
         }
-        if delivered == 0 {
+        delivered += messages;
+        if messages == 0 {
             let Segment { carrier, flow, missing, payload, .. } = *segment;
             let look = Look::Other(Proposal::Unknown(Reason::Empty));
             sink.datagram(&Datagram { carrier, flow, missing, payload }, Framing::Opaque(class), look);
-            delivered = 1;
+            delivered += 1;
+        }
+        if self.held > self.max_held {
+            delivered += self.make_room(signalling, sink);
+        }
+        delivered
+    }
+
+    /// Those that have held bytes for longest hand them on, with the gaps before them, until there is room again.
+    #[cold]
+    fn make_room(&mut self, signalling: &mut Signalling, sink: &mut impl FrontSink) -> u64 {
+        let mut delivered = 0;
+        while self.held > self.max_held / 2
+            && let Some(index) = self.holding.pop_front()
+        {
+            let Some(talk) = self.talks.get_mut(index as usize) else { continue };
+            talk.is_holding = false;
+            let held = talk.held_cost();
+            if held > 0 {
+                self.given_up += 1;
+                delivered += talk.flush(signalling, sink);
+                self.held = self.held.saturating_sub(held);
+            }
         }
         delivered
     }
 
     /// The input has ended: what waited behind lost segments is handed on. Gives how many datagrams that were.
     pub(crate) fn end(&mut self, signalling: &mut Signalling, sink: &mut impl FrontSink) -> u64 {
-        let mut delivered = 0;
-        for Talk { connection, dialogue, carrier } in &mut self.talks {
-            let Some(carrier) = *carrier else { continue };
-            let forward = *connection.flow();
-            connection.finish(&mut |direction, event| {
-                dialogue.event(direction, event, &mut |payload, framing| {
-                    delivered += 1;
-                    let datagram = Datagram { carrier, flow: directed(&forward, direction), missing: 0, payload };
-                    hand_on(&datagram, framing, signalling, sink);
-                });
-            });
-        }
-        delivered
+        self.talks.iter_mut().map(|talk| talk.flush(signalling, sink)).sum()
     }
 
-    fn talk(&mut self, flow: &FiveTuple) -> Option<&mut Talk> {
-        let canonical = if flow.src <= flow.dst { *flow } else { reversed(flow) };
-        let index = match self.by_tuple.get(&canonical) {
-            Some(index) => *index,
-            None if self.talks.len() < MAX_CONNECTIONS => {
-                let index = self.talks.len() as u32;
-                self.talks.push(Talk {
-                    connection: Connection::new(*flow),
-                    dialogue: Dialogue::default(),
-                    carrier: None,
-                });
-                self.by_tuple.insert(canonical, index);
-                index
-            }
-            None => return None,
+    /// The connection of a five-tuple, and how many datagrams were handed on to make room for it.
+    fn talk(&mut self, flow: &FiveTuple, signalling: &mut Signalling, sink: &mut impl FrontSink) -> (u32, u64) {
+        let canonical = canonical(flow);
+        if let Some(index) = self.by_tuple.get(&canonical) {
+            return (*index, 0);
+        }
+        let (index, delivered) = if self.talks.len() < self.max_connections {
+            self.talks.push(Talk::new(*flow));
+            (self.talks.len() as u32 - 1, 0)
+        } else {
+            self.replace(*flow, signalling, sink)
         };
-        self.talks.get_mut(index as usize)
+        self.by_tuple.insert(canonical, index);
+        (index, delivered)
     }
+
+    /// The hand goes round and takes the first one that has had no segment since it last came by.
+    #[cold]
+    fn replace(&mut self, flow: FiveTuple, signalling: &mut Signalling, sink: &mut impl FrontSink) -> (u32, u64) {
+        while let Some(talk) = self.talks.get_mut(self.hand) {
+            if !std::mem::take(&mut talk.is_recent) {
+                break;
+            }
+            self.hand = (self.hand + 1) % self.talks.len();
+        }
+        let index = self.hand;
+        self.hand = (self.hand + 1) % self.talks.len().max(1);
+        let Some(talk) = self.talks.get_mut(index) else { return (0, 0) };
+        self.by_tuple.remove(&canonical(talk.connection.flow()));
+        let held = talk.held_cost();
+        self.given_up += u64::from(held > 0);
+        self.held = self.held.saturating_sub(held);
+        let delivered = talk.flush(signalling, sink);
+        // It keeps its place in the queue of those that hold bytes.
+        *talk = Talk { is_holding: talk.is_holding, ..Talk::new(flow) };
+        (index as u32, delivered)
+    }
+}
+
+fn canonical(flow: &FiveTuple) -> FiveTuple {
+    if flow.src <= flow.dst { *flow } else { reversed(flow) }
 }
 
 fn reversed(flow: &FiveTuple) -> FiveTuple {
@@ -168,6 +213,72 @@ struct Talk {
     dialogue: Dialogue,
     /// Of the last segment: what the end of the input sets free is dated by it.
     carrier: Option<Carrier>,
+    /// It stands in the queue of those that hold bytes.
+    is_holding: bool,
+    /// It had a segment since the hand last came by.
+    is_recent: bool,
+}
+
+impl Talk {
+    fn new(flow: FiveTuple) -> Self {
+        Self {
+            connection: Connection::new(flow),
+            dialogue: Dialogue::default(),
+            carrier: None,
+            is_holding: false,
+            is_recent: false,
+        }
+    }
+
+    /// Takes a segment; gives how many messages it completed, and its class where it completed none.
+    fn segment(
+        &mut self,
+        segment: &Segment<'_>,
+        signalling: &mut Signalling,
+        sink: &mut impl FrontSink,
+    ) -> (u64, Class) {
+        let Self { connection, dialogue, .. } = self;
+        let mut messages = 0;
+        if dialogue.speech.is_framed() || segment.flags.has(TcpFlags::SYN) {
+            let forward = *connection.flow();
+            connection.segment(segment, &mut |direction, event| {
+                dialogue.event(direction, event, &mut |payload, framing| {
+                    messages += 1;
+                    let flow = directed(&forward, direction);
+                    let datagram = Datagram { carrier: segment.carrier, flow, missing: 0, payload };
+                    hand_on(&datagram, framing, signalling, sink);
+                });
+            });
+        }
+        self.carrier = Some(segment.carrier);
+        self.is_recent = true;
+        let class = if segment.payload.is_empty() { Class::Other } else { self.dialogue.speech.class() };
+        (messages, class)
+    }
+
+    fn held_cost(&self) -> usize {
+        self.connection.held_cost() + self.dialogue.held.iter().map(Vec::capacity).sum::<usize>()
+    }
+
+    /// Hands on what waited behind lost segments and forgets what is no whole message; gives how many datagrams it was.
+    fn flush(&mut self, signalling: &mut Signalling, sink: &mut impl FrontSink) -> u64 {
+        let Self { connection, dialogue, carrier, .. } = self;
+        let Some(carrier) = *carrier else { return 0 };
+        let forward = *connection.flow();
+        let mut delivered = 0;
+        connection.finish(&mut |direction, event| {
+            dialogue.event(direction, event, &mut |payload, framing| {
+                delivered += 1;
+                let datagram = Datagram { carrier, flow: directed(&forward, direction), missing: 0, payload };
+                hand_on(&datagram, framing, signalling, sink);
+            });
+        });
+        for (held, astray) in dialogue.held.iter_mut().zip(&mut dialogue.astray) {
+            *astray |= !held.is_empty();
+            *held = Vec::new();
+        }
+        delivered
+    }
 }
 
 /// What both streams of a connection say.
@@ -214,11 +325,14 @@ impl Dialogue {
         };
         let used = self.messages(side, whole, message);
         let rest = whole.get(used..).unwrap_or_default();
-        if self.speech.is_framed() && rest.len() <= MAX_HELD {
+        if rest.len() > MAX_HELD {
+            self.astray[side] = true;
+        } else if self.speech.is_framed() && !rest.is_empty() {
             if held.is_empty() {
                 held = rest.to_vec();
             } else {
                 held.drain(..used);
+                held.shrink_to(2 * held.len() + MAX_UNKNOWN);
             }
             self.held[side] = held;
         }
@@ -229,7 +343,10 @@ impl Dialogue {
         let mut used = 0;
         while let Some(rest) = bytes.get(used..).filter(|rest| !rest.is_empty()) {
             if self.speech == Speech::Unknown {
-                self.speech = self.recognise(rest);
+                self.speech = self.recognise(side, rest);
+                if self.speech == Speech::Unknown {
+                    break;
+                }
             }
             if self.astray[side] {
                 let Some(start) = self.find_start(rest) else { return used + rest.len().saturating_sub(MAX_UNKNOWN) };
@@ -258,14 +375,20 @@ impl Dialogue {
         used
     }
 
-    fn recognise(&mut self, bytes: &[u8]) -> Speech {
+    fn recognise(&mut self, side: usize, bytes: &[u8]) -> Speech {
+        // SIP and RTSP keep a connection alive with empty lines (RFC 5626, section 3.5.1), and only a whole first line
+        // tells which of them it is.
+        let text = bytes.trim_ascii_start();
+        let has_line = text.contains(&b'\n');
         let speech = match bytes {
             [0x14..=0x17, 3, 0..=4, ..] => Speech::Tls,
             _ if is_stun_start(bytes) => Speech::Turn,
             _ if is_rfc4571_start(bytes) => Speech::Rfc4571,
-            _ if rtsp::frame(bytes) != Frame::NotThis && bytes[0] != b'$' => Speech::Rtsp,
-            _ if sip::frame(bytes) != Frame::NotThis => Speech::Sip,
-            _ if is_http_start(bytes) => Speech::Http,
+            _ if is_http_start(text) => Speech::Http,
+            _ if has_line && text[0] != b'$' && rtsp::frame(text) != Frame::NotThis => Speech::Rtsp,
+            _ if has_line && sip::frame(text) != Frame::NotThis => Speech::Sip,
+            // A capture that began within a connection begins within a message.
+            _ if self.astray[side] && stun::find_start(bytes).is_some() => Speech::Turn,
             _ => Speech::Unknown,
         };
         if speech == Speech::Unknown {
@@ -366,3 +489,6 @@ fn is_http_start(bytes: &[u8]) -> bool {
         [b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"PATCH ", b"CONNECT ", b"HTTP/1.0", b"HTTP/1.1"];
     STARTS.iter().any(|start| bytes.starts_with(start))
 }
+
+#[cfg(test)]
+mod tests;

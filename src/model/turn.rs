@@ -16,6 +16,8 @@ const MAX_ALLOCATIONS: usize = 1024;
 const MAX_PENDING: usize = 1024;
 const MAX_ERRORS: usize = 256;
 const MAX_PERMISSIONS: usize = 4096;
+/// Characters of a name or a reason that are kept; RFC 8489 allows 508 bytes of a user name, 763 of the others.
+const MAX_TEXT: usize = 763;
 /// Lifetime that a server grants where it says none (RFC 8656, section 3.2).
 const DEFAULT_LIFETIME_S: u32 = 600;
 /// Ports of TURN servers (RFC 8656, section 17; RFC 7065, section 3.2 for TLS).
@@ -58,6 +60,16 @@ pub struct TurnError {
     pub reason: String,
     /// Frame of the response.
     pub frame: FrameNo,
+    /// The request had a USERNAME.
+    pub had_credentials: bool,
+}
+
+impl TurnError {
+    /// 401 and 438 to a request without credentials ask for them (RFC 8489, section 9.2.4): the way every allocation
+    /// begins.
+    pub fn is_challenge(&self) -> bool {
+        !self.had_credentials && matches!(self.code, 401 | 438)
+    }
 }
 
 /// One allocation, or the attempt at one.
@@ -134,11 +146,17 @@ enum Asked {
     Connect,
 }
 
+#[derive(Clone, Debug)]
+struct Pending {
+    asked: Asked,
+    has_credentials: bool,
+}
+
 /// The state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TurnState {
     allocations: Vec<Allocation>,
-    pending: HashMap<TransactionId, Asked, ahash::RandomState>,
+    pending: HashMap<TransactionId, Pending, ahash::RandomState>,
     bindings: BTreeMap<u16, Endpoint>,
     pub(crate) dropped: u64,
 }
@@ -169,17 +187,19 @@ impl TurnState {
             self.bindings.insert(number, peer);
         }
         if let Some(allocation) = self.allocations.last_mut() {
-            let text = |kind| message.attribute_bytes(kind).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-            if let Some(username) = text(AttributeType::USERNAME) {
-                allocation.username = Some(username);
+            if let Some(username) = message.attribute_bytes(AttributeType::USERNAME) {
+                allocation.username = Some(text(username));
             }
-            if let Some(realm) = text(AttributeType::REALM) {
-                allocation.realm = Some(realm);
+            if let Some(realm) = message.attribute_bytes(AttributeType::REALM) {
+                allocation.realm = Some(text(realm));
             }
         }
-        if self.pending.len() < MAX_PENDING {
-            self.pending.insert(message.transaction_id(), asked);
+        if self.pending.len() >= MAX_PENDING {
+            // So many without an answer will not get one.
+            self.pending.clear();
         }
+        let has_credentials = message.find(AttributeType::USERNAME).is_some();
+        self.pending.insert(message.transaction_id(), Pending { asked, has_credentials });
     }
 
     fn attempt(&mut self, direction: Direction, carrier: &Carrier) {
@@ -219,7 +239,9 @@ impl TurnState {
 
     /// Takes the server's response and the transaction that it completed.
     pub(crate) fn response(&mut self, carrier: &Carrier, message: &Message<'_>, transaction: &Transaction) {
-        let asked = self.pending.remove(&message.transaction_id());
+        let pending = self.pending.remove(&message.transaction_id());
+        let had_credentials = pending.as_ref().is_some_and(|pending| pending.has_credentials);
+        let asked = pending.map(|pending| pending.asked);
         if self.allocations.is_empty() {
             // The capture began after the Allocate: a success tells that there is an allocation.
             if message.class() != Class::SuccessResponse || transaction.method == Method::ALLOCATE {
@@ -229,13 +251,13 @@ impl TurnState {
         }
         let Some(allocation) = self.allocations.last_mut() else { return };
         if let Some(software) = message.attribute_bytes(AttributeType::SOFTWARE) {
-            allocation.software = Some(String::from_utf8_lossy(software).into_owned());
+            allocation.software = Some(text(software));
         }
         if let Some(realm) = message.attribute_bytes(AttributeType::REALM) {
-            allocation.realm.get_or_insert_with(|| String::from_utf8_lossy(realm).into_owned());
+            allocation.realm.get_or_insert_with(|| text(realm));
         }
         if message.class() == Class::ErrorResponse {
-            allocation.refused(carrier, message, transaction.method);
+            allocation.refused(carrier, message, transaction.method, had_credentials);
             return;
         }
         match asked {
@@ -324,16 +346,19 @@ impl Allocation {
     }
 
     /// 401 and 438 are challenges (RFC 8489, section 9.2.5): the client asks again. Others end an attempt.
-    fn refused(&mut self, carrier: &Carrier, message: &Message<'_>, method: Method) {
+    fn refused(&mut self, carrier: &Carrier, message: &Message<'_>, method: Method, had_credentials: bool) {
         let Some((code, reason)) = message.error_code() else { return };
         if method == Method::ALLOCATE && self.created_ts.is_none() && code != 401 && code != 438 {
             self.failed = true;
         }
         if self.errors.len() < MAX_ERRORS {
-            let reason = String::from_utf8_lossy(reason).into_owned();
-            self.errors.push(TurnError { method, code, reason, frame: carrier.frame });
+            self.errors.push(TurnError { method, code, reason: text(reason), frame: carrier.frame, had_credentials });
         }
     }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.get(..MAX_TEXT).unwrap_or(bytes)).into_owned()
 }
 
 fn asked(message: &Message<'_>) -> Option<Asked> {
@@ -357,3 +382,6 @@ fn asked(message: &Message<'_>) -> Option<Asked> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

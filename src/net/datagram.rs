@@ -126,7 +126,7 @@ pub enum TunnelKind {
     Vxlan,
     /// RFC 8926; `id` is the VNI.
     Geneve,
-    /// 3GPP TS 29.281; `id` is the TEID.
+    /// 3GPP TS 29.281; no `id`, since each receiver chooses its own.
     GtpU,
     /// RFC 4380.
     Teredo,
@@ -137,7 +137,7 @@ pub enum TunnelKind {
 pub struct TunnelLayer {
     /// The kind.
     pub kind: TunnelKind,
-    /// Key, VNI or TEID; 0 where there is none.
+    /// Key or VNI; 0 where there is none.
     pub id: u32,
 }
 

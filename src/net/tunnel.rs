@@ -165,7 +165,7 @@ fn geneve(payload: Cut<'_>) -> Option<Tunnel<'_>> {
 
 /// 3GPP TS 29.281, section 5.1: version 1, protocol type GTP, message type G-PDU.
 fn gtp_u(payload: Cut<'_>) -> Option<Tunnel<'_>> {
-    let [flags, 0xff, length_high, length_low, teid @ ..] = *payload.bytes().first_chunk::<8>()? else {
+    let [flags, 0xff, length_high, length_low, ..] = *payload.bytes().first_chunk::<8>()? else {
         return None;
     };
     if flags & 0xf0 != 0x30 {
@@ -189,7 +189,9 @@ fn gtp_u(payload: Cut<'_>) -> Option<Tunnel<'_>> {
             content = content.after(len);
         }
     }
-    let layer = TunnelLayer { kind: TunnelKind::GtpU, id: u32::from_be_bytes(teid) };
+    // The receiver chooses the endpoint identifier (section 5.1), so that the two directions of a flow have different
+    // ones: it is no number of the tunnel.
+    let layer = TunnelLayer { kind: TunnelKind::GtpU, id: 0 };
     Some(Tunnel { layer, ether_type: ip_ether_type(content)?, content })
 }
 

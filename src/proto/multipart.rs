@@ -38,23 +38,23 @@ impl<'a> ContentType<'a> {
 
 /// One part of a multipart body.
 #[derive(Clone, Copy, Debug)]
-pub struct Part<'a> {
+pub(super) struct Part<'a> {
     /// Its headers.
-    pub headers: Headers<'a>,
+    pub(super) headers: Headers<'a>,
     /// Its body.
-    pub body: &'a [u8],
+    pub(super) body: &'a [u8],
 }
 
 impl<'a> Part<'a> {
     /// Its content type, where it says one.
-    pub fn content_type(&self) -> Option<ContentType<'a>> {
+    pub(super) fn content_type(&self) -> Option<ContentType<'a>> {
         self.headers.value("Content-Type").map(ContentType::parse)
     }
 }
 
 /// The parts of a multipart body. Without a `boundary` parameter the first line that begins with `--` gives it; a last
 /// part that is not closed goes to the end.
-pub fn parts<'a>(content_type: &ContentType<'a>, body: &'a [u8]) -> impl Iterator<Item = Part<'a>> {
+pub(super) fn parts<'a>(content_type: &ContentType<'a>, body: &'a [u8]) -> impl Iterator<Item = Part<'a>> {
     let boundary = content_type.parameters.parameter("boundary").flatten().or_else(|| first_boundary(body));
     let mut rest = boundary.and_then(|boundary| Some(delimiter(body, boundary)?.after));
     std::iter::from_fn(move || {
@@ -70,7 +70,7 @@ pub fn parts<'a>(content_type: &ContentType<'a>, body: &'a [u8]) -> impl Iterato
 }
 
 /// The body, or the first part of it at any depth, that is of a type.
-pub fn find_part<'a>(content_type: &ContentType<'a>, body: &'a [u8], media_type: &str) -> Option<&'a [u8]> {
+pub(super) fn find_part<'a>(content_type: &ContentType<'a>, body: &'a [u8], media_type: &str) -> Option<&'a [u8]> {
     find_within(content_type, body, media_type, MAX_DEPTH)
 }
 

@@ -7,6 +7,9 @@ use crate::packet::FrameNo;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 
+/// Pieces for which an empty queue keeps its memory.
+const MAX_IDLE_ROOM: usize = 8;
+
 /// A range `[start, end)` of the stream, of which the first bytes were captured: all of them, or fewer where the
 /// snap length cut the segment. Positions are unwrapped sequence numbers.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +76,10 @@ impl Held {
         }
         let held = self.pieces.pop_front()?;
         self.bytes -= held.bytes.len();
+        if self.pieces.is_empty() {
+            // The room for many pieces is not kept for ever on every connection that once had them.
+            self.pieces.shrink_to(MAX_IDLE_ROOM);
+        }
         Some(held)
     }
 

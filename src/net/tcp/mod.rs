@@ -156,6 +156,11 @@ impl Connection {
         self.reverse.finish(&mut |event: StreamEvent<'_>| sink(Direction::Reverse, event));
     }
 
+    /// Memory of the bytes that wait in both streams.
+    pub fn held_cost(&self) -> usize {
+        self.forward.held_cost() + self.reverse.held_cost()
+    }
+
     /// The five-tuple of [`Direction::Forward`].
     pub const fn flow(&self) -> &FiveTuple {
         &self.flow

@@ -26,6 +26,9 @@ const MAX_BEHIND: u64 = 1 << 26;
 /// (IPv6 jumbograms of RFC 2675) have half a megabyte.
 const MAX_MISSING: u32 = 1 << 20;
 
+/// Memory of a piece beyond its bytes.
+const PIECE_OVERHEAD: usize = 96;
+
 /// Positions are sequence numbers unwrapped to 64 bits; they begin above 2^32 so that a step back stays positive.
 const FIRST_POSITION: u64 = 1 << 32;
 
@@ -174,6 +177,11 @@ impl StreamAssembler {
     /// Bytes that wait behind a hole.
     pub fn held_bytes(&self) -> usize {
         self.held.bytes()
+    }
+
+    /// The same with a charge for each piece, so that many tiny ones count too.
+    pub fn held_cost(&self) -> usize {
+        self.held.bytes() + self.held.len() * PIECE_OVERHEAD
     }
 
     /// True between the start and the FIN or RST.

@@ -45,9 +45,9 @@ pub(super) struct Stream<'a> {
     misordered: u64,
     duplicates_removed: u64,
     segments: u64,
-    jitter_ms: Option<Jitter>,
-    frame_jitter_ms: Option<Jitter>,
-    delta_ms: Option<Delta>,
+    jitter_ms: Jitter,
+    frame_jitter_ms: Jitter,
+    delta_ms: Delta,
     bitrate_bps: Bitrate,
     drift_ppm: Option<Rounded>,
     skew_ms: Option<Rounded>,
@@ -57,19 +57,21 @@ pub(super) struct Stream<'a> {
     tshark: Tshark,
 }
 
+/// An object of nulls where nothing was measured, so that its keys can always be read.
 #[derive(Serialize)]
 struct Jitter {
-    last: Rounded,
-    mean: Rounded,
-    max: Rounded,
-    p95: Rounded,
+    last: Option<Rounded>,
+    mean: Option<Rounded>,
+    max: Option<Rounded>,
+    p95: Option<Rounded>,
 }
 
+/// The same.
 #[derive(Serialize)]
 struct Delta {
-    mean: Rounded,
-    max: Rounded,
-    max_frame: u64,
+    mean: Option<Rounded>,
+    max: Option<Rounded>,
+    max_frame: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -124,8 +126,13 @@ impl Tshark {
 }
 
 impl Jitter {
-    fn of(sum: &JitterSummary) -> Self {
-        Self { last: Rounded(sum.last), mean: Rounded(sum.mean), max: Rounded(sum.max), p95: Rounded(sum.p95) }
+    fn of(sum: Option<&JitterSummary>) -> Self {
+        Self {
+            last: sum.map(|sum| Rounded(sum.last)),
+            mean: sum.map(|sum| Rounded(sum.mean)),
+            max: sum.map(|sum| Rounded(sum.max)),
+            p95: sum.map(|sum| Rounded(sum.p95)),
+        }
     }
 }
 
@@ -168,13 +175,13 @@ impl<'a> Stream<'a> {
             misordered: sequence.misordered,
             duplicates_removed: figures.copies.packets,
             segments: sequence.segments,
-            jitter_ms: figures.timing.jitter.as_ref().map(Jitter::of),
-            frame_jitter_ms: figures.timing.frame_jitter.as_ref().map(Jitter::of),
-            delta_ms: figures.delta.map(|delta| Delta {
-                mean: Rounded(delta.mean),
-                max: Rounded(delta.max),
-                max_frame: delta.max_frame.0,
-            }),
+            jitter_ms: Jitter::of(figures.timing.jitter.as_ref()),
+            frame_jitter_ms: Jitter::of(figures.timing.frame_jitter.as_ref()),
+            delta_ms: Delta {
+                mean: figures.delta.map(|delta| Rounded(delta.mean)),
+                max: figures.delta.map(|delta| Rounded(delta.max)),
+                max_frame: figures.delta.map(|delta| delta.max_frame.0),
+            },
             bitrate_bps: Bitrate {
                 mean: figures.mean_bps.map(Rounded),
                 max_1s: figures.max_1s_bps,

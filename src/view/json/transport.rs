@@ -102,20 +102,22 @@ pub(super) struct Pair<'a> {
     checks: u64,
     first_frame: u64,
     nominated_frame: Option<u64>,
-    rtt_ms: Option<Times>,
+    rtt_ms: Times,
     consent: Consent,
 }
 
+/// An object of nulls where nothing was measured, so that its keys can always be read.
 #[derive(Serialize)]
 struct Times {
-    min: Rounded,
-    mean: Rounded,
-    max: Rounded,
+    min: Option<Rounded>,
+    mean: Option<Rounded>,
+    max: Option<Rounded>,
 }
 
 impl Times {
-    fn of(spread: &Spread) -> Option<Self> {
-        Some(Self { min: Rounded(spread.min), mean: Rounded(spread.mean()?), max: Rounded(spread.max) })
+    fn of(spread: &Spread) -> Self {
+        let mean = spread.mean();
+        Self { min: mean.map(|_| Rounded(spread.min)), mean: mean.map(Rounded), max: mean.map(|_| Rounded(spread.max)) }
     }
 }
 
@@ -172,8 +174,7 @@ pub(super) struct Allocation<'a> {
     permissions: Vec<String>,
     indications: Indications,
     errors: Vec<Error<'a>>,
-    /// Always null: the packets of both legs are not matched.
-    relay_hop: (),
+    relay_hop: RelayHop,
 }
 
 #[derive(Serialize)]
@@ -182,6 +183,26 @@ struct Channel {
     peer: Option<Text<Endpoint>>,
     packets_out: u64,
     packets_in: u64,
+}
+
+/// All null: the packets of both legs are not matched.
+#[derive(Default, Serialize)]
+struct RelayHop {
+    to_peer: Leg,
+    from_peer: Leg,
+}
+
+#[derive(Default, Serialize)]
+struct Leg {
+    matched: Option<u64>,
+    lost: Option<u64>,
+    delay_ms: Delay,
+}
+
+#[derive(Default, Serialize)]
+struct Delay {
+    p50: Option<Rounded>,
+    p99: Option<Rounded>,
 }
 
 #[derive(Serialize)]
@@ -241,7 +262,7 @@ impl<'a> Allocation<'a> {
                     frame: error.frame.0,
                 })
                 .collect(),
-            relay_hop: (),
+            relay_hop: RelayHop::default(),
         }
     }
 }

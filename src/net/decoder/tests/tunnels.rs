@@ -37,9 +37,9 @@ pub(super) fn wrapped() -> Vec<(TunnelLayer, Vec<u8>)> {
         (layer(TunnelKind::Vxlan, 5), in_udp(4789, &joined(&[&[8, 1, 2, 3, 0, 0, 5, 4], &bridged]))),
         (layer(TunnelKind::Geneve, 5), in_udp(6081, &joined(&[&[0, 0, 0x65, 0x58, 0, 0, 5, 0], &bridged]))),
         (layer(TunnelKind::Geneve, 5), in_udp(6081, &joined(&[&[1, 0x40, 8, 0, 0, 0, 5, 0, 0, 0, 0, 0], &ip]))),
-        (layer(TunnelKind::GtpU, 9), in_udp(2152, &joined(&[&[0x30, 0xff], &gtp_length, &[0, 0, 0, 9], &ip]))),
+        (layer(TunnelKind::GtpU, 0), in_udp(2152, &joined(&[&[0x30, 0xff], &gtp_length, &[0, 0, 0, 9], &ip]))),
         (
-            layer(TunnelKind::GtpU, 9),
+            layer(TunnelKind::GtpU, 0),
             in_udp(2152, &joined(&[&[0x34, 0xff], &gtp_options, &[0, 0, 0, 9, 0, 1, 0, 0x85, 1, 0, 0, 0], &ip])),
         ),
     ]
@@ -54,6 +54,18 @@ fn every_tunnel_is_opened_and_known_by_kind_and_id() {
         assert_eq!((seen[0].flow.as_str(), seen[0].payload.as_slice()), (FLOW, &b"hello"[..]), "sample {index}");
         assert_eq!(decoder.tunnels().layers(seen[0].tunnel), [*expected], "sample {index}");
     }
+}
+
+#[test]
+fn both_directions_of_gtp_u_are_one_tunnel_whatever_their_endpoint_identifiers() {
+    let ip = hello();
+    let length = (ip.len() as u16).to_be_bytes();
+    let mut decoder = Decoder::default();
+    let tunnels = [[0, 0, 0, 9], [0, 0, 7, 1]].map(|teid| {
+        let data = in_udp(2152, &joined(&[&[0x30, 0xff], &length, &teid, &ip]));
+        decode(&mut decoder, &record(LinkType::ETHERNET, &data)).0[0].tunnel
+    });
+    assert_eq!(tunnels[0], tunnels[1]);
 }
 
 #[test]

@@ -1,0 +1,82 @@
+//! What is joined over flows and shards, and in which order it is told.
+
+use super::super::stage::{Stage, rtp};
+use super::*;
+
+/// One description for both kinds, with retransmissions whose group is not named.
+const DESCRIPTION: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\n\
+    m=video 6000 RTP/AVPF 96 97\r\na=mid:v\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n";
+
+fn stream(stage: &mut Stage, from: &str, to: &str, payload_type: u8, ssrc: u32) {
+    for seq in 0..3 {
+        stage.udp(i64::from(seq) * 20, from, to, &rtp(payload_type, ssrc, seq, u32::from(seq) * 1800));
+    }
+}
+
+#[test]
+fn flows_and_streams_are_told_in_the_order_of_their_first_frames() {
+    let mut stage = Stage::new();
+    let ports = [9000, 1234, 60_000, 5004, 77];
+    for (at, port) in ports.iter().enumerate() {
+        stream(&mut stage, &format!("10.0.0.1:{port}"), "10.0.0.2:6000", 0, 100 - at as u32);
+    }
+    let snapshot = stage.snapshot();
+    let of_flows: Vec<u16> = snapshot.flows.iter().map(|row| row.a.port).collect();
+    assert_eq!(of_flows, ports);
+    let of_streams: Vec<(String, u32)> = snapshot.streams.iter().map(|row| (row.id.clone(), row.ssrc)).collect();
+    assert_eq!(of_streams, [100, 99, 98, 97, 96].map(|ssrc| (format!("r{}", 101 - ssrc), ssrc)));
+}
+
+#[test]
+fn retransmission_repeats_the_only_stream_of_its_section() {
+    let mut stage = Stage::new();
+    stage.analyzer.session_description("a.sdp", DESCRIPTION.as_bytes());
+    stream(&mut stage, "10.0.0.1:5000", "10.0.0.2:6000", 96, 1);
+    stream(&mut stage, "10.0.0.1:5000", "10.0.0.2:6000", 97, 2);
+    let streams = stage.snapshot().streams;
+    assert_eq!((streams[0].kind, streams[1].kind), (Some(StreamKind::Video), Some(StreamKind::Rtx)));
+    assert_eq!((streams[0].rtx_of, streams[1].rtx_of), (None, Some(1)));
+    assert_eq!(streams[0].mid.as_deref(), Some("v"));
+
+    stream(&mut stage, "10.0.0.1:5000", "10.0.0.2:6000", 96, 3);
+    let streams = stage.snapshot().streams;
+    assert_eq!(streams[1].rtx_of, None, "of two streams nobody knows which one");
+}
+
+#[test]
+fn only_the_streams_that_were_asked_for_are_told_and_all_are_counted() {
+    let mut stage = Stage::new();
+    stage.analyzer = super::super::analyzer::Analyzer::new(Options { ssrcs: vec![2], ..Options::default() });
+    stream(&mut stage, "10.0.0.1:5000", "10.0.0.2:6000", 0, 1);
+    stream(&mut stage, "10.0.0.1:5000", "10.0.0.2:6000", 0, 2);
+    let snapshot = stage.snapshot();
+    assert_eq!(snapshot.streams.iter().map(|row| (row.id.as_str(), row.ssrc)).collect::<Vec<_>>(), [("r1", 2)]);
+    assert_eq!(snapshot.packets.of(Class::Rtp), 6);
+}
+
+#[test]
+fn jitter_of_a_report_has_the_clock_of_the_stream_that_it_is_about() {
+    let mut report = vec![0x81, 201, 0, 7, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 80];
+    report.extend([0; 8]);
+    let mut stage = Stage::new();
+    stream(&mut stage, "10.0.0.1:5000", "10.0.0.2:6000", 0, 1);
+    stage.udp(100, "10.0.0.2:6001", "10.0.0.1:5001", &report);
+    let row = stage.snapshot().rtcp.remove(0);
+    assert_eq!(row.jitter_ms(&row.sender.reports[0]), Some(10.0));
+}
+
+#[test]
+fn the_figures_of_words_follow_from_the_rows() {
+    let mut stage = Stage::new();
+    for seq in [0, 1, 2, 6, 7, 8, 9] {
+        stage.udp(i64::from(seq) * 20, "10.0.0.1:5000", "10.0.0.2:6000", &rtp(0, 1, seq, u32::from(seq) * 160));
+    }
+    stream(&mut stage, "10.0.0.1:5002", "10.0.0.2:6002", 0, 2);
+    let snapshot = stage.snapshot();
+    assert_eq!(snapshot.streams[0].loss().lost_pct, Some(30.0));
+    assert_eq!(snapshot.worst_first().iter().map(|row| row.ssrc).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(
+        (snapshot.streams[0].path(), snapshot.flows[1].path()),
+        (vec!["udp".to_owned()], vec!["udp".to_owned()])
+    );
+}

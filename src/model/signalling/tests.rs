@@ -1,0 +1,166 @@
+//! Calls from the first INVITE on, and what they say of media.
+
+use super::super::snapshot::Snapshot;
+use super::super::stage::{Stage, rtp};
+use super::*;
+
+const A: &str = "10.0.0.1:5060";
+const B: &str = "10.0.0.2:5060";
+
+fn sip(start: &str, call: &str, method: &str, body: &str) -> Vec<u8> {
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    format!(
+        "{start}\r\nCall-ID: {call}\r\nCSeq: 1 {method}\r\nFrom: <sip:a@a>;tag=1\r\nTo: <sip:b@b>\r\n{kind}\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+fn description(host: &str, port: u16, direction: &str) -> String {
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 96\r\n\
+         a=rtpmap:96 opus/48000/2\r\na={direction}\r\n"
+    )
+}
+
+fn invite(body: &str) -> Vec<u8> {
+    sip("INVITE sip:b@b SIP/2.0", "1", "INVITE", body)
+}
+
+fn reply(code: u16, body: &str) -> Vec<u8> {
+    sip(&format!("SIP/2.0 {code} Because"), "1", "INVITE", body)
+}
+
+fn state(snapshot: &Snapshot) -> SessionState {
+    assert_eq!(snapshot.sessions.len(), 1);
+    snapshot.sessions[0].state
+}
+
+#[test]
+fn a_call_rings_is_established_and_ends() {
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &invite(""));
+    assert_eq!(state(&stage.snapshot()), SessionState::Calling);
+    stage.udp(5, B, A, &reply(100, ""));
+    assert_eq!(state(&stage.snapshot()), SessionState::Calling);
+    stage.udp(10, B, A, &reply(180, ""));
+    assert_eq!(state(&stage.snapshot()), SessionState::Ringing);
+    stage.udp(300, B, A, &reply(200, ""));
+    let snapshot = stage.snapshot();
+    assert_eq!((state(&snapshot), snapshot.sessions[0].setup_ms), (SessionState::Established, Some(300.0)));
+    stage.udp(900, A, B, &sip("BYE sip:b@b SIP/2.0", "1", "BYE", ""));
+    let snapshot = stage.udp(901, B, A, &sip("SIP/2.0 200 OK", "1", "BYE", "")).snapshot();
+    assert_eq!(state(&snapshot), SessionState::Ended);
+    let session = &snapshot.sessions[0];
+    assert_eq!((session.from.as_deref(), session.to.as_deref()), (Some("sip:a@a"), Some("sip:b@b")));
+    assert_eq!(session.addresses.map(|(from, to)| (from.to_string(), to.to_string())), Some((A.into(), B.into())));
+}
+
+#[test]
+fn final_responses_decide_what_became_of_a_call() {
+    for (code, expected) in [
+        (486, SessionState::Failed),
+        (487, SessionState::Cancelled),
+        (603, SessionState::Failed),
+        (407, SessionState::Calling),
+    ] {
+        let snapshot = Stage::new().udp(0, A, B, &invite("")).udp(10, B, A, &reply(code, "")).snapshot();
+        assert_eq!(state(&snapshot), expected, "{code}");
+        assert_eq!(snapshot.sessions[0].status, Some((code, "Because".to_owned())));
+    }
+}
+
+#[test]
+fn a_refused_re_invite_leaves_the_call_as_it_was() {
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &invite("")).udp(10, B, A, &reply(200, ""));
+    stage.udp(20, A, B, &invite("")).udp(30, B, A, &reply(488, ""));
+    assert_eq!(state(&stage.snapshot()), SessionState::Established);
+}
+
+#[test]
+fn offer_and_answer_follow_each_other_and_retransmissions_are_neither() {
+    let (offer, answer) = (description("10.0.0.1", 4000, "sendrecv"), description("10.0.0.2", 5000, "sendrecv"));
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &invite(&offer)).udp(500, A, B, &invite(&offer));
+    stage.udp(600, B, A, &reply(183, &answer)).udp(700, B, A, &reply(200, &answer));
+    let hold = description("10.0.0.1", 4000, "sendonly");
+    stage.udp(800, A, B, &invite(&hold));
+    let session = stage.snapshot().sessions.remove(0);
+    let order: Vec<(u64, bool)> =
+        session.descriptions.iter().map(|known| (known.frame.map_or(0, |frame| frame.0), known.is_offer)).collect();
+    assert_eq!(order, [(1, true), (3, false), (5, true)]);
+    assert_eq!((session.offer().unwrap().frame, session.answer().unwrap().frame), (Some(FrameNo(1)), Some(FrameNo(3))));
+}
+
+#[test]
+fn a_description_names_the_codec_and_the_clock_of_media_that_goes_there() {
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &invite(&description("10.0.0.1", 4000, "sendrecv")));
+    for seq in 0..3 {
+        let packet = rtp(96, 7, seq, u32::from(seq) * 960);
+        stage.udp(100 + 20 * i64::from(seq), "10.0.0.2:5000", "10.0.0.1:4000", &packet);
+    }
+    let row = stage.snapshot().streams.remove(0);
+    assert_eq!((row.codec.as_deref(), row.figures.timing.clock.rate), (Some("opus"), Some(48_000)));
+    assert_eq!(row.kind.map(|kind| kind.name()), Some("audio"));
+    assert!(!row.encrypted);
+}
+
+#[test]
+fn media_that_comes_before_its_description_gets_its_clock_from_it_later() {
+    let mut stage = Stage::new();
+    let media = |stage: &mut Stage, seq: u16| {
+        let packet = rtp(96, 7, seq, u32::from(seq) * 960);
+        stage.udp(20 * i64::from(seq), "10.0.0.2:5000", "10.0.0.1:4000", &packet);
+    };
+    media(&mut stage, 0);
+    stage.udp(10, A, B, &invite(&description("10.0.0.1", 4000, "sendrecv")));
+    (1..5).for_each(|seq| media(&mut stage, seq));
+    let row = stage.snapshot().streams.remove(0);
+    assert_eq!((row.codec.as_deref(), row.figures.timing.clock.rate), (Some("opus"), Some(48_000)));
+}
+
+#[test]
+fn a_secure_profile_makes_media_srtp() {
+    let body = description("10.0.0.1", 4000, "sendrecv").replace("RTP/AVP", "RTP/SAVP");
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &invite(&body));
+    let snapshot = stage.udp(100, "10.0.0.2:5000", "10.0.0.1:4000", &rtp(96, 7, 1, 0)).snapshot();
+    assert!(snapshot.streams[0].encrypted);
+}
+
+#[test]
+fn requests_without_a_session_make_none() {
+    let mut stage = Stage::new();
+    for method in ["REGISTER", "OPTIONS", "SUBSCRIBE"] {
+        stage.udp(0, A, B, &sip(&format!("{method} sip:b SIP/2.0"), method, method, ""));
+    }
+    let snapshot = stage.snapshot();
+    assert_eq!((snapshot.sessions.len(), snapshot.packets.of(super::super::class::Class::Sip)), (0, 3));
+}
+
+#[test]
+fn a_file_describes_media_before_the_first_packet() {
+    let mut stage = Stage::new();
+    stage.analyzer.session_description("call.sdp", description("10.0.0.1", 4000, "recvonly").as_bytes());
+    stage.udp(0, "10.0.0.2:5000", "10.0.0.1:4000", &rtp(96, 7, 1, 0));
+    let snapshot = stage.snapshot();
+    assert_eq!((state(&snapshot), snapshot.sessions[0].signal), (SessionState::Described, Signal::File));
+    assert_eq!(snapshot.streams[0].codec.as_deref(), Some("opus"));
+}
+
+#[test]
+fn text_has_a_bound_over_all_calls() {
+    let mut stage = Stage::new();
+    let filler = "a=x:".to_owned() + &"y".repeat(50_000) + "\r\n";
+    for call in 0..400 {
+        let body = description("10.0.0.1", 4000, "sendrecv") + &filler;
+        stage.udp(call, A, B, &sip("INVITE sip:b@b SIP/2.0", &call.to_string(), "INVITE", &body));
+    }
+    assert!(stage.analyzer.parts().0.signalling.text <= MAX_TEXT + 60_000);
+    let snapshot = stage.snapshot();
+    assert!(snapshot.sessions.len() < 400 && snapshot.capture.limits["sessions_not_kept"] > 0);
+    assert_eq!(snapshot.findings[0].code, "LIMIT_REACHED");
+}

@@ -1,0 +1,114 @@
+//! A stage for tests: packets by who says what to whom, through the whole analyzer.
+//!
+//! In: times in milliseconds, addresses as text, payloads. Out: the snapshot. Never: anything outside of tests.
+
+use super::analyzer::{Analyzer, Options};
+use super::capture::CaptureFacts;
+use super::snapshot::{FlowRow, Snapshot};
+use crate::net::TcpFlags;
+use crate::packet::{FrameNo, LinkType, RawPacket};
+use crate::proto::stun::{AttributeType, Builder, Class, Method, TransactionId, Value};
+use crate::time::Timestamp;
+use std::net::SocketAddrV4;
+
+/// An analysis and the number of its last frame.
+pub(super) struct Stage {
+    pub(super) analyzer: Analyzer,
+    frame: u64,
+}
+
+impl Stage {
+    pub(super) fn new() -> Self {
+        Self { analyzer: Analyzer::new(Options::default()), frame: 0 }
+    }
+
+    /// One IP packet, without a link header.
+    fn packet(&mut self, millis: i64, protocol: u8, from: SocketAddrV4, to: SocketAddrV4, segment: &[u8]) {
+        self.frame += 1;
+        let mut data = vec![0x45, 0];
+        data.extend((20 + segment.len() as u16).to_be_bytes());
+        data.extend((self.frame as u16).to_be_bytes());
+        data.extend([0, 0, 64, protocol, 0, 0]);
+        data.extend(from.ip().octets());
+        data.extend(to.ip().octets());
+        data.extend_from_slice(segment);
+        self.analyzer.packet(&RawPacket {
+            ts: Timestamp::from_nanos(millis * 1_000_000),
+            frame: FrameNo(self.frame),
+            interface: 0,
+            link: LinkType::RAW,
+            wire_len: data.len() as u32,
+            data: &data,
+        });
+    }
+
+    pub(super) fn udp(&mut self, millis: i64, from: &str, to: &str, payload: &[u8]) -> &mut Self {
+        let (from, to) = (socket(from), socket(to));
+        let mut datagram = [from.port().to_be_bytes(), to.port().to_be_bytes()].concat();
+        datagram.extend((8 + payload.len() as u16).to_be_bytes());
+        datagram.extend([0, 0]);
+        datagram.extend_from_slice(payload);
+        self.packet(millis, 17, from, to, &datagram);
+        self
+    }
+
+    pub(super) fn tcp(&mut self, millis: i64, from: &str, to: &str, seq: u32, flags: u8, payload: &[u8]) -> &mut Self {
+        let (from, to) = (socket(from), socket(to));
+        let mut segment = [from.port().to_be_bytes(), to.port().to_be_bytes()].concat();
+        segment.extend(seq.to_be_bytes());
+        segment.extend([0, 0, 0, 0, 0x50, flags & !TcpFlags::ACK, 0xff, 0xff, 0, 0, 0, 0]);
+        segment.extend_from_slice(payload);
+        self.packet(millis, 6, from, to, &segment);
+        self
+    }
+
+    pub(super) fn snapshot(&mut self) -> Snapshot {
+        self.analyzer.finish();
+        self.analyzer.snapshot(CaptureFacts::default())
+    }
+}
+
+fn socket(text: &str) -> SocketAddrV4 {
+    text.parse().unwrap()
+}
+
+/// Classes with their counts, as `rtp 2, other 1`.
+pub(super) fn classes(row: &FlowRow) -> String {
+    let counts = row.classes.iter().filter(|(_, count)| *count > 0);
+    counts.map(|(class, count)| format!("{} {count}", class.name())).collect::<Vec<_>>().join(", ")
+}
+
+/// A STUN message with a transaction id made of a number.
+pub(super) fn stun(class: Class, method: Method, id: u8, attributes: &[(AttributeType, Value<'_>)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let builder = Builder::new(&mut bytes, class, method, TransactionId::new([id; 12]));
+    attributes.iter().fold(builder, |builder, (kind, value)| builder.attribute(*kind, value)).finish().unwrap();
+    bytes
+}
+
+/// A check with ICE attributes, nominating or not.
+pub(super) fn check(id: u8, nominates: bool) -> Vec<u8> {
+    let mut attributes =
+        vec![(AttributeType::USERNAME, Value::Text(b"there:here")), (AttributeType::PRIORITY, Value::U32(7))];
+    if nominates {
+        attributes.push((AttributeType::USE_CANDIDATE, Value::Flag));
+    }
+    stun(Class::Request, Method::BINDING, id, &attributes)
+}
+
+/// An RTP packet with twenty bytes of media.
+pub(super) fn rtp(payload_type: u8, ssrc: u32, seq: u16, rtp_ts: u32) -> Vec<u8> {
+    let mut bytes = vec![0x80, payload_type];
+    bytes.extend(seq.to_be_bytes());
+    bytes.extend(rtp_ts.to_be_bytes());
+    bytes.extend(ssrc.to_be_bytes());
+    bytes.extend([7; 20]);
+    bytes
+}
+
+/// ChannelData around data, not padded.
+pub(super) fn channel_data(number: u16, data: &[u8]) -> Vec<u8> {
+    let mut bytes = [number.to_be_bytes(), (data.len() as u16).to_be_bytes()].concat();
+    bytes.extend_from_slice(data);
+    bytes
+}
