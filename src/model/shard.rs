@@ -388,11 +388,7 @@ impl Shard {
         let state = &mut flow.details().rtcp;
         let class = match shape(message.payload, message.missing) {
             RtcpShape::Plain => {
-<<<<<<< HEAD
-                state.compound(message.direction, message.carrier, message.payload);
-=======
-                state.compound(message.direction, &message.carrier, message.payload, room);
->>>>>>> green
+                state.compound(message.direction, message.carrier, message.payload, room);
                 Class::Rtcp
             }
             RtcpShape::Encrypted(_) | RtcpShape::Authenticated(_) => {
@@ -401,11 +397,7 @@ impl Shard {
             }
             // A snap length cuts compounds short: what is there is still a report.
             RtcpShape::Malformed(_) if message.missing > 0 => {
-<<<<<<< HEAD
-                state.compound(message.direction, message.carrier, message.payload);
-=======
-                state.compound(message.direction, &message.carrier, message.payload, room);
->>>>>>> green
+                state.compound(message.direction, message.carrier, message.payload, room);
                 Class::Rtcp
             }
             RtcpShape::Malformed(_) => {
