@@ -17,7 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Records walked before their datagrams are handed to the shards.
-const ROUND: usize = 4096;
+const ROUND: usize = 8192;
 /// Bytes copied (where the capture is not mapped) that end a round early.
 const ROUND_BYTES: usize = 4 << 20;
 /// Batches in the queues at which the walk waits for the shards.
