@@ -2,6 +2,7 @@
 //!
 //! In: arguments and bytes for stdin. Out: exit code, stdout, stderr. Never: longer than the limit.
 
+use crate::files::root;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
@@ -58,7 +59,7 @@ impl Program {
                 shell
             }
         };
-        command.args(arguments).env("NO_COLOR", "1").env_remove("RUST_BACKTRACE");
+        command.args(arguments).current_dir(root()).env("NO_COLOR", "1").env_remove("RUST_BACKTRACE");
         command
     }
 
