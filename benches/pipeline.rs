@@ -3,6 +3,8 @@
 //! The input is a capture of this project, so that the figures need nothing else. For the comparison with other
 //! programs on large captures see `benches/side-by-side`.
 
+#![allow(clippy::expect_used, reason = "a bench without its input has nothing to say")]
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rtcscope::model::analyzer::{Analyzer, Options};
 use rtcscope::model::capture::CaptureFacts;
