@@ -134,13 +134,22 @@ fn dtls(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
         if row.handshake.state != State::Alert {
             continue;
         }
+        let srtp = !row.handshake.offer.srtp_profiles.is_empty();
         let name = alert.alert.map_or_else(|| "an encrypted alert".to_owned(), |alert| alert.to_string());
         findings.push(Finding {
             code: "DTLS_ALERT",
             severity: Severity::Error,
             summary: format!("{}: the DTLS handshake ended with {name}", row.flow),
-            explanation: "Without the handshake there are no SRTP keys, and no media.",
-            advice: "Compare the certificate's fingerprint with a=fingerprint of the SDP, and the roles with a=setup.",
+            explanation: if srtp {
+                "Without the handshake there are no SRTP keys, and no media."
+            } else {
+                "Without the handshake nothing can be said on this five-tuple."
+            },
+            advice: if srtp {
+                "Compare the certificate's fingerprint with a=fingerprint of the SDP, and the roles with a=setup."
+            } else {
+                "Look at versions, cipher suites and certificates that both sides accept, and at the log of who sent the alert."
+            },
             frames: vec![alert.at.frame],
             subject: Some(row.flow.clone()),
         });
