@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 /// stream some 4 KB, so that either table stays below 1 GB.
 const MAX_FLOWS: usize = 1 << 14;
 const MAX_STREAMS: usize = 1 << 13;
-/// STUN transactions and RTCP report blocks that all flows of a shard may keep together.
+/// STUN transactions, and RTCP report blocks, senders and names, that all flows of a shard may keep together.
 const MAX_TRANSACTIONS: usize = 1 << 16;
 const MAX_REPORT_BLOCKS: usize = 1 << 17;
 /// Unconfirmed streams per flow: random bytes look like RTP once in four.
@@ -392,7 +392,7 @@ impl Shard {
                 Class::Rtcp
             }
             RtcpShape::Encrypted(_) | RtcpShape::Authenticated(_) => {
-                state.encrypted(message.direction, message.payload);
+                state.encrypted(message.direction, message.payload, room);
                 Class::Srtcp
             }
             // A snap length cuts compounds short: what is there is still a report.
