@@ -426,15 +426,16 @@ impl Shard {
         let is_turn = TurnState::is_turn(method);
         if stun.class() == stun::Class::Request {
             if method == Method::BINDING {
-                details.ice.request(carrier, &stun);
+                details.ice.request(direction, carrier, &stun);
             } else if is_turn {
                 details.turn.request(direction, carrier, &stun);
             }
         }
+        if stun.class() == stun::Class::SuccessResponse && method == Method::BINDING {
+            details.ice.success(direction, carrier, &stun);
+        }
         if let Some(completed) = details.transactions.message(direction, carrier, &stun, &mut self.room.transactions) {
-            if method == Method::BINDING {
-                details.ice.completed(carrier, completed);
-            } else if is_turn {
+            if is_turn {
                 details.turn.response(carrier, &stun, completed);
             }
         }
