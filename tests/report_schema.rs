@@ -76,7 +76,7 @@ fn promise() -> Value {
             "flow": "str", "client": "str", "server": "str", "version": "str?", "cipher_suite": "str?",
             "srtp_profile": "str?", "state": "complete|incomplete|alert", "alert": "str?", "handshake_ms": "num?",
             "retransmitted_flights": "int",
-            "certificates": [{"from": "str", "fingerprint_sha256": "str", "subject": "str?", "not_after": "str?"}],
+            "certificates": [{"from": "str?", "fingerprint_sha256": "str", "subject": "str?", "not_after": "str?"}],
             "sdp_fingerprint": "match|mismatch|no-sdp?"
         }],
         "sessions": [{

@@ -10,6 +10,8 @@ use crate::net::Carrier;
 const SAME_ID_NANOS: i64 = 500_000_000;
 const NO_ID_NANOS: i64 = 20_000_000;
 const RECENT: usize = 16;
+/// Originals of a flow before packets that are alike to the last bit can be told from ones that the network doubled.
+const ENOUGH_ORIGINALS: u64 = 8;
 
 #[derive(Clone, Copy, Debug)]
 struct Seen {
@@ -30,7 +32,8 @@ pub(crate) struct CopyGuard {
 
 impl CopyGuard {
     /// True where the same IP packet was seen just before. One alike to the last bit, link header included, may as well
-    /// be a packet that the network doubled: it is a copy only on a flow where at least half of the packets have one.
+    /// be a packet that the network doubled: it is a copy only on a flow where at least half of the packets have one,
+    /// which takes some packets to see.
     pub(crate) fn is_copy(&mut self, direction: Direction, carrier: &Carrier, payload: &[u8]) -> bool {
         let now = Seen {
             digest: digest(direction, payload),
@@ -46,7 +49,7 @@ impl CopyGuard {
             Some(before) if before.tag != now.tag => true,
             Some(_) => {
                 self.alike += 1;
-                self.alike * 2 >= self.originals
+                self.originals >= ENOUGH_ORIGINALS && self.alike * 2 >= self.originals
             }
             None => {
                 self.originals += 1;
@@ -125,10 +128,20 @@ mod tests {
         for id in 1..50_u16 {
             let payload = id.to_be_bytes();
             assert!(!mirrored.is_copy(Direction::Forward, &carrier(i64::from(id), id, 1), &payload));
-            assert!(mirrored.is_copy(Direction::Forward, &carrier(i64::from(id), id, 1), &payload));
+            let doubled = mirrored.is_copy(Direction::Forward, &carrier(i64::from(id), id, 1), &payload);
+            assert_eq!(doubled, u64::from(id) >= ENOUGH_ORIGINALS);
             assert!(!doubled_once.is_copy(Direction::Forward, &carrier(i64::from(id), id, 1), &payload));
         }
         assert!(!doubled_once.is_copy(Direction::Forward, &carrier(49, 49, 1), &49_u16.to_be_bytes()));
+    }
+
+    #[test]
+    fn the_first_doubled_packet_of_a_flow_is_no_copy_but_one_with_another_ttl_is() {
+        let mut guard = CopyGuard::default();
+        assert!(!guard.is_copy(Direction::Forward, &carrier(0, 7, 1), b"hello"));
+        assert!(!guard.is_copy(Direction::Forward, &carrier(0, 7, 1), b"hello"));
+        let routed = Carrier { ttl: 63, ..carrier(1, 7, 1) };
+        assert!(guard.is_copy(Direction::Forward, &routed, b"hello"));
     }
 
     #[test]

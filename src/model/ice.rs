@@ -1,13 +1,15 @@
 //! Connectivity checks on one five-tuple: the first view of a candidate pair.
 //!
-//! In: each Binding request with ICE attributes and the transaction that its response completed.
+//! In: each Binding request with ICE attributes and each success response.
 //! Out: [`PairSummary`]. Never: SDP, other pairs, or who won; that takes the whole session.
 
-use super::stun::{Outcome, Transaction};
+use super::flow::Direction;
+use super::stun::TIMEOUT_NANOS;
 use crate::net::Carrier;
 use crate::packet::FrameNo;
 use crate::proto::stun::{AttributeType, Message};
 use crate::time::Timestamp;
+use std::collections::VecDeque;
 
 /// What became of a pair.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +56,8 @@ impl Spread {
 pub struct PairSummary {
     /// USERNAME of the first check: the receiver's fragment, a colon, the sender's.
     pub ufrag: Option<String>,
+    /// ICE restarts on this five-tuple; all else is of the time since the last.
+    pub restarts: u64,
     /// What became of it.
     pub status: PairStatus,
     /// Binding requests with ICE attributes, both directions, retransmissions included.
@@ -64,112 +68,209 @@ pub struct PairSummary {
     pub first_frame: FrameNo,
     /// Frame of the first check with USE-CANDIDATE whose answer came.
     pub nominated_frame: Option<FrameNo>,
-    /// Checks after nomination (RFC 7675).
+    /// Checks after nomination (RFC 7675), retransmissions not included.
     pub consent_checks: u64,
-    /// Those without an answer.
+    /// Those without an answer that are not still in flight: a later one of the same side was answered, or 39.5 s passed.
     pub consent_missed: u64,
-    /// The longest time between two answers after nomination, in milliseconds.
+    /// The longest time between two answers after nomination, in milliseconds; also from the nomination to the first,
+    /// and from the last to the capture's end where a check waits.
     pub consent_longest_gap_ms: Option<f64>,
+}
+
+/// A check, retransmissions included.
+#[derive(Clone, Copy, Debug)]
+struct Check {
+    id: u128,
+    from: Direction,
+    frame: FrameNo,
+    first: Timestamp,
+    last: Timestamp,
+    nominates: bool,
+    /// Sent after the nomination.
+    is_consent: bool,
+    answered: bool,
 }
 
 /// The state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PairState {
-    ufrag: Option<String>,
+    /// USERNAME of the first check, and of those before a restart.
+    ufrag: Option<Box<[u8]>>,
+    ufrag_before: Option<Box<[u8]>>,
+    restarts: u64,
     checks: u64,
     first: Option<(FrameNo, Timestamp)>,
+    answers: u64,
     rtt: Spread,
-    nominating: Vec<u128>,
+    /// The newest checks, oldest first.
+    recent: VecDeque<Check>,
     nominated: Option<(FrameNo, Timestamp)>,
     consent_checks: u64,
-    consent_answers: u64,
+    /// Consent checks without an answer that are no longer among the newest.
+    consent_lost: u64,
     last_answer: [Option<Timestamp>; 2],
     longest_gap_ms: Option<f64>,
 }
 
-/// Nominating checks that wait for their answer.
-const MAX_NOMINATING: usize = 64;
+/// Checks that are remembered: with consent every 2.5 s and both ways, more than may be in flight.
+const MAX_RECENT: usize = 32;
+/// Bytes of a USERNAME that are kept: two fragments of 256 and the colon (RFC 8445, section 5.3).
+const MAX_USERNAME: usize = 513;
 
 impl PairState {
     /// Takes a Binding request; one without ICE attributes (a keep-alive, a STUN server's client) is no check.
-    pub(crate) fn request(&mut self, carrier: &Carrier, message: &Message<'_>) {
+    pub(crate) fn request(&mut self, from: Direction, carrier: &Carrier, message: &Message<'_>) {
         let username = message.attribute_bytes(AttributeType::USERNAME);
         let is_check = message.find(AttributeType::PRIORITY).is_some()
             || message.find(AttributeType::ICE_CONTROLLING).is_some()
             || message.find(AttributeType::ICE_CONTROLLED).is_some()
             || username.is_some_and(|name| name.contains(&b':'));
-        if !is_check {
+        if !is_check || username.is_some_and(|name| !self.is_of_this_session(name)) {
             return;
         }
         self.checks += 1;
         self.first.get_or_insert((carrier.frame, carrier.ts));
-        if self.ufrag.is_none() {
-            self.ufrag = username.map(|name| String::from_utf8_lossy(name).into_owned());
+        let id = message.transaction_id().bits();
+        if let Some(known) = self.recent.iter_mut().find(|check| check.id == id && check.from == from) {
+            known.last = carrier.ts;
+            return;
+        }
+        if self.recent.len() == MAX_RECENT
+            && self.recent.pop_front().is_some_and(|oldest| oldest.is_consent && !oldest.answered)
+        {
+            self.consent_lost += 1;
+        }
+        let is_consent = self.nominated.is_some();
+        self.consent_checks += u64::from(is_consent);
+        self.recent.push_back(Check {
+            id,
+            from,
+            frame: carrier.frame,
+            first: carrier.ts,
+            last: carrier.ts,
+            nominates: message.find(AttributeType::USE_CANDIDATE).is_some(),
+            is_consent,
+            answered: false,
+        });
+    }
+
+    /// Other fragments are an ICE restart (RFC 8445, section 9): all begins anew. False for a straggler of before it.
+    fn is_of_this_session(&mut self, username: &[u8]) -> bool {
+        let username = username.get(..MAX_USERNAME).unwrap_or(username);
+        match &self.ufrag {
+            Some(known) if same_fragments(known, username) => {}
+            Some(_) if self.ufrag_before.as_ref().is_some_and(|before| same_fragments(before, username)) => {
+                return false;
+            }
+            Some(_) => {
+                let ufrag_before = self.ufrag.take();
+                *self = Self { restarts: self.restarts + 1, ufrag_before, ..Self::default() };
+                self.ufrag = Some(username.into());
+            }
+            None => self.ufrag = Some(username.into()),
+        }
+        true
+    }
+
+    /// Takes a success response to a Binding request, that `from` sent. The answers count here and not by the flow's
+    /// transactions, whose table may be full.
+    pub(crate) fn success(&mut self, from: Direction, carrier: &Carrier, message: &Message<'_>) {
+        let id = message.transaction_id().bits();
+        let asked = from.opposite();
+        let Some(check) = self.recent.iter_mut().find(|check| check.id == id && check.from == asked) else { return };
+        if check.answered || carrier.ts.nanos_since(check.first) >= TIMEOUT_NANOS {
+            return;
+        }
+        check.answered = true;
+        let Check { frame, last, nominates, .. } = *check;
+        self.answers += 1;
+        if carrier.ts >= last {
+            self.rtt.add(carrier.ts.millis_since(last));
         }
         if self.nominated.is_some() {
-            self.consent_checks += 1;
-        } else if message.find(AttributeType::USE_CANDIDATE).is_some() && self.nominating.len() < MAX_NOMINATING {
-            self.nominating.push(message.transaction_id().bits());
+            self.longest_gap_ms = self.gap_until(asked, carrier.ts);
+            self.last_answer[asked as usize] = Some(carrier.ts);
+        } else if nominates {
+            self.nominated = Some((frame, carrier.ts));
+            self.last_answer = [Some(carrier.ts); 2];
         }
     }
 
-    /// Takes the transaction that a Binding response completed.
-    pub(crate) fn completed(&mut self, carrier: &Carrier, transaction: &Transaction) {
-        if self.checks == 0 || transaction.outcome != Outcome::Success {
-            return;
+    /// The longest gap where the next answer to this side's checks came, or did not come, at `now`.
+    fn gap_until(&self, side: Direction, now: Timestamp) -> Option<f64> {
+        let gap = self.last_answer[side as usize].map(|before| now.millis_since(before)).filter(|gap| *gap >= 0.0);
+        match (self.longest_gap_ms, gap) {
+            (Some(longest), Some(gap)) => Some(longest.max(gap)),
+            (longest, gap) => longest.or(gap),
         }
-        if let Some(rtt) = transaction.rtt_ms {
-            self.rtt.add(rtt);
-        }
-        if self.nominated.is_some() {
-            let last = &mut self.last_answer[transaction.from as usize];
-            if let Some(before) = last.replace(carrier.ts) {
-                let gap = carrier.ts.millis_since(before);
-                self.longest_gap_ms = Some(self.longest_gap_ms.map_or(gap, |longest| longest.max(gap)));
+    }
+
+    /// Consent checks whose answer did not come: a later one of the same side was answered, or 39.5 s have passed.
+    /// And the longest gap, that may last until the end.
+    fn missed_and_gap(&self, end: Timestamp) -> (u64, Option<f64>) {
+        let mut missed = self.consent_lost;
+        let mut longest = self.longest_gap_ms;
+        for side in [Direction::Forward, Direction::Backward] {
+            let mut overtaken = false;
+            let mut waits = false;
+            for check in self.recent.iter().rev().filter(|check| check.from == side && check.is_consent) {
+                waits |= !check.answered && !overtaken;
+                overtaken |= check.answered;
+                let overdue = end.nanos_since(check.first) >= TIMEOUT_NANOS;
+                missed += u64::from(!check.answered && (overtaken || overdue));
             }
-            // An answer to a check of before the nomination is no consent.
-            if self.nominated.is_some_and(|(_, since)| transaction.first_ts > since) {
-                self.consent_answers += 1;
+            if waits {
+                let gap = self.gap_until(side, end);
+                longest = if gap > longest { gap } else { longest };
             }
-        } else if self.nominating.contains(&transaction.id.bits()) {
-            self.nominated = Some((transaction.first_frame, carrier.ts));
-            self.nominating = Vec::new();
         }
+        (missed, longest)
     }
 
     /// True where a check was answered.
     pub(crate) fn is_valid(&self) -> bool {
-        self.rtt.samples > 0
+        self.answers > 0
     }
 
     /// The pair as if the capture ended at `end`; none where there was no check.
     pub(crate) fn summary(&self, end: Timestamp) -> Option<PairSummary> {
         let (first_frame, first_ts) = self.first?;
+        let (consent_missed, consent_longest_gap_ms) = self.missed_and_gap(end);
         let status = match (self.nominated, self.is_valid()) {
             (Some(_), _) => PairStatus::Nominated,
             (None, true) => PairStatus::Valid,
-            (None, false) if end.nanos_since(first_ts) >= super::stun::TIMEOUT_NANOS => PairStatus::Failed,
+            (None, false) if end.nanos_since(first_ts) >= TIMEOUT_NANOS => PairStatus::Failed,
             (None, false) => PairStatus::Checking,
         };
         Some(PairSummary {
-            ufrag: self.ufrag.clone(),
+            ufrag: self.ufrag.as_ref().map(|name| String::from_utf8_lossy(name).into_owned()),
+            restarts: self.restarts,
             status,
             checks: self.checks,
             rtt: self.rtt,
             first_frame,
             nominated_frame: self.nominated.map(|(frame, _)| frame),
             consent_checks: self.consent_checks,
-            consent_missed: self.consent_checks.saturating_sub(self.consent_answers),
-            consent_longest_gap_ms: self.longest_gap_ms,
+            consent_missed,
+            consent_longest_gap_ms,
         })
     }
+}
+
+/// True for the same two fragments in either order: each side names the other's first.
+fn same_fragments(one: &[u8], other: &[u8]) -> bool {
+    let mut here = one.splitn(2, |byte| *byte == b':');
+    let mut there = other.splitn(2, |byte| *byte == b':');
+    let (first, second) = (here.next(), here.next());
+    let (other_first, other_second) = (there.next(), there.next());
+    one == other || (second.is_some() && first == other_second && second == other_first)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::stage::{Stage, check, stun};
     use super::*;
-    use crate::proto::stun::{Class, Method};
+    use crate::proto::stun::{Class, Method, Value};
 
     const A: &str = "10.0.0.1:5000";
     const B: &str = "10.0.0.2:6000";
@@ -223,6 +324,7 @@ mod tests {
         let mut stage = Stage::new();
         stage.udp(0, A, B, &check(1, false)).udp(1, A, B, &check(2, true)).udp(2, B, A, &answer(2));
         stage.udp(3, B, A, &answer(1)).udp(10, A, B, &check(3, false));
+        stage.udp(39_510, A, "10.0.0.9:9", b"later");
         let pair = pair(&mut stage);
         assert_eq!((pair.consent_checks, pair.consent_missed), (1, 1));
     }
@@ -232,5 +334,69 @@ mod tests {
         let mut stage = Stage::new();
         stage.udp(0, A, B, &stun(Class::Request, Method::BINDING, 1, &[])).udp(1, B, A, &answer(1));
         assert!(stage.snapshot().pairs.is_empty());
+    }
+
+    #[test]
+    fn a_consent_check_in_flight_at_the_end_is_not_missed() {
+        let mut stage = Stage::new();
+        stage.udp(0, A, B, &check(1, true)).udp(1, B, A, &answer(1)).udp(5001, A, B, &check(2, false));
+        let waits = pair(&mut stage);
+        assert_eq!((waits.consent_checks, waits.consent_missed), (1, 0));
+        assert_eq!(waits.consent_longest_gap_ms, Some(5000.0));
+        stage.udp(44_501, A, "10.0.0.9:9", b"later");
+        let missed = pair(&mut stage);
+        assert_eq!((missed.consent_missed, missed.consent_longest_gap_ms), (1, Some(44_500.0)));
+    }
+
+    #[test]
+    fn a_consent_check_sent_three_times_is_one_check() {
+        let mut stage = Stage::new();
+        stage.udp(0, A, B, &check(1, true)).udp(1, B, A, &answer(1));
+        stage.udp(5000, A, B, &check(2, false)).udp(5500, A, B, &check(2, false)).udp(5501, B, A, &answer(2));
+        stage.udp(5502, A, B, &check(2, false));
+        let pair = pair(&mut stage);
+        assert_eq!((pair.checks, pair.consent_checks, pair.consent_missed), (4, 1, 0));
+        assert_eq!(pair.consent_longest_gap_ms, Some(5500.0));
+    }
+
+    #[test]
+    fn a_check_in_the_same_instant_as_the_nomination_and_after_it_is_consent() {
+        let mut stage = Stage::new();
+        stage.udp(0, A, B, &check(1, true)).udp(1, B, A, &answer(1));
+        stage.udp(1, A, B, &check(2, false)).udp(1, B, A, &answer(2));
+        let pair = pair(&mut stage);
+        assert_eq!((pair.consent_checks, pair.consent_missed), (1, 0));
+    }
+
+    fn named(id: u8, username: &'static [u8]) -> Vec<u8> {
+        stun(Class::Request, Method::BINDING, id, &[(AttributeType::USERNAME, Value::Text(username))])
+    }
+
+    #[test]
+    fn other_fragments_are_a_restart_and_the_pair_begins_anew() {
+        let mut stage = Stage::new();
+        stage.udp(0, A, B, &check(1, true)).udp(1, B, A, &answer(1));
+        stage.udp(2, B, A, &named(2, b"here:there")).udp(3, A, B, &answer(2));
+        assert_eq!((pair(&mut stage).restarts, pair(&mut stage).status), (0, PairStatus::Nominated));
+        stage.udp(10, A, B, &named(3, b"east:west")).udp(11, B, A, &named(4, b"here:there"));
+        stage.udp(12, B, A, &named(5, b"west:east"));
+        let anew = pair(&mut stage);
+        assert_eq!((anew.restarts, anew.ufrag.as_deref(), anew.status), (1, Some("east:west"), PairStatus::Checking));
+        assert_eq!((anew.checks, anew.first_frame), (2, FrameNo(5)));
+    }
+
+    #[test]
+    fn consent_is_answered_also_where_no_more_transactions_are_kept() {
+        let mut stage = Stage::new();
+        stage.udp(0, A, B, &check(1, true)).udp(1, B, A, &answer(1));
+        for number in 0..20_000_u32 {
+            let mut request = check(9, false);
+            request[8..12].copy_from_slice(&number.to_be_bytes());
+            let mut response = answer(9);
+            response[8..12].copy_from_slice(&number.to_be_bytes());
+            stage.udp(2, A, B, &request).udp(2, B, A, &response);
+        }
+        let pair = pair(&mut stage);
+        assert_eq!((pair.consent_checks, pair.consent_missed), (20_000, 0));
     }
 }

@@ -1,10 +1,9 @@
 //! What the signalling has said of media addresses: payload types, clocks, keys.
 //!
-//! In: session descriptions with the frame that carried them. Out: the format of a payload type at an address.
+//! In: session descriptions. Out: the format of a payload type at an address.
 //! Never: a guess; an address that nobody described has no context.
 
 use crate::net::Endpoint;
-use crate::packet::FrameNo;
 use crate::proto::sdp::{CandidateTransport, Media, SessionDescription};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -17,6 +16,9 @@ const MAX_CONTEXTS: usize = 1 << 16;
 const MAX_SECTIONS: usize = 256;
 const MAX_CANDIDATES: usize = 64;
 const MAX_SOURCES: usize = 256;
+/// Payload types, formats and sources that all contexts of one description hold together, and characters of a name.
+const MAX_ENTRIES: usize = 4096;
+const MAX_NAME: usize = 255;
 
 /// One format of a description.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +41,6 @@ pub(crate) struct MediaContext {
     pub(crate) rtp: bool,
     /// Named by the `m=` and `c=` lines, and not by an ICE candidate only.
     pub(crate) by_media_line: bool,
-    pub(crate) frame: FrameNo,
     /// Sources by `a=ssrc` (RFC 5576): canonical name and media section.
     pub(crate) sources: BTreeMap<u32, Source>,
 }
@@ -53,28 +54,53 @@ pub(crate) struct Source {
     pub(crate) rtx_of: Option<u32>,
 }
 
+/// The sections of a description that tell of an address, and whether one names it in its `m=` and `c=` lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct SectionGroup {
+    sections: Vec<usize>,
+    by_media_line: bool,
+}
+
 /// The contexts that one description gives.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Announcement(Vec<(Endpoint, Arc<MediaContext>)>);
 
 impl Announcement {
     /// Reads the media addresses of a description.
-    pub(crate) fn of(description: &SessionDescription, frame: FrameNo) -> Self {
-        let mut contexts: BTreeMap<Endpoint, MediaContext> = BTreeMap::new();
-        for media in description.media.iter().filter(|media| media.protocol.is_rtp()).take(MAX_SECTIONS) {
+    pub(crate) fn of(description: &SessionDescription) -> Self {
+        let media: Vec<&Media> =
+            description.media.iter().filter(|media| media.protocol.is_rtp()).take(MAX_SECTIONS).collect();
+        let mut described: BTreeMap<Endpoint, SectionGroup> = BTreeMap::new();
+        for (section, media) in media.iter().enumerate() {
             for (endpoint, by_media_line) in addresses(description, media) {
-                let context = contexts.entry(endpoint).or_default();
-                context.frame = frame;
-                context.by_media_line |= by_media_line;
-                context.describe(media);
+                let group = described.entry(endpoint).or_default();
+                group.by_media_line |= by_media_line;
+                if group.sections.last() != Some(&section) {
+                    group.sections.push(section);
+                }
             }
         }
-        Self(contexts.into_iter().map(|(endpoint, context)| (endpoint, Arc::new(context))).collect())
+        // Addresses of which the same sections tell share what these say.
+        let mut shared: BTreeMap<SectionGroup, Arc<MediaContext>> = BTreeMap::new();
+        let mut room = MAX_ENTRIES;
+        let contexts = described.into_iter().map(|(endpoint, group)| {
+            if let Some(context) = shared.get(&group) {
+                return (endpoint, Arc::clone(context));
+            }
+            let mut context = MediaContext { by_media_line: group.by_media_line, ..MediaContext::default() };
+            group.sections.iter().filter_map(|section| media.get(*section)).for_each(|media| {
+                context.describe(media, &mut room);
+            });
+            let context = Arc::new(context);
+            shared.insert(group, Arc::clone(&context));
+            (endpoint, context)
+        });
+        Self(contexts.collect())
     }
 
     /// Addresses that are known to carry RTP, without a word on what.
-    pub(crate) fn of_endpoints(endpoints: impl Iterator<Item = Endpoint>, frame: FrameNo) -> Self {
-        let context = Arc::new(MediaContext { frame, rtp: true, ..MediaContext::default() });
+    pub(crate) fn of_endpoints(endpoints: impl Iterator<Item = Endpoint>) -> Self {
+        let context = Arc::new(MediaContext { rtp: true, ..MediaContext::default() });
         Self(endpoints.map(|endpoint| (endpoint, Arc::clone(&context))).collect())
     }
 
@@ -118,38 +144,48 @@ fn addresses(description: &SessionDescription, media: &Media) -> Vec<(Endpoint, 
 }
 
 impl MediaContext {
-    fn describe(&mut self, media: &Media) {
+    /// Adds what a section says; `room` is how many entries there may still be.
+    fn describe(&mut self, media: &Media, room: &mut usize) {
         self.srtp |= media.protocol.is_srtp();
         self.rtp |= !media.protocol.is_srtp();
-        let mid = media.attributes.mid.clone();
-        let kind = media.kind.as_str();
-        for payload_type in media.payload_types() {
-            self.kinds.insert(payload_type, kind.to_owned());
+        let mut has_room = || {
+            let left = room.checked_sub(1);
+            *room = left.unwrap_or(0);
+            left.is_some()
+        };
+        let mid = media.attributes.mid.as_deref().map(name);
+        let kind = name(media.kind.as_str());
+        for payload_type in media.payload_types().take_while(|_| has_room()) {
+            self.kinds.insert(payload_type, kind.clone());
         }
-        for map in &media.attributes.rtpmaps {
+        for map in media.attributes.rtpmaps.iter().take_while(|_| has_room()) {
             self.formats.insert(
                 map.payload_type,
                 Format {
-                    encoding: map.encoding.clone(),
+                    encoding: name(&map.encoding),
                     clock_rate: map.clock_rate,
-                    kind: kind.to_owned(),
+                    kind: kind.clone(),
                     mid: mid.clone(),
                     apt: media.apt(map.payload_type),
                 },
             );
         }
-        for source in media.attributes.sources.iter().take(MAX_SOURCES) {
+        for source in media.attributes.sources.iter().take(MAX_SOURCES).take_while(|_| has_room()) {
             let entry = self.sources.entry(source.ssrc).or_default();
-            entry.cname = source.cname.clone().or(entry.cname.take());
+            entry.cname = source.cname.as_deref().map(name).or(entry.cname.take());
             entry.mid.clone_from(&mid);
         }
         let groups = media.attributes.source_groups.iter().filter(|group| group.semantics == "FID");
-        for group in groups.take(MAX_SOURCES) {
+        for group in groups.take(MAX_SOURCES).take_while(|_| has_room()) {
             if let [media_source, repair, ..] = group.ssrcs[..] {
                 self.sources.entry(repair).or_default().rtx_of = Some(media_source);
             }
         }
     }
+}
+
+fn name(text: &str) -> String {
+    text.chars().take(MAX_NAME).collect()
 }
 
 /// All that has been announced so far.
@@ -161,18 +197,28 @@ pub(crate) struct MediaContexts {
 }
 
 impl MediaContexts {
-    /// Counts announcements, so that whoever asked before can tell whether to ask again.
+    /// Counts announcements that said something new, so that whoever asked before can tell whether to ask again.
     pub(crate) fn version(&self) -> u32 {
         self.version
     }
 
     pub(crate) fn add(&mut self, announcement: &Announcement) {
-        self.version = self.version.wrapping_add(1);
+        let mut is_new = false;
         for (endpoint, context) in &announcement.0 {
-            if self.by_endpoint.insert(*endpoint, Arc::clone(context)).is_none() {
-                self.order.push_back(*endpoint);
+            match self.by_endpoint.get_mut(endpoint) {
+                Some(known) if Arc::ptr_eq(known, context) || known == context => {}
+                Some(known) => {
+                    *known = Arc::clone(context);
+                    is_new = true;
+                }
+                None => {
+                    self.by_endpoint.insert(*endpoint, Arc::clone(context));
+                    self.order.push_back(*endpoint);
+                    is_new = true;
+                }
             }
         }
+        self.version = self.version.wrapping_add(u32::from(is_new));
         while self.order.len() > MAX_CONTEXTS {
             if let Some(oldest) = self.order.pop_front() {
                 self.by_endpoint.remove(&oldest);
@@ -203,7 +249,7 @@ mod tests {
 
     fn contexts(text: &str) -> MediaContexts {
         let mut contexts = MediaContexts::default();
-        contexts.add(&Announcement::of(&SessionDescription::parse(text.as_bytes()), FrameNo(3)));
+        contexts.add(&Announcement::of(&SessionDescription::parse(text.as_bytes())));
         contexts
     }
 
@@ -214,7 +260,7 @@ mod tests {
         let (here, there) = (endpoint("10.0.0.1:4000"), endpoint("10.0.0.2:5000"));
         let mut both = contexts(&format!("{HEAD}m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\n"));
         let theirs = HEAD.replace("10.0.0.1", "10.0.0.2") + "m=audio 5000 RTP/AVP 96\r\na=rtpmap:96 L16/44100\r\n";
-        both.add(&Announcement::of(&SessionDescription::parse(theirs.as_bytes()), FrameNo(4)));
+        both.add(&Announcement::of(&SessionDescription::parse(theirs.as_bytes())));
         assert_eq!(both.format(here, there, 96).unwrap().0.encoding, "opus");
         assert_eq!(both.format(there, here, 96).unwrap().0.clock_rate, 44_100);
         assert!(both.format(there, here, 97).is_none());
@@ -263,5 +309,46 @@ mod tests {
             contexts.add(&Announcement(vec![(endpoint, Arc::default())]));
         }
         assert_eq!((contexts.by_endpoint.len(), contexts.order.len()), (MAX_CONTEXTS, MAX_CONTEXTS));
+    }
+
+    #[test]
+    fn addresses_of_the_same_sections_share_one_context() {
+        let candidates: String =
+            (0..64).map(|n| format!("a=candidate:1 1 udp 1 10.1.0.{n} 4000 typ host\r\n")).collect();
+        let mids: String = (0..200).map(|n| format!(" {n}")).collect();
+        let sections: String = (1..200)
+            .map(|n| {
+                format!("m=audio 9 RTP/AVP 96 97\r\na=mid:{n}\r\na=rtpmap:96 opus/48000\r\na=ssrc:{n} cname:x\r\n")
+            })
+            .collect();
+        let text = format!("{HEAD}a=group:BUNDLE{mids}\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\n{candidates}{sections}");
+        let contexts = contexts(&text);
+        assert_eq!(contexts.by_endpoint.len(), 64);
+        let first = &contexts.by_endpoint[&endpoint("10.1.0.0:4000")];
+        assert_eq!((Arc::strong_count(first), first.sources.len()), (64, 199));
+        assert!(contexts.by_endpoint.values().all(|context| Arc::ptr_eq(context, first)));
+    }
+
+    #[test]
+    fn a_description_has_no_more_entries_than_its_bound() {
+        let section = |n: u32| {
+            let sources: String = (0..200).map(|ssrc| format!("a=ssrc:{} cname:x\r\n", n * 1000 + ssrc)).collect();
+            format!("m=audio {} RTP/AVP 0\r\n{sources}", 4000 + n)
+        };
+        let contexts = contexts(&format!("{HEAD}{}", (0..100).map(section).collect::<String>()));
+        let entries = |context: &Arc<MediaContext>| context.sources.len() + context.kinds.len() + context.formats.len();
+        assert_eq!(contexts.by_endpoint.len(), 100);
+        assert_eq!(contexts.by_endpoint.values().map(entries).sum::<usize>(), MAX_ENTRIES);
+    }
+
+    #[test]
+    fn the_version_changes_only_where_something_new_was_said() {
+        let text = format!("{HEAD}m=audio 4000 RTP/AVP 0\r\n");
+        let mut known = contexts(&text);
+        let version = known.version();
+        known.add(&Announcement::of(&SessionDescription::parse(text.as_bytes())));
+        assert_eq!(known.version(), version);
+        known.add(&Announcement::of(&SessionDescription::parse(text.replace("AVP 0", "AVP 8").as_bytes())));
+        assert_ne!(known.version(), version);
     }
 }

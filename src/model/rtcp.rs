@@ -14,8 +14,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// Bounds of what a flow keeps; what is beyond is counted.
 const MAX_SENDERS: usize = 4096;
 const MAX_POINTS: usize = 65_536;
-/// Sender reports whose capture time is kept for a later LSR to name.
-const MAX_SENDER_REPORTS: usize = 256;
+/// Sender reports of one SSRC whose capture time is kept for a later LSR to name, and SSRCs of a flow that have some.
+const MAX_SENDER_REPORTS: usize = 4;
+const MAX_REPORTING: usize = 256;
 
 /// Packets by type of one sender.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,10 +80,10 @@ pub struct SenderSummary {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RtcpState {
     senders: BTreeMap<(Direction, Ssrc), SenderSummary>,
-    /// Middle 32 bits of the NTP time of recent sender reports, with who sent them and when they were captured.
-    sender_reports: VecDeque<(Ssrc, u32, Timestamp)>,
+    /// Middle 32 bits of the NTP time of the last sender reports of an SSRC, with when they were captured.
+    sender_reports: BTreeMap<Ssrc, VecDeque<(u32, Timestamp)>>,
     points: usize,
-    /// Report blocks and senders beyond the bounds.
+    /// Report blocks, senders and names beyond the bounds.
     pub(crate) dropped: u64,
     /// Compounds with a part that could not be read: how many, and the first frame.
     pub(crate) broken: u64,
@@ -94,7 +95,8 @@ pub(crate) struct RtcpState {
 }
 
 impl RtcpState {
-    /// Takes a compound in the clear. `room` is how many report blocks may still be kept, here and elsewhere.
+    /// Takes a compound in the clear. `room` is how many report blocks, senders and names may still be kept, here and
+    /// elsewhere.
     pub(crate) fn compound(&mut self, direction: Direction, carrier: &Carrier, bytes: &[u8], room: &mut usize) {
         self.plain += 1;
         let mut packets = rtcp::packets(bytes);
@@ -109,10 +111,10 @@ impl RtcpState {
     }
 
     /// Takes an SRTCP packet: of its content only the first header and sender are in the clear.
-    pub(crate) fn encrypted(&mut self, direction: Direction, bytes: &[u8]) {
+    pub(crate) fn encrypted(&mut self, direction: Direction, bytes: &[u8], room: &mut usize) {
         self.encrypted += 1;
         let sender = bytes.get(4..).and_then(|rest| rest.first_chunk()).map(|word| Ssrc(u32::from_be_bytes(*word)));
-        if let Some(sender) = sender.and_then(|ssrc| self.sender(direction, ssrc)) {
+        if let Some(sender) = sender.and_then(|ssrc| self.sender(direction, ssrc, room)) {
             sender.counts.encrypted += 1;
         }
     }
@@ -127,18 +129,15 @@ impl RtcpState {
         let rtts = self.report_blocks(carrier, &message, room);
         if let Message::SourceDescription(description) = &message {
             for (source, item) in description.items() {
-                if item.kind == rtcp::source::SdesKind::Cname && self.cnames.len() < MAX_SENDERS {
-                    self.cnames.insert(source, String::from_utf8_lossy(item.text).into_owned());
+                if item.kind == rtcp::source::SdesKind::Cname {
+                    self.name(source, item.text, room);
                 }
             }
         }
         if let Message::SenderReport(report) = &message {
-            if self.sender_reports.len() == MAX_SENDER_REPORTS {
-                self.sender_reports.pop_front();
-            }
-            self.sender_reports.push_back((report.sender, report.ntp_middle(), carrier.ts));
+            self.remember_report(report.sender, report.ntp_middle(), carrier.ts, room);
         }
-        let Some(sender) = ssrc.and_then(|ssrc| self.sender(direction, ssrc)) else { return error.is_some() };
+        let Some(sender) = ssrc.and_then(|ssrc| self.sender(direction, ssrc, room)) else { return error.is_some() };
         count(&mut sender.counts, packet);
         for (point, negative) in rtts {
             if negative {
@@ -147,6 +146,39 @@ impl RtcpState {
             sender.reports.push(point);
         }
         error.is_some()
+    }
+
+    fn name(&mut self, source: Ssrc, text: &[u8], room: &mut usize) {
+        if !self.cnames.contains_key(&source) {
+            if self.cnames.len() >= MAX_SENDERS || *room == 0 {
+                self.dropped += 1;
+                return;
+            }
+            *room -= 1;
+        }
+        self.cnames.insert(source, String::from_utf8_lossy(text).into_owned());
+    }
+
+    /// Of each SSRC the last few, so that many senders on one flow do not push out each other's.
+    fn remember_report(&mut self, sender: Ssrc, ntp_middle: u32, ts: Timestamp, room: &mut usize) {
+        if !self.sender_reports.contains_key(&sender) {
+            if self.sender_reports.len() >= MAX_REPORTING {
+                let last = |reports: &VecDeque<(u32, Timestamp)>| reports.back().map(|(_, ts)| *ts);
+                let quietest = self.sender_reports.iter().min_by_key(|(_, reports)| last(reports));
+                if let Some(quietest) = quietest.map(|(ssrc, _)| *ssrc) {
+                    self.sender_reports.remove(&quietest);
+                }
+            } else if *room == 0 {
+                return;
+            } else {
+                *room -= 1;
+            }
+        }
+        let reports = self.sender_reports.entry(sender).or_default();
+        if reports.len() == MAX_SENDER_REPORTS {
+            reports.pop_front();
+        }
+        reports.push_back((ntp_middle, ts));
     }
 
     /// The points of a report, each with whether its round trip came out negative.
@@ -191,14 +223,17 @@ impl RtcpState {
         if last_sr == 0 {
             return None;
         }
-        let named = self.sender_reports.iter().rev().find(|(ssrc, middle, _)| *ssrc == about && *middle == last_sr)?;
-        Some(now.millis_since(named.2) - f64::from(delay) * 1000.0 / 65_536.0)
+        let named = self.sender_reports.get(&about)?.iter().rev().find(|(middle, _)| *middle == last_sr)?;
+        Some(now.millis_since(named.1) - f64::from(delay) * 1000.0 / 65_536.0)
     }
 
-    fn sender(&mut self, direction: Direction, ssrc: Ssrc) -> Option<&mut SenderSummary> {
-        if self.senders.len() >= MAX_SENDERS && !self.senders.contains_key(&(direction, ssrc)) {
-            self.dropped += 1;
-            return None;
+    fn sender(&mut self, direction: Direction, ssrc: Ssrc, room: &mut usize) -> Option<&mut SenderSummary> {
+        if !self.senders.contains_key(&(direction, ssrc)) {
+            if self.senders.len() >= MAX_SENDERS || *room == 0 {
+                self.dropped += 1;
+                return None;
+            }
+            *room -= 1;
         }
         Some(self.senders.entry((direction, ssrc)).or_insert_with(|| SenderSummary {
             ssrc,
@@ -302,11 +337,46 @@ mod tests {
     #[test]
     fn a_report_block_without_room_is_counted_and_not_kept() {
         let mut state = RtcpState::default();
-        let mut room = 1;
+        // One for the sender, one for a block.
+        let mut room = 2;
         for frame in 1..4 {
             state.compound(Direction::Forward, &carrier(1000, frame), &receiver_report(0, 0), &mut room);
         }
         let sender = state.summaries().next().unwrap();
         assert_eq!((sender.counts.rr, sender.reports.len(), state.dropped, room), (3, 1, 2, 0));
+    }
+
+    #[test]
+    fn senders_and_names_take_room_like_report_blocks() {
+        let mut state = RtcpState::default();
+        let mut room = 3;
+        for ssrc in 1..=4_u8 {
+            let named = [0x81, 202, 0, 3, 0, 0, 0, ssrc, 1, 1, b'x', 0, 0, 0, 0, 0];
+            state.compound(Direction::Forward, &carrier(0, 1), &named, &mut room);
+        }
+        state.encrypted(Direction::Backward, &[0x80, 200, 0, 6, 0, 0, 0, 9], &mut room);
+        assert_eq!((state.senders.len() + state.cnames.len(), room), (3, 0));
+        assert_eq!(state.dropped, 6);
+    }
+
+    #[test]
+    fn many_senders_do_not_push_out_each_others_reports() {
+        let mut state = RtcpState::default();
+        let mut room = 10_000;
+        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT, &mut room);
+        for other in 0..1000_u32 {
+            let mut report = SENDER_REPORT;
+            report[4..8].copy_from_slice(&(100 + other % 200).to_be_bytes());
+            state.compound(Direction::Forward, &carrier(1001, 2), &report, &mut room);
+        }
+        state.compound(Direction::Backward, &carrier(1100, 3), &receiver_report(0x2222_3333, 0), &mut room);
+        let reporter = state.summaries().last().unwrap();
+        assert_eq!(reporter.reports[0].rtt_ms, Some(100.0));
+        for other in 0..1000_u32 {
+            let mut report = SENDER_REPORT;
+            report[4..8].copy_from_slice(&(1000 + other).to_be_bytes());
+            state.compound(Direction::Forward, &carrier(1200, 4), &report, &mut room);
+        }
+        assert_eq!(state.sender_reports.len(), MAX_REPORTING);
     }
 }

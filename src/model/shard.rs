@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 /// stream some 4 KB, so that either table stays below 1 GB.
 const MAX_FLOWS: usize = 1 << 14;
 const MAX_STREAMS: usize = 1 << 13;
-/// STUN transactions and RTCP report blocks that all flows of a shard may keep together.
+/// STUN transactions, and RTCP report blocks, senders and names, that all flows of a shard may keep together.
 const MAX_TRANSACTIONS: usize = 1 << 16;
 const MAX_REPORT_BLOCKS: usize = 1 << 17;
 /// Unconfirmed streams per flow: random bytes look like RTP once in four.
@@ -392,7 +392,7 @@ impl Shard {
                 Class::Rtcp
             }
             RtcpShape::Encrypted(_) | RtcpShape::Authenticated(_) => {
-                state.encrypted(message.direction, message.payload);
+                state.encrypted(message.direction, message.payload, room);
                 Class::Srtcp
             }
             // A snap length cuts compounds short: what is there is still a report.
@@ -426,15 +426,16 @@ impl Shard {
         let is_turn = TurnState::is_turn(method);
         if stun.class() == stun::Class::Request {
             if method == Method::BINDING {
-                details.ice.request(carrier, &stun);
+                details.ice.request(direction, carrier, &stun);
             } else if is_turn {
                 details.turn.request(direction, carrier, &stun);
             }
         }
+        if stun.class() == stun::Class::SuccessResponse && method == Method::BINDING {
+            details.ice.success(direction, carrier, &stun);
+        }
         if let Some(completed) = details.transactions.message(direction, carrier, &stun, &mut self.room.transactions) {
-            if method == Method::BINDING {
-                details.ice.completed(carrier, completed);
-            } else if is_turn {
+            if is_turn {
                 details.turn.response(carrier, &stun, completed);
             }
         }

@@ -184,7 +184,7 @@ impl Signalling {
             let (server, client) = (datagram.flow.src.addr, datagram.flow.dst.addr);
             let settled = [(server, port(transport.server_port)), (client, port(transport.client_port))];
             let endpoints = settled.into_iter().filter_map(|(addr, port)| Some(Endpoint { addr, port: port? }));
-            self.announce(Announcement::of_endpoints(endpoints, datagram.carrier.frame), datagram, sink);
+            self.announce(Announcement::of_endpoints(endpoints), datagram, sink);
         }
     }
 
@@ -204,7 +204,10 @@ impl Signalling {
 
     fn description(&mut self, index: usize, body: &[u8], datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
         let description = SessionDescription::parse(body);
-        let announcement = Announcement::of(&description, datagram.carrier.frame);
+        if self.knows(index, &description) {
+            return;
+        }
+        let announcement = Announcement::of(&description);
         self.describe(index, Some(datagram.carrier.frame), description, body);
         self.announce(announcement, datagram, sink);
     }
@@ -221,7 +224,7 @@ impl Signalling {
     /// Takes a description from a file, as if it had been said before the first packet.
     pub(crate) fn file(&mut self, name: &str, body: &[u8]) -> Arc<Announcement> {
         let description = SessionDescription::parse(body);
-        let announcement = Arc::new(Announcement::of(&description, FrameNo(0)));
+        let announcement = Arc::new(Announcement::of(&description));
         self.contexts.add(&announcement);
         if let Some(index) = self.open(name, Signal::File, SessionState::Described, Timestamp::default()) {
             self.describe(index, None, description, body);
@@ -310,11 +313,13 @@ impl Signalling {
 
     /// RFC 3264: a description is an offer, the next one its answer. The same one again (a retransmission, the 200
     /// after a 183) changes nothing.
+    /// True where the dialog's last offer or answer said the same: a message sent again, or a session refreshed.
+    fn knows(&self, index: usize, description: &SessionDescription) -> bool {
+        self.sessions[index].descriptions.iter().rev().take(2).any(|known| *known.sdp == *description)
+    }
+
     fn describe(&mut self, index: usize, frame: Option<FrameNo>, description: SessionDescription, body: &[u8]) {
         let session = &mut self.sessions[index];
-        if session.descriptions.iter().rev().take(2).any(|known| *known.sdp == description) {
-            return;
-        }
         session.offer_open = !session.offer_open;
         if session.descriptions.len() == MAX_DESCRIPTIONS || self.text >= MAX_TEXT {
             self.dropped_descriptions += 1;

@@ -48,7 +48,7 @@ pub struct Transaction {
     pub request_count: u32,
     /// Frame of the response.
     pub response_frame: Option<FrameNo>,
-    /// Success, error or indication; open while there is no response.
+    /// Success, error, indication, or timeout where the response came too late; open while there is no response.
     pub outcome: Outcome,
     /// Code of an error response.
     pub error_code: Option<u16>,
@@ -175,9 +175,15 @@ impl Transactions {
         if known.outcome != Outcome::Open {
             return None;
         }
+        if carrier.ts.nanos_since(known.first_ts) >= TIMEOUT_NANOS {
+            known.outcome = Outcome::Timeout;
+            return None;
+        }
+        // A file whose records are not in order of time has answers before their questions.
+        let since = |earlier| Some(carrier.ts.millis_since(earlier)).filter(|millis| *millis >= 0.0);
         known.response_frame = Some(carrier.frame);
-        known.rtt_ms = Some(carrier.ts.millis_since(known.last_request_ts));
-        known.latency_ms = Some(carrier.ts.millis_since(known.first_ts));
+        known.rtt_ms = since(known.last_request_ts);
+        known.latency_ms = since(known.first_ts);
         known.outcome = if message.class() == Class::SuccessResponse { Outcome::Success } else { Outcome::Error };
         if let Some((code, reason)) = message.error_code() {
             known.error_code = Some(code);
@@ -237,6 +243,23 @@ mod tests {
         stage.udp(40_000, CLIENT, "10.0.0.9:9", b"later");
         let outcomes: Vec<Outcome> = stage.snapshot().transactions.iter().map(|row| row.outcome).collect();
         assert_eq!(outcomes, [Outcome::Timeout, Outcome::Open]);
+    }
+
+    #[test]
+    fn an_answer_after_the_timeout_comes_too_late() {
+        let mut stage = Stage::new();
+        stage.udp(0, CLIENT, SERVER, &request(1)).udp(39_500, SERVER, CLIENT, &success(1));
+        let row = stage.snapshot().transactions.remove(0);
+        assert_eq!((row.outcome, row.transaction.rtt_ms), (Outcome::Timeout, None));
+        assert_eq!(row.transaction.response_frame, None);
+    }
+
+    #[test]
+    fn an_answer_recorded_before_its_request_has_no_times() {
+        let mut stage = Stage::new();
+        stage.udp(100, CLIENT, SERVER, &request(1)).udp(90, SERVER, CLIENT, &success(1));
+        let row = stage.snapshot().transactions.remove(0);
+        assert_eq!((row.outcome, row.transaction.rtt_ms, row.transaction.latency_ms), (Outcome::Success, None, None));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! order. Never: the relayed side of the server, which is another five-tuple.
 
 use super::flow::Direction;
-use super::stun::Transaction;
+use super::stun::{TIMEOUT_NANOS, Transaction};
 use crate::net::{Addr, Carrier, Endpoint};
 use crate::packet::FrameNo;
 use crate::proto::stun::{AttributeType, Class, Message, Method, TransactionId, Value};
@@ -22,6 +22,9 @@ const MAX_TEXT: usize = 763;
 const DEFAULT_LIFETIME_S: u32 = 600;
 /// Ports of TURN servers (RFC 8656, section 17; RFC 7065, section 3.2 for TLS).
 const SERVER_PORTS: [u16; 2] = [3478, 5349];
+
+/// Allocation Mismatch (RFC 8656, section 18).
+const MISMATCH: u16 = 437;
 
 /// How an allocation ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,6 +109,10 @@ pub struct Allocation {
     pub indications_in: u64,
     /// Error responses, challenges included, the first few hundred.
     pub errors: Vec<TurnError>,
+    /// Peers by channel number, from the request on.
+    bindings: BTreeMap<u16, Endpoint>,
+    /// Time of the last Allocate request while it has no answer.
+    asking: Option<Timestamp>,
     expires: Option<Timestamp>,
     deleted: bool,
     failed: bool,
@@ -126,13 +133,31 @@ impl Allocation {
     pub fn end(&self, capture_end: Timestamp) -> AllocationEnd {
         if self.deleted {
             AllocationEnd::Deleted
-        } else if self.created_ts.is_none() && (self.failed || !self.errors.is_empty()) {
+        } else if self.created_ts.is_none()
+            && (self.failed || !self.errors.is_empty())
+            && !self.is_being_asked_for(capture_end)
+        {
             AllocationEnd::Failed
         } else if self.expires.is_some_and(|expires| expires < capture_end) {
             AllocationEnd::Expired
         } else {
             AllocationEnd::Open
         }
+    }
+
+    /// True where the client has been asked for nothing but credentials and the answer to them may still come.
+    fn is_being_asked_for(&self, capture_end: Timestamp) -> bool {
+        let in_flight = self.asking.is_some_and(|since| capture_end.nanos_since(since) < TIMEOUT_NANOS);
+        in_flight && !self.failed && self.errors.iter().all(|error| error.is_challenge() || error.code == 438)
+    }
+
+    /// True where the server has it, also where that was before the capture.
+    fn lives(&self) -> bool {
+        !self.deleted
+            && (self.created_ts.is_some()
+                || self.refreshes > 0
+                || !self.channels.is_empty()
+                || !self.permissions.is_empty())
     }
 }
 
@@ -157,7 +182,8 @@ struct Pending {
 pub(crate) struct TurnState {
     allocations: Vec<Allocation>,
     pending: HashMap<TransactionId, Pending, ahash::RandomState>,
-    bindings: BTreeMap<u16, Endpoint>,
+    /// The last Allocate request: one with the same id is the same request once more.
+    last_allocate: Option<TransactionId>,
     pub(crate) dropped: u64,
 }
 
@@ -179,14 +205,21 @@ impl TurnState {
     /// Takes a request of the client.
     pub(crate) fn request(&mut self, direction: Direction, carrier: &Carrier, message: &Message<'_>) {
         let Some(asked) = asked(message) else { return };
-        if let Asked::Allocate = asked {
+        let is_allocate = matches!(asked, Asked::Allocate);
+        if is_allocate && self.last_allocate.replace(message.transaction_id()) == Some(message.transaction_id()) {
+            return;
+        }
+        if is_allocate {
             self.attempt(direction, carrier);
         }
-        if let Asked::Channel { number, peer } = asked {
-            // Known from here on: data may pass the response on its way.
-            self.bindings.insert(number, peer);
-        }
-        if let Some(allocation) = self.allocations.last_mut() {
+        if let Some(allocation) = self.meant_by(is_allocate) {
+            if is_allocate {
+                allocation.asking = Some(carrier.ts);
+            }
+            if let Asked::Channel { number, peer } = asked {
+                // Known from here on: data may pass the response on its way.
+                allocation.bindings.insert(number, peer);
+            }
             if let Some(username) = message.attribute_bytes(AttributeType::USERNAME) {
                 allocation.username = Some(text(username));
             }
@@ -200,6 +233,30 @@ impl TurnState {
         }
         let has_credentials = message.find(AttributeType::USERNAME).is_some();
         self.pending.insert(message.transaction_id(), Pending { asked, has_credentials });
+    }
+
+    /// The allocation that a message is about: the newest, but while that is only asked for and the one before it
+    /// lives, all but Allocate is about the latter.
+    fn meant_by(&mut self, is_allocate: bool) -> Option<&mut Allocation> {
+        let newest = self.allocations.len().checked_sub(1)?;
+        let unborn = self.allocations.get(newest).is_some_and(|allocation| !allocation.lives());
+        let before =
+            newest.checked_sub(1).filter(|before| self.allocations.get(*before).is_some_and(Allocation::lives));
+        let index = if unborn && !is_allocate { before.unwrap_or(newest) } else { newest };
+        self.allocations.get_mut(index)
+    }
+
+    /// 437 says that the five-tuple has an allocation already (RFC 8656, section 7.2): where that one is known, there
+    /// was no second one. What the server said of it counts for the first.
+    fn forget_mismatch(&mut self) {
+        let Some(unborn) = self.allocations.pop_if(|allocation| !allocation.lives()) else { return };
+        match self.allocations.last_mut() {
+            Some(living) if living.lives() => {
+                living.errors.extend(unborn.errors);
+                living.errors.truncate(MAX_ERRORS);
+            }
+            _ => self.allocations.push(unborn),
+        }
     }
 
     fn attempt(&mut self, direction: Direction, carrier: &Carrier) {
@@ -231,6 +288,8 @@ impl TurnState {
             indications_out: 0,
             indications_in: 0,
             errors: Vec::new(),
+            bindings: BTreeMap::new(),
+            asking: None,
             expires: None,
             deleted: false,
             failed: false,
@@ -249,7 +308,11 @@ impl TurnState {
             }
             self.attempt(transaction.from, carrier);
         }
-        let Some(allocation) = self.allocations.last_mut() else { return };
+        let is_allocate = transaction.method == Method::ALLOCATE;
+        let Some(allocation) = self.meant_by(is_allocate) else { return };
+        if is_allocate {
+            allocation.asking = None;
+        }
         if let Some(software) = message.attribute_bytes(AttributeType::SOFTWARE) {
             allocation.software = Some(text(software));
         }
@@ -258,10 +321,13 @@ impl TurnState {
         }
         if message.class() == Class::ErrorResponse {
             allocation.refused(carrier, message, transaction.method, had_credentials);
+            if is_allocate && message.error_code().is_some_and(|(code, _)| code == MISMATCH) {
+                self.forget_mismatch();
+            }
             return;
         }
         match asked {
-            Some(Asked::Allocate) => allocation.created(carrier, message),
+            Some(Asked::Allocate) if allocation.created_ts.is_none() => allocation.created(carrier, message),
             Some(Asked::Refresh) => allocation.refreshed(carrier, message),
             Some(Asked::Permissions(addrs)) if allocation.permissions.len() < MAX_PERMISSIONS => {
                 allocation.permissions.extend(addrs);
@@ -290,8 +356,9 @@ impl TurnState {
             let from_server = SERVER_PORTS.contains(&ports.0) && !SERVER_PORTS.contains(&ports.1);
             self.attempt(if from_server { direction.opposite() } else { direction }, carrier);
         }
-        let peer = self.bindings.get(&number).copied();
-        if let Some(allocation) = self.allocations.last_mut() {
+        let mut peer = None;
+        if let Some(allocation) = self.meant_by(false) {
+            peer = allocation.bindings.get(&number).copied();
             let outward = allocation.client_direction == direction;
             let channel = allocation.channel(number);
             channel.peer = channel.peer.or(peer);
@@ -302,7 +369,7 @@ impl TurnState {
 
     /// Counts a Send or Data indication.
     pub(crate) fn indication(&mut self, method: Method) {
-        if let Some(allocation) = self.allocations.last_mut() {
+        if let Some(allocation) = self.meant_by(false) {
             *(if method == Method::SEND { &mut allocation.indications_out } else { &mut allocation.indications_in }) +=
                 1;
         }
@@ -328,6 +395,7 @@ impl Allocation {
     fn refreshed(&mut self, carrier: &Carrier, message: &Message<'_>) {
         if self.granted(carrier, message) == 0 {
             self.deleted = true;
+            self.bindings.clear();
         } else {
             self.refreshes += 1;
         }
@@ -348,7 +416,7 @@ impl Allocation {
     /// 401 and 438 are challenges (RFC 8489, section 9.2.5): the client asks again. Others end an attempt.
     fn refused(&mut self, carrier: &Carrier, message: &Message<'_>, method: Method, had_credentials: bool) {
         let Some((code, reason)) = message.error_code() else { return };
-        if method == Method::ALLOCATE && self.created_ts.is_none() && code != 401 && code != 438 {
+        if method == Method::ALLOCATE && !self.lives() && code != 401 && code != 438 {
             self.failed = true;
         }
         if self.errors.len() < MAX_ERRORS {

@@ -19,6 +19,7 @@ pub(crate) const FLOODS: &[Flood] = &[
     ("a head of one byte per segment", slow_head),
     ("descriptions of 60 KB", descriptions),
     ("a description of 1 MB over TCP", large_description),
+    ("descriptions of 64 candidates in the first of many bundled sections", bundles),
     ("100,000 calls", calls),
     ("600,000 report blocks", report_blocks),
     ("200,000 transactions", transactions),
@@ -181,6 +182,28 @@ fn descriptions() -> Vec<Record> {
     let body = description(500);
     let of = |n: u32| format!("{body}a=x:{n}\r\n");
     records((0..100).map(|n| datagram(SOURCE, 5060, 5060, &invite(n, &of(n)))))
+}
+
+/// 54 KB each: the candidates of the first section are those of all.
+fn bundle(call: u32) -> String {
+    let mids: String = (0..200).map(|n| format!(" {n}")).collect();
+    let mut text = format!("v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE{mids}\r\n");
+    for section in 0..200 {
+        text.push_str(&format!("m=audio 9 RTP/SAVPF 96\r\na=mid:{section}\r\na=rtpmap:96 opus/48000/2\r\n"));
+        let candidates = if section == 0 { 0..64 } else { 0..0 };
+        for n in candidates {
+            let address = format!("10.{}.{}.{n}", call >> 8 & 0xff, call & 0xff);
+            text.push_str(&format!("a=candidate:1 1 udp 1 {address} 4000 typ host\r\n"));
+        }
+        for source in 0..9 {
+            text.push_str(&format!("a=ssrc:{} cname:x\r\n", section * 16 + source));
+        }
+    }
+    text
+}
+
+fn bundles() -> Vec<Record> {
+    records((0..100).map(|n| datagram(SOURCE, 5060, 5060, &invite(n, &bundle(n)))))
 }
 
 fn large_description() -> Vec<Record> {

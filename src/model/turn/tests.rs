@@ -205,3 +205,56 @@ fn text_of_any_length_is_cut() {
     stage.ask(0, Method::ALLOCATE, 1, &[(AttributeType::USERNAME, Value::Text(&long))]);
     assert_eq!(only(stage.snapshot()).allocation.username.map(|name| name.len()), Some(MAX_TEXT));
 }
+
+#[test]
+fn an_allocate_that_is_sent_again_after_its_answer_is_no_new_allocation() {
+    let mut stage = Stage::new();
+    stage.allocate().ask(40, Method::ALLOCATE, 2, &[USERNAME]);
+    let row = only(stage.snapshot());
+    assert_eq!((row.end, row.allocation.created_ts.is_some()), (AllocationEnd::Open, true));
+}
+
+#[test]
+fn an_allocate_that_mismatches_leaves_the_living_allocation_as_the_only_one() {
+    let number = (AttributeType::CHANNEL_NUMBER, Value::U16(0x4001));
+    let peer = (AttributeType::XOR_PEER_ADDRESS, address("10.0.0.3:7000"));
+    let mut stage = Stage::new();
+    stage.allocate().ask(100, Method::CHANNEL_BIND, 3, &[USERNAME, number, peer]);
+    stage.grant(110, Method::CHANNEL_BIND, 3, &[]).ask(200, Method::ALLOCATE, 4, &[USERNAME]);
+    stage.udp(205, CLIENT, SERVER, &channel_data(0x4001, &rtp(0, 9, 0, 0)));
+    stage.refuse(210, Method::ALLOCATE, 4, 437);
+    stage.udp(220, CLIENT, SERVER, &channel_data(0x4001, &rtp(0, 9, 1, 0)));
+    let row = only(stage.snapshot());
+    assert_eq!((row.end, row.allocation.channels[&0x4001].packets_out), (AllocationEnd::Open, 2));
+    assert_eq!(row.allocation.errors.last().map(|error| error.code), Some(437));
+}
+
+#[test]
+fn a_mismatch_without_a_known_allocation_is_a_failure() {
+    let mut stage = Stage::new();
+    stage.ask(0, Method::ALLOCATE, 1, &[USERNAME]).refuse(10, Method::ALLOCATE, 1, 437);
+    assert_eq!(only(stage.snapshot()).end, AllocationEnd::Failed);
+}
+
+#[test]
+fn the_channels_of_a_deleted_allocation_are_not_those_of_the_next() {
+    let number = (AttributeType::CHANNEL_NUMBER, Value::U16(0x4001));
+    let peer = (AttributeType::XOR_PEER_ADDRESS, address("10.0.0.3:7000"));
+    let mut stage = Stage::new();
+    stage.allocate().ask(100, Method::CHANNEL_BIND, 3, &[USERNAME, number, peer]);
+    stage.grant(110, Method::CHANNEL_BIND, 3, &[]).ask(200, Method::REFRESH, 4, &[USERNAME, lifetime(0)]);
+    stage.grant(210, Method::REFRESH, 4, &[lifetime(0)]).ask(300, Method::ALLOCATE, 5, &[USERNAME]);
+    stage.grant(310, Method::ALLOCATE, 5, &[lifetime(600)]);
+    stage.udp(400, CLIENT, SERVER, &channel_data(0x4001, &rtp(0, 9, 0, 0)));
+    let rows = stage.snapshot().allocations;
+    assert_eq!(rows[1].allocation.channels[&0x4001].peer, None);
+}
+
+#[test]
+fn a_challenge_that_the_client_has_taken_up_is_open_until_the_answer_is_overdue() {
+    let mut stage = Stage::new();
+    stage.ask(0, Method::ALLOCATE, 1, &[]).refuse(10, Method::ALLOCATE, 1, 401);
+    stage.ask(20, Method::ALLOCATE, 2, &[USERNAME]);
+    assert_eq!(only(stage.snapshot()).end, AllocationEnd::Open);
+    assert_eq!(only(stage.until(39_520).snapshot()).end, AllocationEnd::Failed);
+}

@@ -292,7 +292,7 @@ pub(super) struct Handshake<'a> {
 
 #[derive(Serialize)]
 struct Certificate<'a> {
-    from: &'static str,
+    from: Option<&'static str>,
     fingerprint_sha256: String,
     subject: &'a str,
     issuer: &'a str,
@@ -327,7 +327,7 @@ impl<'a> Handshake<'a> {
                 .certificates
                 .iter()
                 .map(|certificate| Certificate {
-                    from: if Some(certificate.from) == handshake.client { "client" } else { "server" },
+                    from: handshake.client.map(|client| if certificate.from == client { "client" } else { "server" }),
                     fingerprint_sha256: certificate.info.fingerprint_sha256.to_string(),
                     subject: &certificate.info.subject,
                     issuer: &certificate.info.issuer,
