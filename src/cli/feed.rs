@@ -61,6 +61,11 @@ pub(super) struct Wants<'c> {
 }
 
 impl Wants<'_> {
+    /// True where link types were met and the filter could be compiled for none of them.
+    pub(super) fn filter_fits_nothing(&self) -> bool {
+        !self.programs.is_empty() && self.programs.iter().all(|(_, program)| program.is_none())
+    }
+
     fn packet(&mut self, packet: &RawPacket<'_>) -> bool {
         let wanted = self.is_in_window(packet.ts) && self.matches(packet);
         self.filtered_out += u64::from(!wanted);

@@ -80,8 +80,9 @@ fn analyze(arguments: AnalyzeArguments) -> ExitCode {
     let mut feed = Feed::new(reader, config.filter.as_ref(), (config.from, config.to), progress);
     pipeline::run(&mut analyzer, &mut feed, config.threads);
     feed.finish_progress();
-    if let Some(error) = feed.wants.filter_errors.first() {
-        return fail(USAGE, error);
+    feed.wants.filter_errors.iter().for_each(|error| note(error));
+    if feed.wants.filter_fits_nothing() {
+        return ExitCode::from(USAGE);
     }
     let facts = facts(&feed);
     let damaged = facts.files.iter().any(|file| !file.damage.is_empty()) || !files.refused().is_empty();

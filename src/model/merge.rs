@@ -186,7 +186,13 @@ impl<'a> Merge<'a> {
         let rtcp_port = |endpoint: Endpoint| Endpoint { port: endpoint.port.wrapping_add(1), ..endpoint };
         let rtcp_tuple = FiveTuple { src: rtcp_port(flow.tuple.src), dst: rtcp_port(flow.tuple.dst), ..flow.tuple };
         let mirrored = FiveTuple { src: rtcp_tuple.dst, dst: rtcp_tuple.src, ..rtcp_tuple };
-        let sibling = [rtcp_tuple, mirrored].iter().find_map(|tuple| self.by_tuple.get(tuple)).map(|at| self.flow(*at));
+        // Inside TURN the ports are the relay's and the peer's inner flow has others: a neighbour is somebody else's.
+        let captured = matches!(flow.origin, Origin::Captured);
+        let sibling = [rtcp_tuple, mirrored]
+            .iter()
+            .filter(|_| captured)
+            .find_map(|tuple| self.by_tuple.get(tuple))
+            .map(|at| self.flow(*at));
         let rtcp = |flow: &Flow| flow.details.as_ref().map_or((0, 0), |all| (all.rtcp.plain, all.rtcp.encrypted));
         let (plain, encrypted) = [Some(flow), sibling]
             .into_iter()

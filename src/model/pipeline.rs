@@ -33,6 +33,7 @@ pub fn run<'m>(analyzer: &mut Analyzer, feed: &mut (impl PacketFeed<'m> + Send),
         spare: Mutex::default(),
         queued: AtomicUsize::new(0),
         walked: AtomicBool::new(false),
+        abandoned: AtomicBool::new(false),
         changed: Condvar::new(),
         sleep: Mutex::new(()),
     };
@@ -52,6 +53,8 @@ struct Work<'w, 'm, F> {
     spare: Mutex<Vec<Batch<'m>>>,
     queued: AtomicUsize,
     walked: AtomicBool,
+    /// A thread panicked: its part will never be done.
+    abandoned: AtomicBool,
     changed: Condvar,
     sleep: Mutex<()>,
 }
@@ -93,9 +96,25 @@ enum Content<'m> {
     Announcement(Arc<Announcement>),
 }
 
+/// Lets the other threads go when this one panics.
+struct Guard<'w> {
+    abandoned: &'w AtomicBool,
+    changed: &'w Condvar,
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.abandoned.store(true, Ordering::Release);
+            self.changed.notify_all();
+        }
+    }
+}
+
 impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
     fn run(&self, worker: usize) {
-        loop {
+        let _guard = Guard { abandoned: &self.abandoned, changed: &self.changed };
+        while !self.abandoned.load(Ordering::Acquire) {
             let walked = self.walked.load(Ordering::Acquire);
             let did = (!walked && self.queued.load(Ordering::Acquire) < BACKLOG && self.walk_a_round())
                 || self.work_on_shards(worker)
@@ -245,4 +264,28 @@ fn same_bytes_of<'m>(record: &'m [u8], payload: &[u8]) -> Option<&'m [u8]> {
 /// A thread that panicked cannot have left a half-written batch that matters more than going on with the rest.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::analyzer::Options;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    struct Broken;
+
+    impl<'m> PacketFeed<'m> for Broken {
+        fn step(&mut self, _: impl FnOnce(FedPacket<'m, '_>)) -> bool {
+            panic!("a feed that breaks")
+        }
+    }
+
+    #[test]
+    fn a_panic_on_one_thread_ends_the_others() {
+        for threads in [1, 2, 4] {
+            let mut analyzer = Analyzer::new(Options::default());
+            let outcome = catch_unwind(AssertUnwindSafe(|| run(&mut analyzer, &mut Broken, threads)));
+            assert!(outcome.is_err());
+        }
+    }
 }

@@ -164,7 +164,7 @@ impl StreamRow {
         let gap_packets = sum.expected.saturating_sub(sum.burst_packets);
         let interval_ms = self.figures.delta.map(|delta| {
             // The mean gap between packets that arrived, spread over those that should have.
-            delta.mean * (self.figures.packets.max(1) as f64) / (sum.expected.max(1) as f64)
+            delta.mean * (sum.expected.saturating_sub(sum.lost).max(1) as f64) / (sum.expected.max(1) as f64)
         });
         LossFigures {
             lost_pct: percent(sum.lost, sum.expected),

@@ -68,6 +68,8 @@ pub(crate) struct Sequence {
     highest: u64,
     lowest: u64,
     probation: Option<u16>,
+    /// Copies of the packet that opened the probation.
+    probation_copies: u64,
     window: [u64; (WINDOW / 64) as usize],
     closed_expected: u64,
     unique: u64,
@@ -100,6 +102,7 @@ impl Sequence {
             highest: first,
             lowest: first,
             probation: None,
+            probation_copies: 0,
             window: [0; (WINDOW / 64) as usize],
             closed_expected: 0,
             unique: 1,
@@ -160,8 +163,14 @@ impl Sequence {
                 self.restart(seq);
                 Arrival::Restart
             }
+            Some(expected) if expected == seq.wrapping_add(1) => {
+                self.probation_copies += 1;
+                self.misordered += 1;
+                Arrival::Misordered
+            }
             _ => {
                 self.probation = Some(seq.wrapping_add(1));
+                self.probation_copies = 0;
                 self.misordered += 1;
                 Arrival::Misordered
             }
@@ -211,7 +220,9 @@ impl Sequence {
         self.mark(first);
         self.probation = None;
         self.segments += 1;
-        self.misordered -= 1;
+        self.misordered -= 1 + self.probation_copies;
+        self.duplicates += self.probation_copies;
+        self.probation_copies = 0;
         self.unique += 1;
         self.advance(1);
     }
@@ -370,6 +381,13 @@ mod tests {
     fn two_consecutive_packets_after_a_jump_open_a_segment() {
         let sum = after([1, 2, 3, 30_000, 30_001, 30_003]).summary();
         assert_eq!((sum.expected, sum.lost, sum.misordered, sum.segments), (3 + 4, 1, 0, 2));
+    }
+
+    #[test]
+    fn a_copy_of_the_packet_that_opens_a_segment_is_a_duplicate() {
+        let sum = after([1, 2, 3, 30_000, 30_000, 30_001, 30_002]).summary();
+        assert_eq!((sum.expected, sum.lost, sum.duplicates), (6, 0, 1));
+        assert_eq!((sum.misordered, sum.segments), (0, 2));
     }
 
     #[test]

@@ -17,7 +17,15 @@ const INFER_NANOS: i64 = 2_000_000_000;
 const SHORT_PACKETS: usize = 10;
 const SHORT_NANOS: i64 = 150_000_000;
 /// How far from a rate, as a ratio, a slope may be to snap to it.
-const SNAP_RATIO: f64 = 1.12;
+const SNAP_RATIO: f64 = 1.04;
+/// Nanoseconds of media without a fit after which the clock stays unknown.
+const GIVE_UP_NANOS: i64 = 30_000_000_000;
+/// RTP time that passes beyond what arrival explains, in milliseconds, from which on a difference is a discontinuity.
+const JUMP_MILLIS: f64 = 10_000.0;
+/// Nanoseconds of media below which a slope says nothing of drift.
+const DRIFT_NANOS: i64 = 2_000_000_000;
+/// The fastest clock, for a jump where the clock is not known yet.
+const FASTEST: u32 = 90_000;
 
 /// Where the clock rate comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,6 +91,8 @@ pub(crate) struct Timing {
     /// Apart from `jitter` only once a timestamp repeats: until then they are the same.
     frames: Option<Box<Jitter>>,
     deviation: Deviation,
+    /// The longest segment before the present one, with its span.
+    longest: Option<Box<(i64, Deviation)>>,
 }
 
 #[derive(Clone, Debug)]
@@ -122,6 +132,7 @@ impl Timing {
             jitter: Jitter::new(first),
             frames: None,
             deviation: Deviation::new(first),
+            longest: None,
         };
         match clock.rate {
             Some(rate) => this.millis_per_tick = millis_per_tick(rate),
@@ -145,14 +156,24 @@ impl Timing {
     pub(crate) fn restart(&mut self, ts: Timestamp, rtp_ts: u32) {
         let sample = Sample { ts, rtp_ts };
         if self.clock.rate.is_some() {
-            self.jitter.last = sample;
-            if let Some(frames) = &mut self.frames {
-                frames.last = sample;
-            }
-            self.deviation.restart(sample);
+            self.restart_reference(sample);
         } else if !self.gave_up {
             self.pending.clear();
             self.pending.push(sample);
+        }
+    }
+
+    /// What was measured stays, the next differences are to `sample`.
+    #[cold]
+    fn restart_reference(&mut self, sample: Sample) {
+        let span = self.deviation.span(self.jitter.last);
+        if self.longest.as_ref().is_none_or(|longest| longest.0 < span) {
+            self.longest = Some(Box::new((span, self.deviation)));
+        }
+        self.deviation = Deviation::new(sample);
+        self.jitter.last = sample;
+        if let Some(frames) = &mut self.frames {
+            frames.last = sample;
         }
     }
 
@@ -190,7 +211,10 @@ impl Timing {
 
     #[inline(always)]
     fn measure(&mut self, sample: Sample) {
-        if sample.rtp_ts == self.jitter.last.rtp_ts || self.frames.is_some() {
+        if sample.jumps(self.jitter.last, self.millis_per_tick) {
+            return self.restart_reference(sample);
+        }
+        if !sample.is_newer(self.jitter.last) || self.frames.is_some() {
             self.measure_frame(sample);
         }
         self.jitter.packet(sample, self.millis_per_tick);
@@ -201,7 +225,7 @@ impl Timing {
     #[inline(never)]
     fn measure_frame(&mut self, sample: Sample) {
         let frames = self.frames.get_or_insert_with(|| Box::new(self.jitter.clone()));
-        if sample.rtp_ts != frames.last.rtp_ts {
+        if sample.is_newer(frames.last) {
             frames.packet(sample, self.millis_per_tick);
         }
     }
@@ -211,6 +235,9 @@ impl Timing {
         if self.gave_up {
             return;
         }
+        if self.pending.last().is_some_and(|last| sample.jumps(*last, millis_per_tick(FASTEST))) {
+            self.pending.clear();
+        }
         self.pending.push(sample);
         let first = self.pending[0].ts;
         let long = self.pending.len() >= INFER_PACKETS && sample.ts.nanos_since(first) >= INFER_NANOS;
@@ -219,9 +246,16 @@ impl Timing {
         if full || (long && self.pending.len().is_power_of_two()) || self.pending.len() == INFER_PACKETS && long {
             match infer(&self.pending) {
                 Some(rate) => self.learn_clock(Clock { rate: Some(rate), source: ClockSource::Inferred }),
-                None if full => {
+                None if full && sample.ts.nanos_since(first) >= GIVE_UP_NANOS => {
                     self.gave_up = true;
                     self.pending = Vec::new();
+                }
+                None if full => {
+                    let mut keep = false;
+                    self.pending.retain(|_| {
+                        keep = !keep;
+                        keep
+                    });
                 }
                 None => {}
             }
@@ -243,13 +277,31 @@ impl Timing {
     fn figures(&self) -> TimingSummary {
         let known = self.clock.rate.is_some();
         let jitter = known.then(|| self.jitter.summary()).flatten();
+        let span = self.deviation.span(self.jitter.last);
+        let present = (span, self.deviation);
+        let (span, deviation) = self.longest.as_deref().filter(|longest| longest.0 > span).unwrap_or(&present);
         TimingSummary {
             clock: self.clock,
             jitter,
             frame_jitter: self.frames.as_ref().map_or(jitter, |frames| frames.summary()),
-            drift_ppm: if known { self.deviation.drift_ppm() } else { None },
-            skew_ms: if known { self.deviation.skew_ms() } else { None },
+            drift_ppm: if known { deviation.drift_ppm(*span) } else { None },
+            skew_ms: if known { deviation.skew_ms() } else { None },
         }
+    }
+}
+
+impl Sample {
+    /// RTP time went further than arrival by more than a pause or a burst explains.
+    #[inline(always)]
+    fn jumps(self, last: Sample, millis_per_tick: f64) -> bool {
+        let arrival = self.ts.nanos_since(last.ts) as f64 * 1e-6;
+        let media = f64::from(self.rtp_ts.wrapping_sub(last.rtp_ts) as i32) * millis_per_tick;
+        media.abs() > arrival.abs() + JUMP_MILLIS
+    }
+
+    #[inline(always)]
+    fn is_newer(self, other: Sample) -> bool {
+        self.rtp_ts.wrapping_sub(other.rtp_ts) as i32 > 0
     }
 }
 
@@ -300,15 +352,14 @@ impl Deviation {
         self.max = self.max.max(y);
     }
 
-    /// A new segment starts its RTP time anew: only the longest view of one segment would be honest, so start over.
-    fn restart(&mut self, sample: Sample) {
-        *self = Self::new(sample);
+    /// Nanoseconds from the first to the last packet.
+    fn span(&self, last: Sample) -> i64 {
+        last.ts.nanos_since(self.first_arrival)
     }
 
-    fn drift_ppm(&self) -> Option<f64> {
+    fn drift_ppm(&self, span: i64) -> Option<f64> {
         let spread = self.n * self.sum_xx - self.sum_x * self.sum_x;
-        let span_ms = self.sum_x * 2.0 / self.n;
-        (span_ms >= 2000.0 && spread > 0.0).then(|| (self.n * self.sum_xy - self.sum_x * self.sum_y) / spread * 1e6)
+        (span >= DRIFT_NANOS && spread > 0.0).then(|| (self.n * self.sum_xy - self.sum_x * self.sum_y) / spread * 1e6)
     }
 
     fn skew_ms(&self) -> Option<f64> {
@@ -407,6 +458,52 @@ mod tests {
         let sum = run(video, (0..300).map(|i| ((i / 3) * 40_000 + (i % 3) * 500, (i / 3) as u32 * 3600)));
         assert!(sum.frame_jitter.unwrap().max < 1e-6);
         assert!(sum.jitter.unwrap().mean > 0.3);
+    }
+
+    #[test]
+    fn a_clock_that_does_not_fit_at_first_is_inferred_later() {
+        // Nine hundred packets of a burst at the start, and then media at its pace.
+        let burst = (0..900).map(|i| (i * 3_000, i as u32 * 320));
+        let sum = run(UNKNOWN, burst.chain((0..1200).map(|i| (2_700_000 + i * 20_000, 288_000 + i as u32 * 960))));
+        assert_eq!(sum.clock.source, ClockSource::Inferred);
+    }
+
+    #[test]
+    fn a_slope_between_two_rates_is_neither() {
+        for hertz in [40_750_u64, 42_000, 45_500, 60_000] {
+            let sum = run(UNKNOWN, (0..3000).map(|i| (i * 20_000, (i as u64 * hertz / 50) as u32)));
+            assert_eq!(sum.clock, UNKNOWN, "{hertz}");
+        }
+    }
+
+    #[test]
+    fn a_jump_of_the_timestamps_is_no_jitter_and_no_drift() {
+        for clock in [KNOWN, UNKNOWN] {
+            let probe = [(0, 0), (5_000, 0)];
+            let sum =
+                run(clock, probe.into_iter().chain((1..500).map(|i| (i * 20_000, 3_000_000_000 + i as u32 * 160))));
+            assert_eq!(sum.clock.rate, Some(8000));
+            assert!(sum.jitter.unwrap().max < 1.0, "{:?}", sum.jitter);
+            assert!(sum.drift_ppm.unwrap().abs() < 1.0 && sum.skew_ms.unwrap().abs() < 1.0);
+        }
+    }
+
+    #[test]
+    fn the_longer_segment_tells_the_drift() {
+        let long = (0..5000).map(|i| (i * 20_002, i as u32 * 160));
+        let short = (5000..5200).map(|i| (i * 20_002, 2_000_000_000 + i as u32 * 161));
+        let sum = run(KNOWN, long.chain(short));
+        assert!((sum.drift_ppm.unwrap() - 100.0).abs() < 0.2, "{:?}", sum.drift_ppm);
+    }
+
+    #[test]
+    fn a_late_packet_of_an_older_frame_is_no_frame() {
+        let video = Clock { rate: Some(90_000), source: ClockSource::Sdp };
+        let frames = (0..300).flat_map(|i| {
+            let late = (i > 0).then(|| (i * 40_000 + 900, (i as u32 - 1) * 3600));
+            [Some((i * 40_000, i as u32 * 3600)), late].into_iter().flatten()
+        });
+        assert!(run(video, frames).frame_jitter.unwrap().max < 1e-6);
     }
 
     #[test]
