@@ -434,10 +434,9 @@ impl Shard {
         if stun.class() == stun::Class::SuccessResponse && method == Method::BINDING {
             details.ice.success(direction, carrier, &stun);
         }
-        if let Some(completed) = details.transactions.message(direction, carrier, &stun, &mut self.room.transactions) {
-            if is_turn {
-                details.turn.response(carrier, &stun, completed);
-            }
+        let completed = details.transactions.message(direction, carrier, &stun, &mut self.room.transactions);
+        if let Some(completed) = completed.filter(|_| is_turn) {
+            details.turn.response(carrier, &stun, completed);
         }
     }
 
