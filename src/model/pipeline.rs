@@ -7,9 +7,10 @@
 use super::analyzer::{Analyzer, Front, FrontSink, SHARDS, shard_of};
 use super::media_context::Announcement;
 use super::shard::{Framing, Look, Shard};
-use crate::net::{Carrier, Datagram, FiveTuple};
-use crate::packet::{FedPacket, PacketFeed};
+use crate::net::{Addr, Carrier, Datagram, Endpoint, FiveTuple, Transport, TunnelId};
+use crate::packet::{FedPacket, FrameNo, PacketFeed};
 use crate::proto::demux::{Class as Proposal, Reason};
+use crate::proto::rtp::RtpHeader;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -77,11 +78,85 @@ struct Round<'m> {
 struct Batch<'m> {
     /// Time of the first record of the capture.
     start: Timestamp,
-    items: Vec<Item<'m>>,
+    items: Vec<Item>,
+    others: Vec<Other<'m>>,
     copies: Vec<u8>,
 }
 
-struct Item<'m> {
+/// One cache line: media is nearly all there is, and what is queued of it has to be written and read again.
+enum Item {
+    Media(Media),
+    /// The next of the batch's `others`.
+    Other,
+}
+
+/// All that a shard needs of an RTP packet on UDP and IPv4.
+struct Media {
+    ts: Timestamp,
+    frame: FrameNo,
+    header: RtpHeader,
+    src: [u8; 4],
+    dst: [u8; 4],
+    link_tag: u32,
+    tunnel: TunnelId,
+    src_port: u16,
+    dst_port: u16,
+    ip_len: u16,
+    bytes: u16,
+    ip_id: u16,
+    ttl: u8,
+    traffic_class: u8,
+}
+
+impl Media {
+    #[inline(always)]
+    fn of(datagram: &Datagram<'_>, framing: Framing, look: Look) -> Option<Self> {
+        let Datagram { carrier, flow, .. } = datagram;
+        let Look::Rtp(header, bytes) = look else { return None };
+        if framing != Framing::Datagram || flow.transport != Transport::Udp {
+            return None;
+        }
+        Some(Self {
+            ts: carrier.ts,
+            frame: carrier.frame,
+            header,
+            src: flow.src.addr.v4_octets()?,
+            dst: flow.dst.addr.v4_octets()?,
+            link_tag: carrier.link_tag,
+            tunnel: flow.tunnel,
+            src_port: flow.src.port,
+            dst_port: flow.dst.port,
+            ip_len: u16::try_from(carrier.ip_len).ok()?,
+            bytes: u16::try_from(bytes).ok()?,
+            ip_id: carrier.ip_id?,
+            ttl: carrier.ttl,
+            traffic_class: carrier.traffic_class,
+        })
+    }
+
+    #[inline(always)]
+    fn to_shard(&self, shard: &mut Shard) {
+        let carrier = Carrier {
+            ts: self.ts,
+            frame: self.frame,
+            ip_len: u32::from(self.ip_len),
+            ip_id: Some(self.ip_id),
+            ttl: self.ttl,
+            traffic_class: self.traffic_class,
+            link_tag: self.link_tag,
+        };
+        let flow = FiveTuple {
+            src: Endpoint { addr: Addr::v4(self.src), port: self.src_port },
+            dst: Endpoint { addr: Addr::v4(self.dst), port: self.dst_port },
+            transport: Transport::Udp,
+            tunnel: self.tunnel,
+        };
+        let datagram = Datagram { carrier, flow, missing: 0, payload: &[] };
+        shard.datagram(&datagram, Framing::Datagram, Look::Rtp(self.header, u32::from(self.bytes)));
+    }
+}
+
+struct Other<'m> {
     carrier: Carrier,
     flow: FiveTuple,
     missing: u32,
@@ -190,6 +265,11 @@ impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
 }
 
 impl<'m> Batch<'m> {
+    fn push(&mut self, other: Other<'m>) {
+        self.items.push(Item::Other);
+        self.others.push(other);
+    }
+
     #[inline(never)]
     fn copy(&mut self, payload: &[u8], copied: &mut usize) -> Content<'m> {
         let start = self.copies.len();
@@ -200,20 +280,31 @@ impl<'m> Batch<'m> {
 
     fn drain_into(&mut self, shard: &mut Shard) {
         shard.starts_at(self.start);
+        let mut others = self.others.iter();
         for item in &self.items {
-            let payload = match &item.content {
-                Content::Mapped(payload) => payload,
-                Content::Copied { start, len } => self.copies.get(*start..start + len).unwrap_or_default(),
-                Content::Announcement(announcement) => {
-                    shard.announce(announcement);
-                    continue;
-                }
-            };
-            let datagram = Datagram { carrier: item.carrier, flow: item.flow, missing: item.missing, payload };
-            shard.datagram(&datagram, item.framing, item.look);
+            match item {
+                Item::Media(media) => media.to_shard(shard),
+                Item::Other => others.next().into_iter().for_each(|other| other.to_shard(&self.copies, shard)),
+            }
         }
         self.items.clear();
+        self.others.clear();
         self.copies.clear();
+    }
+}
+
+impl Other<'_> {
+    fn to_shard(&self, copies: &[u8], shard: &mut Shard) {
+        let payload = match &self.content {
+            Content::Mapped(payload) => payload,
+            Content::Copied { start, len } => copies.get(*start..start + len).unwrap_or_default(),
+            Content::Announcement(announcement) => {
+                shard.announce(announcement);
+                return;
+            }
+        };
+        let datagram = Datagram { carrier: self.carrier, flow: self.flow, missing: self.missing, payload };
+        shard.datagram(&datagram, self.framing, self.look);
     }
 }
 
@@ -232,17 +323,21 @@ impl FrontSink for RoundSink<'_, '_> {
     #[inline(always)]
     fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing, look: Look) {
         let batch = &mut self.round.batches[shard_of(&datagram.flow)];
+        if let Some(media) = Media::of(datagram, framing, look) {
+            batch.items.push(Item::Media(media));
+            return;
+        }
         let content = match self.mapped.and_then(|record| same_bytes_of(record, datagram.payload)) {
             Some(payload) => Content::Mapped(payload),
             None => batch.copy(datagram.payload, &mut self.round.copied),
         };
         let Datagram { carrier, flow, missing, .. } = *datagram;
-        batch.items.push(Item { carrier, flow, missing, framing, look, content });
+        batch.push(Other { carrier, flow, missing, framing, look, content });
     }
 
     fn announce(&mut self, announcement: &Arc<Announcement>, datagram: &Datagram<'_>) {
         for batch in &mut self.round.batches {
-            batch.items.push(Item {
+            batch.push(Other {
                 carrier: datagram.carrier,
                 flow: datagram.flow,
                 missing: 0,

@@ -50,8 +50,8 @@ pub(crate) enum Framing {
 /// back for them would wait for memory at every packet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Look {
-    /// The header of what has RTP's structure.
-    Rtp(RtpHeader),
+    /// The header of what has RTP's structure, and its length on the wire. Nothing else of it is looked at.
+    Rtp(RtpHeader, u32),
     /// Anything else.
     Other(Proposal),
 }
@@ -60,7 +60,10 @@ impl Look {
     #[inline]
     pub(crate) fn at(payload: &[u8], missing: u32) -> Self {
         match demux::classify_cut(payload, missing) {
-            Proposal::Rtp => RtpHeader::parse(payload).map_or(Look::Other(Proposal::Rtp), Look::Rtp),
+            Proposal::Rtp => match RtpHeader::parse(payload) {
+                Ok(header) => Look::Rtp(header, payload.len() as u32 + missing),
+                Err(_) => Look::Other(Proposal::Rtp),
+            },
             proposal => Look::Other(proposal),
         }
     }
@@ -197,20 +200,20 @@ impl Shard {
     #[inline]
     fn message(&mut self, message: &Inner<'_>, look: Look) {
         match look {
-            Look::Rtp(header) => self.rtp(message, header),
+            Look::Rtp(header, bytes) => self.rtp(message, header, bytes),
             Look::Other(proposal) => self.not_rtp(message, proposal),
         }
     }
 
     #[inline]
-    fn rtp(&mut self, message: &Inner<'_>, header: RtpHeader) {
+    fn rtp(&mut self, message: &Inner<'_>, header: RtpHeader, bytes: u32) {
         let flow = &mut self.flows[message.flow as usize];
         let packet = StreamPacket {
             seq: header.sequence,
             rtp_ts: header.timestamp,
             payload_type: header.payload_type(),
             marker: header.marker(),
-            bytes: message.payload.len() as u32 + message.missing,
+            bytes,
         };
         let key = stream_key(header.ssrc.0, message.via);
         let rel_ms = relative_ms(message.carrier.ts, self.start);

@@ -30,6 +30,15 @@ impl Addr {
         self.as_u128() >> 32 == 0xffff
     }
 
+    /// The four bytes of an IPv4 address.
+    #[inline]
+    pub const fn v4_octets(self) -> Option<[u8; 4]> {
+        match self.0 {
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] => Some([a, b, c, d]),
+            _ => None,
+        }
+    }
+
     /// The address as two words for hashing.
     #[inline]
     pub const fn halves(self) -> (u64, u64) {
