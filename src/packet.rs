@@ -96,8 +96,15 @@ pub struct FedPacket<'m, 's> {
     pub mapped: Option<&'m [u8]>,
 }
 
+/// Where records go.
+pub trait PacketSink<'m> {
+    /// Takes the next record; false where it wants no more for now.
+    fn packet(&mut self, packet: FedPacket<'m, '_>) -> bool;
+}
+
 /// Whatever yields records one after the other: files merged by time, or an interface.
 pub trait PacketFeed<'m> {
-    /// Goes one record on and shows it to `visit`, unless the user wants it left out. False at the end.
-    fn step(&mut self, visit: impl FnOnce(FedPacket<'m, '_>)) -> bool;
+    /// Goes up to `limit` records on and gives those to `sink` that the user wants, until it wants no more. False at the
+    /// end. Many at once, because what is kept between two records costs more than the look at one.
+    fn feed(&mut self, limit: usize, sink: &mut impl PacketSink<'m>) -> bool;
 }

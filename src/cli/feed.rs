@@ -5,12 +5,9 @@
 use super::config::Moment;
 use super::progress::Progress;
 use crate::net::filter::{Filter, Program};
-use crate::packet::{FedPacket, LinkType, PacketFeed, RawPacket};
-use crate::source::{MergedReader, PacketSource};
+use crate::packet::{FedPacket, LinkType, PacketFeed, PacketSink, RawPacket};
+use crate::source::MergedReader;
 use crate::time::Timestamp;
-
-/// Records between two looks at the progress.
-const PROGRESS_EVERY: u32 = 8192;
 
 /// The feed.
 pub(super) struct Feed<'m, 'c> {
@@ -19,7 +16,6 @@ pub(super) struct Feed<'m, 'c> {
     /// Every record is wanted.
     all: bool,
     progress: Progress,
-    until_progress: u32,
 }
 
 impl<'m, 'c> Feed<'m, 'c> {
@@ -39,7 +35,7 @@ impl<'m, 'c> Feed<'m, 'c> {
             filter_errors: Vec::new(),
         };
         let all = filter.is_none() && window.0.is_none() && window.1.is_none();
-        Self { reader, wants, all, progress, until_progress: PROGRESS_EVERY }
+        Self { reader, wants, all, progress }
     }
 
     pub(super) fn finish_progress(&self) {
@@ -94,19 +90,27 @@ impl Wants<'_> {
     }
 }
 
+/// Lets through what the user wants.
+struct Wanted<'w, 'c, S> {
+    wants: &'w mut Wants<'c>,
+    sink: &'w mut S,
+}
+
+impl<'m, S: PacketSink<'m>> PacketSink<'m> for Wanted<'_, '_, S> {
+    fn packet(&mut self, fed: FedPacket<'m, '_>) -> bool {
+        !self.wants.packet(&fed.packet) || self.sink.packet(fed)
+    }
+}
+
 impl<'m> PacketFeed<'m> for Feed<'m, '_> {
-    #[inline]
-    fn step(&mut self, visit: impl FnOnce(FedPacket<'m, '_>)) -> bool {
-        self.until_progress -= 1;
-        if self.until_progress == 0 {
-            self.until_progress = PROGRESS_EVERY;
-            self.progress.at(self.reader.bytes_read());
-        }
-        let Some(record) = self.reader.next_record() else { return false };
-        let packet = record.packet();
-        if self.all || self.wants.packet(&packet) {
-            visit(FedPacket { packet, mapped: record.mapped_packet().map(|mapped| mapped.data) });
-        }
-        true
+    #[inline(always)]
+    fn feed(&mut self, limit: usize, sink: &mut impl PacketSink<'m>) -> bool {
+        let more = if self.all {
+            self.reader.feed(limit, sink)
+        } else {
+            self.reader.feed(limit, &mut Wanted { wants: &mut self.wants, sink })
+        };
+        self.progress.at(self.reader.bytes_read());
+        more
     }
 }

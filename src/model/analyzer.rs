@@ -8,6 +8,7 @@
 
 use super::capture::CaptureFacts;
 use super::class::{Class, ClassCounts};
+use super::media::Media;
 use super::media_context::Announcement;
 use super::merge;
 use super::shard::{Framing, Look, Shard};
@@ -84,6 +85,7 @@ impl Analyzer {
 
 /// Where the front hands on what it found.
 pub(crate) trait FrontSink {
+    fn media(&mut self, media: Media);
     fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing, look: Look);
     /// `datagram` is the one that carried the announcement: its place in the order.
     fn announce(&mut self, announcement: &Arc<Announcement>, datagram: &Datagram<'_>);
@@ -92,6 +94,10 @@ pub(crate) trait FrontSink {
 struct AllShards<'s>(&'s mut [Shard]);
 
 impl FrontSink for AllShards<'_> {
+    fn media(&mut self, media: Media) {
+        self.0[shard_of_media(&media)].media(&media);
+    }
+
     fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing, look: Look) {
         self.0[shard_of(&datagram.flow)].datagram(datagram, framing, look);
     }
@@ -105,11 +111,19 @@ impl FrontSink for AllShards<'_> {
 /// on the run.
 #[inline]
 pub(crate) fn shard_of(flow: &FiveTuple) -> usize {
-    let side = |endpoint: &crate::net::Endpoint| {
-        let (high, low) = endpoint.addr.halves();
-        (high ^ low).wrapping_add(u64::from(endpoint.port) << 40)
-    };
-    let sum = side(&flow.src).wrapping_add(side(&flow.dst));
+    shard_between(flow.src.folded(), flow.dst.folded())
+}
+
+/// As [`shard_of`].
+#[inline(always)]
+pub(crate) fn shard_of_media(media: &Media) -> usize {
+    let (src, dst) = media.folded();
+    shard_between(src, dst)
+}
+
+#[inline(always)]
+fn shard_between(src: u64, dst: u64) -> usize {
+    let sum = src.wrapping_add(dst);
     ((sum ^ sum >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 59) as usize % SHARDS
 }
 
@@ -134,13 +148,6 @@ pub(crate) struct Front {
     pub(crate) extra_datagrams: u64,
 }
 
-/// Rare beside media, so kept out of the way of the packets.
-#[cold]
-#[inline(never)]
-fn sip(signalling: &mut Signalling, datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
-    signalling.sip(datagram, sink);
-}
-
 /// Headers that contradict themselves: how many, and the first few as evidence.
 #[derive(Default)]
 pub(crate) struct Malformed {
@@ -151,7 +158,7 @@ pub(crate) struct Malformed {
 const MALFORMED_EXAMPLES: usize = 20;
 
 impl Front {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn packet(&mut self, packet: &RawPacket<'_>, mut sink: impl FrontSink) {
         if self.packets == 0 {
             self.first_ts = packet.ts;
@@ -160,14 +167,25 @@ impl Front {
         self.packets += 1;
         self.bytes += u64::from(packet.wire_len);
         self.last_ts = self.last_ts.max(packet.ts);
+        match Media::at(packet) {
+            Some(media) => sink.media(media),
+            None => self.any_packet(packet, sink),
+        }
+    }
+
+    /// Whatever a record may hold.
+    #[inline(never)]
+    fn any_packet(&mut self, packet: &RawPacket<'_>, mut sink: impl FrontSink) {
         let Self { decoder, connections, signalling, .. } = self;
         let mut delivered = 0_u64;
         let verdict = decoder.packet(packet, |unit| match unit {
             Unit::Datagram(datagram) => {
                 delivered += 1;
                 let look = Look::at(datagram.payload, datagram.missing);
-                if let Look::Other(Proposal::Sip) = look {
-                    sip(signalling, &datagram, &mut sink);
+                match (look, Media::of(&datagram, look)) {
+                    (_, Some(media)) => return sink.media(media),
+                    (Look::Other(Proposal::Sip), None) => signalling.sip(&datagram, &mut sink),
+                    _ => {}
                 }
                 sink.datagram(&datagram, Framing::Datagram, look);
             }

@@ -120,6 +120,7 @@ pub(crate) struct Flow {
     pub(crate) context_version: u32,
     pub(crate) first_frame: FrameNo,
     pub(crate) first_ts: Timestamp,
+    /// The latest of any datagram that was no packet of a confirmed stream: streams keep their own.
     pub(crate) last_ts: Timestamp,
     /// Everything but RTP, which is counted by its streams.
     pub(crate) classes: ClassCounts,
@@ -160,6 +161,16 @@ impl Flow {
             streams: Vec::new(),
             unconfirmed: Vec::new(),
             details: None,
+        }
+    }
+
+    /// The way of a datagram with this tuple, which is the flow's in either direction.
+    #[inline]
+    pub(crate) fn direction_of(&self, tuple: &FiveTuple) -> Direction {
+        if self.tuple.src == tuple.src && self.tuple.dst == tuple.dst {
+            Direction::Forward
+        } else {
+            Direction::Backward
         }
     }
 

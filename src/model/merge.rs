@@ -221,6 +221,7 @@ impl<'a> Merge<'a> {
             Origin::Captured => (None, None),
             Origin::InTurn { parent, peer } => (Some(self.id((place.0, parent))), Some(peer)),
         };
+        let streams = flow.streams.iter().map(|index| self.shards[place.0].streams[*index as usize].stream.last_ts());
         FlowRow {
             id: self.id(place),
             transport: flow.tuple.transport,
@@ -234,7 +235,7 @@ impl<'a> Merge<'a> {
             reasons: tally.reasons,
             first_frame: flow.first_frame,
             first_ts: flow.first_ts,
-            last_ts: flow.last_ts,
+            last_ts: streams.fold(flow.last_ts, Timestamp::max),
         }
     }
 

@@ -13,6 +13,7 @@ pub mod finding;
 mod finding_rules;
 pub mod flow;
 pub mod ice;
+mod media;
 mod media_context;
 mod merge;
 pub mod pipeline;

@@ -4,13 +4,13 @@
 //! Never: an order that depends on threads. A shard takes its datagrams in capture order whoever works on it, and
 //! which shard a five-tuple belongs to depends on its addresses alone.
 
-use super::analyzer::{Analyzer, Front, FrontSink, SHARDS, shard_of};
+use super::analyzer::{Analyzer, Front, FrontSink, SHARDS, shard_of, shard_of_media};
+use super::media::Media;
 use super::media_context::Announcement;
 use super::shard::{Framing, Look, Shard};
-use crate::net::{Addr, Carrier, Datagram, Endpoint, FiveTuple, Transport, TunnelId};
-use crate::packet::{FedPacket, FrameNo, PacketFeed};
+use crate::net::{Carrier, Datagram, FiveTuple};
+use crate::packet::{FedPacket, PacketFeed, PacketSink};
 use crate::proto::demux::{Class as Proposal, Reason};
-use crate::proto::rtp::RtpHeader;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -90,72 +90,6 @@ enum Item {
     Other,
 }
 
-/// All that a shard needs of an RTP packet on UDP and IPv4.
-struct Media {
-    ts: Timestamp,
-    frame: FrameNo,
-    header: RtpHeader,
-    src: [u8; 4],
-    dst: [u8; 4],
-    link_tag: u32,
-    tunnel: TunnelId,
-    src_port: u16,
-    dst_port: u16,
-    ip_len: u16,
-    bytes: u16,
-    ip_id: u16,
-    ttl: u8,
-    traffic_class: u8,
-}
-
-impl Media {
-    #[inline(always)]
-    fn of(datagram: &Datagram<'_>, framing: Framing, look: Look) -> Option<Self> {
-        let Datagram { carrier, flow, .. } = datagram;
-        let Look::Rtp(header, bytes) = look else { return None };
-        if framing != Framing::Datagram || flow.transport != Transport::Udp {
-            return None;
-        }
-        Some(Self {
-            ts: carrier.ts,
-            frame: carrier.frame,
-            header,
-            src: flow.src.addr.v4_octets()?,
-            dst: flow.dst.addr.v4_octets()?,
-            link_tag: carrier.link_tag,
-            tunnel: flow.tunnel,
-            src_port: flow.src.port,
-            dst_port: flow.dst.port,
-            ip_len: u16::try_from(carrier.ip_len).ok()?,
-            bytes: u16::try_from(bytes).ok()?,
-            ip_id: carrier.ip_id?,
-            ttl: carrier.ttl,
-            traffic_class: carrier.traffic_class,
-        })
-    }
-
-    #[inline(always)]
-    fn to_shard(&self, shard: &mut Shard) {
-        let carrier = Carrier {
-            ts: self.ts,
-            frame: self.frame,
-            ip_len: u32::from(self.ip_len),
-            ip_id: Some(self.ip_id),
-            ttl: self.ttl,
-            traffic_class: self.traffic_class,
-            link_tag: self.link_tag,
-        };
-        let flow = FiveTuple {
-            src: Endpoint { addr: Addr::v4(self.src), port: self.src_port },
-            dst: Endpoint { addr: Addr::v4(self.dst), port: self.dst_port },
-            transport: Transport::Udp,
-            tunnel: self.tunnel,
-        };
-        let datagram = Datagram { carrier, flow, missing: 0, payload: &[] };
-        shard.datagram(&datagram, Framing::Datagram, Look::Rtp(self.header, u32::from(self.bytes)));
-    }
-}
-
 struct Other<'m> {
     carrier: Carrier,
     flow: FiveTuple,
@@ -216,16 +150,9 @@ impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
         let Walk { feed, front, round } = &mut *walk;
         round.batches.resize_with(SHARDS, || lock(&self.spare).pop().unwrap_or_default());
         round.copied = 0;
-        let mut more = true;
-        for _ in 0..ROUND {
-            more = feed.step(|FedPacket { packet, mapped }| front.packet(&packet, round.sink(mapped)));
-            if !more {
-                front.end(round.sink(None));
-                break;
-            }
-            if round.copied > ROUND_BYTES {
-                break;
-            }
+        let more = feed.feed(ROUND, &mut Intake { front, round });
+        if !more {
+            front.end(round.sink(None));
         }
         for (mut batch, queue) in round.batches.drain(..).zip(&self.queues) {
             batch.start = front.first_ts;
@@ -283,7 +210,7 @@ impl<'m> Batch<'m> {
         let mut others = self.others.iter();
         for item in &self.items {
             match item {
-                Item::Media(media) => media.to_shard(shard),
+                Item::Media(media) => shard.media(media),
                 Item::Other => others.next().into_iter().for_each(|other| other.to_shard(&self.copies, shard)),
             }
         }
@@ -314,6 +241,20 @@ impl<'m> Round<'m> {
     }
 }
 
+/// Takes the records of a round.
+struct Intake<'r, 'm> {
+    front: &'r mut Front,
+    round: &'r mut Round<'m>,
+}
+
+impl<'m> PacketSink<'m> for Intake<'_, 'm> {
+    #[inline(always)]
+    fn packet(&mut self, FedPacket { packet, mapped }: FedPacket<'m, '_>) -> bool {
+        self.front.packet(&packet, self.round.sink(mapped));
+        self.round.copied <= ROUND_BYTES
+    }
+}
+
 struct RoundSink<'r, 'm> {
     round: &'r mut Round<'m>,
     mapped: Option<&'m [u8]>,
@@ -321,12 +262,12 @@ struct RoundSink<'r, 'm> {
 
 impl FrontSink for RoundSink<'_, '_> {
     #[inline(always)]
+    fn media(&mut self, media: Media) {
+        self.round.batches[shard_of_media(&media)].items.push(Item::Media(media));
+    }
+
     fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing, look: Look) {
         let batch = &mut self.round.batches[shard_of(&datagram.flow)];
-        if let Some(media) = Media::of(datagram, framing, look) {
-            batch.items.push(Item::Media(media));
-            return;
-        }
         let content = match self.mapped.and_then(|record| same_bytes_of(record, datagram.payload)) {
             Some(payload) => Content::Mapped(payload),
             None => batch.copy(datagram.payload, &mut self.round.copied),
@@ -370,7 +311,7 @@ mod tests {
     struct Broken;
 
     impl<'m> PacketFeed<'m> for Broken {
-        fn step(&mut self, _: impl FnOnce(FedPacket<'m, '_>)) -> bool {
+        fn feed(&mut self, _: usize, _: &mut impl PacketSink<'m>) -> bool {
             panic!("a feed that breaks")
         }
     }

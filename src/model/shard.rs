@@ -6,6 +6,7 @@
 use super::class::Class;
 use super::dtls;
 use super::flow::{Direction, Flow, Origin, Peer, Via};
+use super::media::{Media, Routes};
 use super::media_context::{Announcement, MediaContexts};
 use super::rtp_stream::{PayloadClock, RtpStream, StreamPacket, relative_ms};
 use super::turn::TurnState;
@@ -97,6 +98,7 @@ pub(crate) struct Shard {
     /// no room left.
     doubtful: VecDeque<u32>,
     pub(crate) contexts: MediaContexts,
+    routes: Routes,
     room: Room,
     /// Time of the first record of the capture.
     start: Timestamp,
@@ -121,6 +123,7 @@ impl Shard {
             streams: Vec::new(),
             doubtful: VecDeque::new(),
             contexts: MediaContexts::default(),
+            routes: Routes::default(),
             room: Room { transactions: MAX_TRANSACTIONS, report_blocks: MAX_REPORT_BLOCKS },
             start: Timestamp::default(),
             inner_datagrams: 0,
@@ -140,8 +143,39 @@ impl Shard {
         self.contexts.add(announcement);
     }
 
-    /// Takes the next datagram.
+    /// Takes an RTP packet on UDP and IPv4.
     #[inline]
+    pub(crate) fn media(&mut self, media: &Media) {
+        if let Some(index) = self.routes.find(media, self.contexts.version()) {
+            let stream = &mut self.streams[index as usize].stream;
+            if stream.payload_type() == media.header.payload_type() {
+                stream.packet(relative_ms(media.ts, self.start), &media.stream_packet());
+                return;
+            }
+        }
+        self.media_without_route(media);
+    }
+
+    #[inline(never)]
+    fn media_without_route(&mut self, media: &Media) {
+        let (carrier, flow, look) = media.unpacked();
+        self.datagram(&Datagram { carrier, flow, missing: 0, payload: &[] }, Framing::Datagram, look);
+        // A confirmed stream keeps its place to the end, and all that may change its clock changes the version too.
+        let key = (media.header.ssrc.0, Via::Datagram);
+        let found = self.stream_of(&flow, key).filter(|index| self.streams[*index as usize].stream.is_confirmed());
+        if let Some(index) = found {
+            self.routes.insert(media, self.contexts.version(), index);
+        }
+    }
+
+    fn stream_of(&self, tuple: &FiveTuple, (ssrc, via): (u32, Via)) -> Option<u32> {
+        let hash = self.hasher.hash(tuple);
+        let flow = *self.by_tuple.find(hash, |index| same_flow(&self.flows[*index as usize].tuple, tuple))?;
+        let direction = self.flows[flow as usize].direction_of(tuple);
+        self.by_ssrc.get(&(flow, stream_key(ssrc, via) | direction_bit(direction))).copied()
+    }
+
+    /// Takes the next datagram.
     pub(crate) fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing, look: Look) {
         let Some((flow, direction)) = self.flow(&datagram.flow, &datagram.carrier) else {
             self.untracked_datagrams += 1;
@@ -175,13 +209,8 @@ impl Shard {
         let flows = &mut self.flows;
         if let Some(index) = self.by_tuple.find(hash, |index| same_flow(&flows[*index as usize].tuple, tuple)) {
             let flow = &mut flows[*index as usize];
-            flow.last_ts = carrier.ts;
-            let direction = if flow.tuple.src == tuple.src && flow.tuple.dst == tuple.dst {
-                Direction::Forward
-            } else {
-                Direction::Backward
-            };
-            return Some((*index, direction));
+            flow.last_ts = flow.last_ts.max(carrier.ts);
+            return Some((*index, flow.direction_of(tuple)));
         }
         let index = self.new_flow(*tuple, Origin::Captured, carrier)?;
         let (hasher, flows) = (&self.hasher, &self.flows);
@@ -208,13 +237,7 @@ impl Shard {
     #[inline]
     fn rtp(&mut self, message: &Inner<'_>, header: RtpHeader, bytes: u32) {
         let flow = &mut self.flows[message.flow as usize];
-        let packet = StreamPacket {
-            seq: header.sequence,
-            rtp_ts: header.timestamp,
-            payload_type: header.payload_type(),
-            marker: header.marker(),
-            bytes,
-        };
+        let packet = StreamPacket::new(message.carrier, header, bytes);
         let key = stream_key(header.ssrc.0, message.via);
         let rel_ms = relative_ms(message.carrier.ts, self.start);
         let refresh = flow.context_version != self.contexts.version();
@@ -247,7 +270,7 @@ impl Shard {
             entry.stream.set_payload_clock(packet.payload_type, clock);
         }
         let was_confirmed = entry.stream.is_confirmed();
-        entry.stream.packet(rel_ms, message.carrier, &packet);
+        entry.stream.packet(rel_ms, &packet);
         if !was_confirmed && entry.stream.is_confirmed() {
             self.flows[message.flow as usize].unconfirmed.retain(|unconfirmed| *unconfirmed != index);
         }
@@ -262,7 +285,7 @@ impl Shard {
             direction: message.direction,
             via: message.via,
             ssrc,
-            stream: RtpStream::new(rel_ms, message.carrier, packet, clock),
+            stream: RtpStream::new(rel_ms, packet, clock),
             key: map_key,
         };
         let index = if flow.unconfirmed.len() >= MAX_UNCONFIRMED {
@@ -486,7 +509,7 @@ impl Shard {
             }
         };
         let flow = &mut self.flows[inner as usize];
-        flow.last_ts = outer.carrier.ts;
+        flow.last_ts = flow.last_ts.max(outer.carrier.ts);
         flow.count_via(via);
         if outer.depth >= MAX_DEPTH {
             flow.count_unknown("datagrams nested too deep");

@@ -61,11 +61,10 @@ impl Decoder {
     }
 
     /// Calls `sink` for what the record carried: at most once, but for 802.11 aggregates, which hold several packets.
-    #[inline]
     pub fn packet(&mut self, packet: &RawPacket<'_>, mut sink: impl FnMut(Unit<'_>)) -> Verdict {
-        match plain::ethernet_ipv4(packet, &mut sink) {
+        match plain::usual(packet, &mut sink) {
             Some(()) => Verdict::Delivered,
-            None => self.other(packet, &mut sink),
+            None => self.walk(packet, &mut sink),
         }
     }
 
@@ -77,15 +76,6 @@ impl Decoder {
     /// What became of fragments.
     pub fn fragments(&self) -> FragmentStatistics {
         self.fragments.statistics()
-    }
-
-    /// Every record that is not the most common one.
-    #[inline(never)]
-    fn other(&mut self, packet: &RawPacket<'_>, sink: &mut dyn FnMut(Unit<'_>)) -> Verdict {
-        match plain::usual(packet, sink) {
-            Some(()) => Verdict::Delivered,
-            None => self.walk(packet, sink),
-        }
     }
 
     /// Header by header, whatever there is.

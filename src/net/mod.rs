@@ -24,5 +24,6 @@ pub use datagram::{
 };
 pub use decoder::{Decoder, Limits};
 pub use defrag::FragmentStatistics;
+pub(crate) use plain::Straight;
 pub use tunnel::TunnelTable;
 pub use verdict::{OtherReason, Unit, Verdict};

@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+use crate::proto::rtp::RtpHeader;
 use crate::proto::stun;
 
 /// The protocol of a datagram.
@@ -121,6 +122,14 @@ pub fn classify_cut(payload: &[u8], missing: u32) -> Class {
         16..=19 => zrtp(payload),
         4..=15 => unassigned(payload, wire),
     }
+}
+
+/// The header of a datagram that was captured in full, where [`classify`] takes it for RTP.
+#[inline(always)]
+pub fn rtp_header(payload: &[u8]) -> Option<RtpHeader> {
+    let &[first, second, ..] = payload.first_chunk::<12>()?;
+    let plain = first & 0xdf == 0x80 && !matches!(second, 192..=223);
+    (plain || classify(payload) == Class::Rtp).then(|| RtpHeader::parse(payload).ok())?
 }
 
 /// The bytes at `offset` as a number of 16 bits.

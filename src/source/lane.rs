@@ -11,7 +11,7 @@ use super::open::{Opened, Progress};
 use super::record::{Record, RecordBytes};
 use super::summary::{CommentSubject, FileSummary};
 use super::window::Window;
-use crate::packet::FrameNo;
+use crate::packet::{FedPacket, FrameNo, PacketSink, RawPacket};
 use crate::time::Timestamp;
 
 /// Where the bytes of a file come from.
@@ -140,6 +140,43 @@ impl<'m> Lane<'m> {
                 }
             }
         }
+    }
+
+    /// Hands out up to `limit` ordinary records of a mapped pcap file one after the other, until `sink` wants no more or
+    /// another kind of record comes; `frames` counts them. False where `sink` wants no more.
+    #[inline(always)]
+    pub(super) fn run(&mut self, limit: usize, frames: &mut u64, sink: &mut impl PacketSink<'m>) -> bool {
+        let (Feed::Mapped(map), Decoder::Pcap(pcap)) = (&self.feed, &mut self.decoder) else { return true };
+        let Some(records) = pcap.run().filter(|_| self.packet_comments.is_empty()) else { return true };
+        let map: &'m [u8] = rest(map, self.position);
+        let mut bytes = map;
+        let (mut last, mut wants_more, mut packets, mut captured) = (None, true, 0, 0);
+        let first_frame = *frames;
+        while wants_more && packets < limit {
+            let Some((record, data)) = records.next(&mut bytes) else { break };
+            packets += 1;
+            captured += data.len() as u64;
+            last = Some(record);
+            let packet = RawPacket {
+                ts: records.time(record),
+                frame: FrameNo(first_frame + packets as u64),
+                interface: records.interface,
+                link: records.link,
+                wire_len: record.wire_len(),
+                data,
+            };
+            wants_more = sink.packet(FedPacket { packet, mapped: Some(data) });
+        }
+        *frames += packets as u64;
+        if let Some(record) = last {
+            pcap.went_on_to(record);
+            self.position += (map.len() - bytes.len()) as u64;
+            self.last_frame = FrameNo(*frames);
+            self.summary.packets += packets as u64;
+            self.summary.bytes += captured;
+            self.at_record = false;
+        }
+        wants_more
     }
 
     /// Hands out the current record under its number in the merged input.

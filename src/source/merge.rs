@@ -11,7 +11,7 @@ use super::lane::Lane;
 use super::open::CaptureFiles;
 use super::record::{Interface, PacketSource, Record};
 use super::summary::FileSummary;
-use crate::packet::FrameNo;
+use crate::packet::{FedPacket, FrameNo, PacketFeed, PacketSink};
 use crate::time::Timestamp;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -88,6 +88,30 @@ impl<'m> MergedReader<'m> {
             self.out = Some(index);
             return Some(index);
         }
+    }
+}
+
+impl<'m> PacketFeed<'m> for MergedReader<'m> {
+    #[inline(always)]
+    fn feed(&mut self, limit: usize, sink: &mut impl PacketSink<'m>) -> bool {
+        let end = self.frames + limit as u64;
+        while self.frames < end {
+            if let [lane] = self.lanes.as_mut_slice()
+                && !lane.run((end - self.frames) as usize, &mut self.frames, sink)
+            {
+                return true;
+            }
+            if self.frames == end {
+                return true;
+            }
+            // What the run stopped at, or a record of any other file.
+            let Some(record) = self.next_record() else { return false };
+            let fed = FedPacket { packet: record.packet(), mapped: record.mapped_packet().map(|mapped| mapped.data) };
+            if !sink.packet(fed) {
+                return true;
+            }
+        }
+        true
     }
 }
 

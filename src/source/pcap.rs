@@ -28,6 +28,16 @@ const CHAIN: usize = 3;
 /// The walk over one file, from its header on.
 #[derive(Clone)]
 pub(super) struct Pcap {
+    records: Records,
+    /// Up to version 2.3 there were writers that put the original length first.
+    may_be_swapped: bool,
+    last_seconds: Option<u32>,
+    state: State,
+}
+
+/// What the file header says of the records.
+#[derive(Clone, Copy)]
+pub(super) struct Records {
     order: ByteOrder,
     /// Bytes of a record header.
     header: usize,
@@ -35,12 +45,8 @@ pub(super) struct Pcap {
     unit: i64,
     /// Records up to this length need no second look.
     usual: u32,
-    link: LinkType,
-    interface: u32,
-    /// Up to version 2.3 there were writers that put the original length first.
-    may_be_swapped: bool,
-    last_seconds: Option<u32>,
-    state: State,
+    pub(super) link: LinkType,
+    pub(super) interface: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -52,7 +58,7 @@ enum State {
 
 /// A record header (section 5), of which Kuznetzov's eight more bytes are not needed.
 #[derive(Clone, Copy)]
-struct RecordHeader {
+pub(super) struct RecordHeader {
     seconds: u32,
     fraction: u32,
     captured: u32,
@@ -63,31 +69,37 @@ impl Pcap {
     pub(super) const fn new(format: FileFormat, order: ByteOrder) -> Self {
         let nanos = matches!(format, FileFormat::PcapNanos);
         Self {
-            order,
-            header: if matches!(format, FileFormat::PcapModified) { 24 } else { 16 },
-            unit: if nanos { 1 } else { 1000 },
-            usual: USUAL_MAX,
-            link: LinkType::NULL,
-            interface: 0,
+            records: Records {
+                order,
+                header: if matches!(format, FileFormat::PcapModified) { 24 } else { 16 },
+                unit: if nanos { 1 } else { 1000 },
+                usual: USUAL_MAX,
+                link: LinkType::NULL,
+                interface: 0,
+            },
             may_be_swapped: false,
             last_seconds: None,
             state: State::FileHeader,
         }
     }
 
-    /// Takes the record at the start of `bytes` where nothing is remarkable about it; this is the hot path.
+    /// Takes the record at the start of `bytes` where nothing is remarkable about it.
     #[inline]
     pub(super) fn ordinary(&mut self, bytes: &[u8], head: &mut Head) -> bool {
-        let (State::Records, Some(record)) = (self.state, self.record_header(bytes)) else { return false };
-        let end = self.header + record.captured as usize;
-        let remarkable = record.captured > self.usual
-            || record.captured > record.original
-            || record.original == 0
-            || end > bytes.len();
-        if !remarkable {
-            self.accept(record, end, head);
-        }
-        !remarkable
+        let State::Records = self.state else { return false };
+        let Some((record, end)) = self.records.ordinary(bytes) else { return false };
+        self.accept(record, end, head);
+        true
+    }
+
+    /// For a run of records, where the next one is a record at all.
+    pub(super) fn run(&self) -> Option<Records> {
+        matches!(self.state, State::Records).then_some(self.records)
+    }
+
+    /// The last record of a run that was made with [`Self::run`].
+    pub(super) fn went_on_to(&mut self, record: RecordHeader) {
+        self.last_seconds = Some(record.seconds);
     }
 
     pub(super) fn step(&mut self, bytes: &[u8], head: &mut Head, context: &mut Context<'_>) -> Step {
@@ -101,42 +113,26 @@ impl Pcap {
         }
         match self.ordered_header(bytes) {
             Some(record) => self.second_look(record, bytes, head, context),
-            None => context.need(self.header, bytes.len()),
+            None => context.need(self.records.header, bytes.len()),
         }
     }
 
-    #[inline]
     fn accept(&mut self, record: RecordHeader, end: usize, head: &mut Head) {
         self.last_seconds = Some(record.seconds);
-        // Cannot overflow: both factors are below 2^32 and 10^9, and the sum stays below 2^63.
-        let nanos = i64::from(record.seconds) * NANOS_PER_SEC + i64::from(record.fraction) * self.unit;
         *head = Head {
-            ts: Timestamp::from_nanos(nanos),
-            interface: self.interface,
-            link: self.link,
-            wire_len: record.original.max(record.captured),
-            start: self.header,
+            ts: self.records.time(record),
+            interface: self.records.interface,
+            link: self.records.link,
+            wire_len: record.wire_len(),
+            start: self.records.header,
             end,
             next: end,
         };
     }
 
-    #[inline]
-    fn record_header(&self, bytes: &[u8]) -> Option<RecordHeader> {
-        if bytes.len() < self.header {
-            return None;
-        }
-        let bytes = bytes.first_chunk::<16>()?;
-        // One test for the whole header: four conditional swaps would lie between this length and the next record.
-        Some(match self.order {
-            ByteOrder::Little => fields(bytes, ByteOrder::Little)?,
-            ByteOrder::Big => fields(bytes, ByteOrder::Big)?,
-        })
-    }
-
     /// As `record_header`, with the lengths of an old file in the usual order.
     fn ordered_header(&self, bytes: &[u8]) -> Option<RecordHeader> {
-        let record = self.record_header(bytes)?;
+        let record = self.records.header(bytes)?;
         let swapped = self.may_be_swapped && record.captured > record.original;
         Some(if swapped {
             RecordHeader { captured: record.original, original: record.captured, ..record }
@@ -153,13 +149,13 @@ impl Pcap {
         if captured > MAX_PACKET {
             return self.search(context, "a record longer than 16 MiB");
         }
-        let end = self.header + captured;
+        let end = self.records.header + captured;
         let nothing = record.seconds == 0 && record.fraction == 0 && captured == 0 && record.original == 0;
         if nothing {
             return self.search(context, "a record header of zeros");
         }
-        if !context.at_end && bytes.len() < end + self.header {
-            return Step::Need(end + self.header);
+        if !context.at_end && bytes.len() < end + self.records.header {
+            return Step::Need(end + self.records.header);
         }
         if end > bytes.len() {
             if self.is_good(record, self.last_seconds) {
@@ -199,7 +195,7 @@ impl Pcap {
             let Some(record) = self.ordered_header(bytes).filter(|&record| self.is_good(record, before)) else {
                 return false;
             };
-            let Some(rest) = bytes.get(self.header + record.captured as usize..) else {
+            let Some(rest) = bytes.get(self.records.header + record.captured as usize..) else {
                 return false;
             };
             if at_end && rest.is_empty() {
@@ -216,23 +212,74 @@ impl Pcap {
         record.original > 0
             && record.original as usize <= MAX_PACKET
             && record.captured <= record.original
-            && record.captured <= self.usual
-            && i64::from(record.fraction) * self.unit < NANOS_PER_SEC
+            && record.captured <= self.records.usual
+            && i64::from(record.fraction) * self.records.unit < NANOS_PER_SEC
             && before.is_none_or(|seconds| seconds.abs_diff(record.seconds) <= NEAR)
     }
 
     fn file_header(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Step {
-        let (Some(snap_len), Some(link)) = (self.order.u32_at(bytes, 16), self.order.u32_at(bytes, 20)) else {
+        let (Some(snap_len), Some(link)) = (self.records.order.u32_at(bytes, 16), self.records.order.u32_at(bytes, 20))
+        else {
             return context.need(FILE_HEADER, bytes.len());
         };
         // The upper half has the FCS length and reserved bits (section 4); the link type is the lower half.
-        self.link = LinkType(link as u16);
-        let version = (self.order.u16_at(bytes, 4), self.order.u16_at(bytes, 6));
+        self.records.link = LinkType(link as u16);
+        let version = (self.records.order.u16_at(bytes, 4), self.records.order.u16_at(bytes, 6));
         self.may_be_swapped = matches!(version, (Some(2), Some(0..=3)));
-        self.usual = snap_len.clamp(USUAL_MAX, MAX_PACKET as u32);
-        self.interface = context.interface(self.link, snap_len, InterfaceNames::default());
+        self.records.usual = snap_len.clamp(USUAL_MAX, MAX_PACKET as u32);
+        self.records.interface = context.interface(self.records.link, snap_len, InterfaceNames::default());
         self.state = State::Records;
         Step::Skip(FILE_HEADER)
+    }
+}
+
+impl RecordHeader {
+    #[inline(always)]
+    pub(super) fn wire_len(self) -> u32 {
+        self.original.max(self.captured)
+    }
+}
+
+impl Records {
+    /// The header of the record at the start of `bytes` and the end of its packet, where nothing is remarkable about
+    /// it; this is the hot path.
+    #[inline(always)]
+    fn ordinary(&self, bytes: &[u8]) -> Option<(RecordHeader, usize)> {
+        let record = self.header(bytes)?;
+        let end = self.header + record.captured as usize;
+        let remarkable = record.captured > self.usual
+            || record.captured > record.original
+            || record.original == 0
+            || end > bytes.len();
+        (!remarkable).then_some((record, end))
+    }
+
+    /// As [`Self::ordinary`], with the packet; `bytes` then begin behind it.
+    #[inline(always)]
+    pub(super) fn next<'a>(&self, bytes: &mut &'a [u8]) -> Option<(RecordHeader, &'a [u8])> {
+        let (record, end) = self.ordinary(bytes)?;
+        let (this, rest) = bytes.split_at_checked(end)?;
+        *bytes = rest;
+        Some((record, this.get(self.header..)?))
+    }
+
+    #[inline(always)]
+    fn header(&self, bytes: &[u8]) -> Option<RecordHeader> {
+        if bytes.len() < self.header {
+            return None;
+        }
+        let bytes = bytes.first_chunk::<16>()?;
+        // One test for the whole header: four conditional swaps would lie between this length and the next record.
+        Some(match self.order {
+            ByteOrder::Little => fields(bytes, ByteOrder::Little)?,
+            ByteOrder::Big => fields(bytes, ByteOrder::Big)?,
+        })
+    }
+
+    #[inline(always)]
+    pub(super) fn time(&self, record: RecordHeader) -> Timestamp {
+        // Cannot overflow: both factors are below 2^32 and 10^9, and the sum stays below 2^63.
+        Timestamp::from_nanos(i64::from(record.seconds) * NANOS_PER_SEC + i64::from(record.fraction) * self.unit)
     }
 }
 

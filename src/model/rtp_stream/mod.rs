@@ -17,6 +17,7 @@ pub(crate) use tshark::relative_ms;
 use super::media_context::Format;
 use crate::net::Carrier;
 use crate::packet::FrameNo;
+use crate::proto::rtp::RtpHeader;
 use crate::proto::rtp::payload_type::{static_payload_type, tshark_clock_rate};
 use crate::time::Timestamp;
 use rate::RateWindow;
@@ -31,21 +32,49 @@ const CONSISTENT_TICKS: i64 = 900_000;
 /// Recent packets that a copy is compared with.
 const RECENT: usize = 16;
 
-/// The fields of an RTP header that the figures need, with the packet's place in the capture.
+/// What the figures need of a packet: its place in the capture, and fields of its IP and RTP headers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StreamPacket {
-    pub(crate) seq: u16,
+    pub(crate) ts: Timestamp,
+    pub(crate) frame: FrameNo,
+    /// Bytes of the IP packet, and of the RTP packet with its header, on the wire.
+    pub(crate) ip_len: u32,
+    pub(crate) bytes: u32,
     pub(crate) rtp_ts: u32,
+    pub(crate) seq: u16,
     pub(crate) payload_type: u8,
     pub(crate) marker: bool,
-    /// Bytes of the RTP packet on the wire, header included.
-    pub(crate) bytes: u32,
+    /// A number that differs where the same packet was captured at another place.
+    pub(crate) tag: u32,
+    /// Identification of the IPv4 header, 0 where there is none.
+    pub(crate) ip_id: u16,
+}
+
+impl StreamPacket {
+    /// A packet of `bytes` that `carrier` brought.
+    #[inline]
+    pub(crate) fn new(carrier: &Carrier, header: RtpHeader, bytes: u32) -> Self {
+        Self {
+            ts: carrier.ts,
+            frame: carrier.frame,
+            ip_len: carrier.ip_len,
+            bytes,
+            rtp_ts: header.timestamp,
+            seq: header.sequence,
+            payload_type: header.payload_type(),
+            marker: header.marker(),
+            tag: carrier.link_tag ^ u32::from(carrier.ttl) << 24,
+            ip_id: carrier.ip_id.unwrap_or(0),
+        }
+    }
 }
 
 /// The clock of a payload type, and what tshark would take for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PayloadClock {
     pub(crate) honest: Clock,
+    /// False for comfort noise and telephone events, whose clock need not be that of the media around them.
+    pub(crate) is_media: bool,
     /// In whole kHz; 0.0 where tshark has none.
     pub(crate) tshark_ticks_per_ms: f64,
 }
@@ -68,8 +97,20 @@ impl PayloadClock {
             (_, Some((format, true))) if known_to_tshark => format.clock_rate,
             _ => 0,
         };
-        Self { honest, tshark_ticks_per_ms: f64::from(tshark_rate / 1000) }
+        let is_media = match format {
+            Some((format, _)) => {
+                !has_prefix(&format.encoding, "telephone-event") && !has_prefix(&format.encoding, "CN")
+            }
+            None => !is_comfort_noise(payload_type),
+        };
+        Self { honest, is_media, tshark_ticks_per_ms: f64::from(tshark_rate / 1000) }
     }
+}
+
+/// RFC 3389, section 4, and the number that comfort noise had before.
+#[inline(always)]
+fn is_comfort_noise(payload_type: u8) -> bool {
+    matches!(payload_type, 13 | 19)
 }
 
 fn has_prefix(name: &str, prefix: &str) -> bool {
@@ -180,7 +221,7 @@ pub(crate) struct RtpStream {
 
 impl RtpStream {
     /// The state after the first packet.
-    pub(crate) fn new(rel_ms: f64, carrier: &Carrier, packet: &StreamPacket, clock: PayloadClock) -> Self {
+    pub(crate) fn new(rel_ms: f64, packet: &StreamPacket, clock: PayloadClock) -> Self {
         let mut this = Self {
             payload_type: packet.payload_type,
             confirmed: false,
@@ -188,22 +229,22 @@ impl RtpStream {
             last_rtp_ts: packet.rtp_ts,
             packets: 1,
             bytes: u64::from(packet.bytes),
-            ip_bytes: u64::from(carrier.ip_len),
+            ip_bytes: u64::from(packet.ip_len),
             payload_types: 1 << (packet.payload_type & 127),
-            last_ts: carrier.ts,
-            last_frame: carrier.frame,
+            last_ts: packet.ts,
+            last_frame: packet.frame,
             tshark: TsharkFigures::new(rel_ms, &packet.for_tshark()),
-            deltas: Deltas { last: carrier.ts, sum_nanos: 0, samples: 0, max_nanos: 0, max_frame: carrier.frame },
-            timing: Timing::new(carrier.ts, packet.rtp_ts, clock.honest),
+            deltas: Deltas { last: packet.ts, sum_nanos: 0, samples: 0, max_nanos: 0, max_frame: packet.frame },
+            timing: Timing::new(packet.ts, packet.rtp_ts, clock.honest, clock.is_media),
             sequence: Sequence::new(packet.seq),
-            rate: RateWindow::new(carrier.ts, packet.bytes),
+            rate: RateWindow::new(packet.ts, packet.bytes),
             recent: [Fingerprint::default(); RECENT],
-            first_ts: carrier.ts,
-            first_frame: carrier.frame,
+            first_ts: packet.ts,
+            first_frame: packet.frame,
             certain_copies: Copies::default(),
             likely_copies: Copies::default(),
         };
-        this.remember(carrier, packet);
+        this.remember(packet);
         this
     }
 
@@ -218,83 +259,81 @@ impl RtpStream {
         self.payload_type = payload_type;
         self.payload_types |= 1 << (payload_type & 127);
         self.tshark_ticks_per_ms = clock.tshark_ticks_per_ms;
-        if clock.honest.rate.is_some() || self.timing.clock().source != ClockSource::Inferred {
-            self.timing.learn_clock(clock.honest);
-        }
+        self.timing.change_clock(clock.honest, clock.is_media);
     }
 
     /// Takes a packet after the first.
     #[inline]
-    pub(crate) fn packet(&mut self, rel_ms: f64, carrier: &Carrier, packet: &StreamPacket) {
+    pub(crate) fn packet(&mut self, rel_ms: f64, packet: &StreamPacket) {
         self.tshark.packet(rel_ms, &packet.for_tshark(), self.tshark_ticks_per_ms);
         if !self.confirmed {
-            self.confirmed = self.is_consistent(carrier, packet);
+            self.confirmed = self.is_consistent(packet);
         }
         self.packets += 1;
         self.bytes += u64::from(packet.bytes);
-        self.ip_bytes += u64::from(carrier.ip_len);
+        self.ip_bytes += u64::from(packet.ip_len);
         match self.sequence.packet(packet.seq) {
-            Arrival::Forward | Arrival::Reordered => self.unique(carrier, packet),
-            Arrival::Duplicate => self.duplicate(carrier, packet),
+            Arrival::Forward | Arrival::Reordered => self.unique(packet),
+            Arrival::Duplicate => self.duplicate(packet),
             Arrival::Misordered => {}
-            Arrival::Restart => self.restart(carrier, packet),
+            Arrival::Restart => self.restart(packet),
         }
         self.last_rtp_ts = packet.rtp_ts;
-        self.last_ts = carrier.ts;
-        self.last_frame = carrier.frame;
-        self.remember(carrier, packet);
+        self.last_ts = packet.ts;
+        self.last_frame = packet.frame;
+        self.remember(packet);
     }
 
     #[inline(always)]
-    fn unique(&mut self, carrier: &Carrier, packet: &StreamPacket) {
-        self.timing.packet(carrier.ts, packet.rtp_ts);
-        self.unique_gap(carrier, packet);
+    fn unique(&mut self, packet: &StreamPacket) {
+        self.timing.packet(packet.ts, packet.rtp_ts);
+        self.unique_gap(packet);
     }
 
     #[cold]
-    fn restart(&mut self, carrier: &Carrier, packet: &StreamPacket) {
-        self.timing.restart(carrier.ts, packet.rtp_ts);
-        self.unique_gap(carrier, packet);
+    fn restart(&mut self, packet: &StreamPacket) {
+        self.timing.restart(packet.ts, packet.rtp_ts);
+        self.unique_gap(packet);
     }
 
     #[inline(always)]
-    fn unique_gap(&mut self, carrier: &Carrier, packet: &StreamPacket) {
+    fn unique_gap(&mut self, packet: &StreamPacket) {
         let deltas = &mut self.deltas;
-        let gap = carrier.ts.nanos_since(deltas.last);
+        let gap = packet.ts.nanos_since(deltas.last);
         deltas.sum_nanos = deltas.sum_nanos.saturating_add(gap);
         deltas.samples += 1;
         if gap > deltas.max_nanos {
             deltas.max_nanos = gap;
-            deltas.max_frame = carrier.frame;
+            deltas.max_frame = packet.frame;
         }
-        deltas.last = carrier.ts;
-        self.rate.packet(carrier.ts, packet.bytes);
+        deltas.last = packet.ts;
+        self.rate.packet(packet.ts, packet.bytes);
     }
 
     /// Tells a copy that the capture made from a packet that really came twice.
     #[cold]
-    fn duplicate(&mut self, carrier: &Carrier, packet: &StreamPacket) {
+    fn duplicate(&mut self, packet: &StreamPacket) {
         let before = self.recent[usize::from(packet.seq) % RECENT];
-        let now = Fingerprint::of(carrier, packet);
+        let now = Fingerprint::of(packet);
         if (before.seq, before.ip_id, before.bytes) != (now.seq, now.ip_id, now.bytes) {
             return;
         }
         let copies = if before.tag != now.tag { &mut self.certain_copies } else { &mut self.likely_copies };
         copies.packets += 1;
         copies.bytes += u64::from(packet.bytes);
-        copies.ip_bytes += u64::from(carrier.ip_len);
+        copies.ip_bytes += u64::from(packet.ip_len);
     }
 
     #[inline]
-    fn remember(&mut self, carrier: &Carrier, packet: &StreamPacket) {
-        self.recent[usize::from(packet.seq) % RECENT] = Fingerprint::of(carrier, packet);
+    fn remember(&mut self, packet: &StreamPacket) {
+        self.recent[usize::from(packet.seq) % RECENT] = Fingerprint::of(packet);
     }
 
-    fn is_consistent(&self, carrier: &Carrier, packet: &StreamPacket) -> bool {
+    fn is_consistent(&self, packet: &StreamPacket) -> bool {
         let ahead = packet.seq.wrapping_sub(self.sequence.highest() as u16);
         let near = ahead != 0 && ahead.min(ahead.wrapping_neg()) <= CONSISTENT_SEQUENCE;
         let ticks = i64::from((packet.rtp_ts.wrapping_sub(self.last_rtp_ts) as i32).unsigned_abs());
-        let millis = carrier.ts.nanos_since(self.last_ts).unsigned_abs() / 1_000_000;
+        let millis = packet.ts.nanos_since(self.last_ts).unsigned_abs() / 1_000_000;
         let explained = CONSISTENT_TICKS.saturating_add_unsigned(millis.saturating_mul(90));
         near && packet.payload_type == self.payload_type && ticks <= explained
     }
@@ -302,6 +341,11 @@ impl RtpStream {
     /// True once two consistent packets were seen.
     pub(crate) fn is_confirmed(&self) -> bool {
         self.confirmed
+    }
+
+    /// Capture time of the last packet.
+    pub(crate) fn last_ts(&self) -> Timestamp {
+        self.last_ts
     }
 
     /// Packets so far, copies included.
@@ -365,12 +409,7 @@ impl StreamPacket {
 
 impl Fingerprint {
     #[inline]
-    fn of(carrier: &Carrier, packet: &StreamPacket) -> Self {
-        Self {
-            tag: carrier.link_tag ^ u32::from(carrier.ttl) << 24,
-            bytes: packet.bytes,
-            seq: packet.seq,
-            ip_id: carrier.ip_id.unwrap_or(0),
-        }
+    fn of(packet: &StreamPacket) -> Self {
+        Self { tag: packet.tag, bytes: packet.bytes, seq: packet.seq, ip_id: packet.ip_id }
     }
 }

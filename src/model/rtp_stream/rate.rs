@@ -11,49 +11,49 @@ const SLOT_NANOS: i64 = 10_000_000;
 /// The sliding second.
 #[derive(Clone, Debug)]
 pub(crate) struct RateWindow {
-    slots: Box<[u32; SLOTS]>,
-    /// Index of the newest slot, and the time at which it ends.
-    newest: usize,
-    newest_ends: i64,
     sum: u64,
     max: u64,
+    /// The newest slot: its index, and its number since the epoch.
+    newest: usize,
+    newest_number: i64,
+    slots: [u32; SLOTS],
 }
 
 impl RateWindow {
     /// The window after the first packet.
     pub(crate) fn new(ts: Timestamp, bytes: u32) -> Self {
-        let mut this =
-            Self { slots: Box::new([0; SLOTS]), newest: 0, newest_ends: slot_end(ts.as_nanos()), sum: 0, max: 0 };
+        let mut this = Self { sum: 0, max: 0, newest: 0, newest_number: slot_number(ts), slots: [0; SLOTS] };
         this.add(bytes);
         this
     }
 
     /// Takes the next packet; one from before the window (a clock that went back) counts to the newest slot.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn packet(&mut self, ts: Timestamp, bytes: u32) {
-        let nanos = ts.as_nanos();
-        if nanos.saturating_sub(self.newest_ends) >= SLOT_NANOS * SLOTS as i64 {
-            self.empty(nanos);
+        let number = slot_number(ts);
+        if number - self.newest_number >= SLOTS as i64 {
+            self.empty(number);
         }
-        while nanos >= self.newest_ends {
-            self.newest = if self.newest + 1 == SLOTS { 0 } else { self.newest + 1 };
-            self.newest_ends = self.newest_ends.saturating_add(SLOT_NANOS);
-            self.sum -= u64::from(std::mem::take(&mut self.slots[self.newest]));
-            if self.newest_ends == i64::MAX {
-                break;
-            }
+        // Kept in registers on the way: a step is one slot, and packets of audio are several apart.
+        let (mut newest, mut left) = (self.newest, 0);
+        for _ in self.newest_number..number {
+            newest = if newest >= SLOTS - 1 { 0 } else { newest + 1 };
+            left += u64::from(std::mem::take(&mut self.slots[newest]));
         }
+        self.sum -= left;
+        self.newest = newest;
+        self.newest_number = self.newest_number.max(number);
         self.add(bytes);
     }
 
     #[cold]
-    fn empty(&mut self, nanos: i64) {
+    fn empty(&mut self, number: i64) {
         self.slots.fill(0);
         self.sum = 0;
-        self.newest_ends = slot_end(nanos);
+        self.newest_number = number;
     }
 
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, bytes: u32) {
         let entry = &mut self.slots[self.newest];
         let before = *entry;
@@ -68,8 +68,9 @@ impl RateWindow {
     }
 }
 
-fn slot_end(nanos: i64) -> i64 {
-    (nanos.div_euclid(SLOT_NANOS) + 1).saturating_mul(SLOT_NANOS)
+#[inline(always)]
+fn slot_number(ts: Timestamp) -> i64 {
+    ts.as_nanos() / SLOT_NANOS
 }
 
 #[cfg(test)]

@@ -83,16 +83,31 @@ struct Sample {
 /// The state.
 #[derive(Clone, Debug)]
 pub(crate) struct Timing {
-    clock: Clock,
+    mode: Mode,
     millis_per_tick: f64,
-    pending: Vec<Sample>,
-    gave_up: bool,
     jitter: Jitter,
-    /// Apart from `jitter` only once a timestamp repeats: until then they are the same.
-    frames: Option<Box<Jitter>>,
     deviation: Deviation,
+    /// Apart from `jitter` only once a timestamp repeats: until then they are the same.
+    frames: Option<Jitter>,
+    clock: Clock,
     /// The longest segment before the present one, with its span.
     longest: Option<Box<(i64, Deviation)>>,
+    pending: Vec<Sample>,
+}
+
+/// What becomes of the next packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Mode {
+    /// It is measured.
+    Measure,
+    /// It is measured from, but not to: its clock is not the one before.
+    Restart,
+    /// It is held back until there are enough to infer the clock.
+    HoldBack,
+    /// It is no media: comfort noise or an event in the midst of media with another clock.
+    Ignore,
+    /// The clock stays unknown.
+    GaveUp,
 }
 
 #[derive(Clone, Debug)]
@@ -109,7 +124,6 @@ struct Jitter {
 #[derive(Clone, Copy, Debug, Default)]
 struct Deviation {
     first_arrival: Timestamp,
-    last_rtp_ts: u32,
     ticks: i64,
     n: f64,
     sum_x: f64,
@@ -121,23 +135,21 @@ struct Deviation {
 }
 
 impl Timing {
-    /// The state after the first packet.
-    pub(crate) fn new(ts: Timestamp, rtp_ts: u32, clock: Clock) -> Self {
+    /// The state after the first packet; `is_media` as for [`Self::change_clock`].
+    pub(crate) fn new(ts: Timestamp, rtp_ts: u32, clock: Clock, is_media: bool) -> Self {
         let first = Sample { ts, rtp_ts };
         let mut this = Self {
-            clock,
+            mode: Mode::Ignore,
             millis_per_tick: 0.0,
-            pending: Vec::new(),
-            gave_up: false,
             jitter: Jitter::new(first),
-            frames: None,
             deviation: Deviation::new(first),
+            frames: None,
+            clock: Clock { rate: None, source: ClockSource::None },
             longest: None,
+            pending: Vec::new(),
         };
-        match clock.rate {
-            Some(rate) => this.millis_per_tick = millis_per_tick(rate),
-            None => this.pending.push(first),
-        }
+        this.change_clock(clock, is_media);
+        this.packet(ts, rtp_ts);
         this
     }
 
@@ -145,21 +157,33 @@ impl Timing {
     #[inline]
     pub(crate) fn packet(&mut self, ts: Timestamp, rtp_ts: u32) {
         let sample = Sample { ts, rtp_ts };
-        if self.clock.rate.is_some() {
+        if self.mode == Mode::Measure {
             self.measure(sample);
         } else {
-            self.hold_back(sample);
+            self.unusual(sample);
+        }
+    }
+
+    #[inline(never)]
+    fn unusual(&mut self, sample: Sample) {
+        match self.mode {
+            Mode::Measure => self.measure(sample),
+            Mode::Restart => self.restart_reference(sample),
+            Mode::HoldBack => self.hold_back(sample),
+            Mode::Ignore | Mode::GaveUp => {}
         }
     }
 
     /// The first packet of a new segment: it has no interarrival difference to the one before.
     pub(crate) fn restart(&mut self, ts: Timestamp, rtp_ts: u32) {
         let sample = Sample { ts, rtp_ts };
-        if self.clock.rate.is_some() {
-            self.restart_reference(sample);
-        } else if !self.gave_up {
-            self.pending.clear();
-            self.pending.push(sample);
+        match self.mode {
+            Mode::Measure | Mode::Restart => self.restart_reference(sample),
+            Mode::HoldBack => {
+                self.pending.clear();
+                self.pending.push(sample);
+            }
+            Mode::Ignore | Mode::GaveUp => {}
         }
     }
 
@@ -167,7 +191,7 @@ impl Timing {
     #[cold]
     fn restart_reference(&mut self, sample: Sample) {
         let span = self.deviation.span(self.jitter.last);
-        if self.longest.as_ref().is_none_or(|longest| longest.0 < span) {
+        if span > 0 && self.longest.as_ref().is_none_or(|longest| longest.0 < span) {
             self.longest = Some(Box::new((span, self.deviation)));
         }
         self.deviation = Deviation::new(sample);
@@ -175,66 +199,76 @@ impl Timing {
         if let Some(frames) = &mut self.frames {
             frames.last = sample;
         }
+        self.mode = Mode::Measure;
+    }
+
+    /// The next packets have this clock. Comfort noise and events (`is_media` false) tell nothing of the stream's own
+    /// clock: they are measured where theirs is the same, as RFC 3389 wants it, and left out where it is not.
+    pub(crate) fn change_clock(&mut self, clock: Clock, is_media: bool) {
+        let known = self.clock.rate.is_some();
+        match clock.rate {
+            Some(rate) if known && self.clock.rate == Some(rate) => {
+                self.resume();
+                if is_media {
+                    self.clock = clock;
+                }
+            }
+            _ if !is_media => self.mode = Mode::Ignore,
+            Some(rate) => self.learn_clock(Clock { rate: Some(rate), ..clock }),
+            // The payload types of one stream nearly always share a clock: what was inferred goes for all of them.
+            None if known && self.clock.source == ClockSource::Inferred => self.resume(),
+            None if self.mode == Mode::GaveUp => {}
+            None => self.mode = Mode::HoldBack,
+        }
+    }
+
+    /// Goes on with the clock that is known.
+    fn resume(&mut self) {
+        self.pending.clear();
+        if self.mode != Mode::Restart {
+            self.mode = Mode::Measure;
+        }
     }
 
     /// The clock rate has become known, or is another from here on.
-    pub(crate) fn learn_clock(&mut self, clock: Clock) {
-        if self.clock.rate == clock.rate {
-            self.clock = clock;
-            return;
-        }
-        let Some(rate) = clock.rate else { return };
-        let had_none = self.clock.rate.is_none();
+    fn learn_clock(&mut self, clock: Clock) {
+        let held = std::mem::take(&mut self.pending);
         self.clock = clock;
-        self.millis_per_tick = millis_per_tick(rate);
-        if had_none {
-            self.replay();
-        } else {
-            let last = self.jitter.last;
-            self.deviation = Deviation::new(last);
-        }
-    }
-
-    /// Where the clock comes from at the moment.
-    pub(crate) fn clock(&self) -> Clock {
-        self.clock
-    }
-
-    fn replay(&mut self) {
-        let mut held = std::mem::take(&mut self.pending).into_iter();
-        let Some(first) = held.next() else { return };
-        self.jitter = Jitter::new(first);
-        self.frames = None;
-        self.deviation = Deviation::new(first);
-        held.for_each(|sample| self.measure(sample));
+        self.millis_per_tick = clock.rate.map_or(0.0, millis_per_tick);
+        self.mode = Mode::Restart;
+        held.into_iter().for_each(|sample| self.packet(sample.ts, sample.rtp_ts));
     }
 
     #[inline(always)]
     fn measure(&mut self, sample: Sample) {
-        if sample.jumps(self.jitter.last, self.millis_per_tick) {
+        let last = self.jitter.last;
+        let ticks = sample.rtp_ts.wrapping_sub(last.rtp_ts) as i32;
+        let arrival = sample.ts.nanos_since(last.ts) as f64 * 1e-6;
+        let media = f64::from(ticks) * self.millis_per_tick;
+        // RTP time went further than arrival by more than a pause or a burst explains.
+        if media.abs() > arrival.abs() + JUMP_MILLIS {
             return self.restart_reference(sample);
         }
-        if !sample.is_newer(self.jitter.last) || self.frames.is_some() {
+        if ticks <= 0 || self.frames.is_some() {
             self.measure_frame(sample);
         }
-        self.jitter.packet(sample, self.millis_per_tick);
-        self.deviation.packet(sample, self.millis_per_tick);
+        self.jitter.difference((arrival - media).abs(), sample);
+        self.deviation.packet(sample.ts, ticks, self.millis_per_tick);
     }
 
     /// Before the packet has changed `jitter`.
     #[inline(never)]
     fn measure_frame(&mut self, sample: Sample) {
-        let frames = self.frames.get_or_insert_with(|| Box::new(self.jitter.clone()));
-        if sample.is_newer(frames.last) {
-            frames.packet(sample, self.millis_per_tick);
+        let frames = self.frames.get_or_insert_with(|| self.jitter.clone());
+        let ticks = sample.rtp_ts.wrapping_sub(frames.last.rtp_ts) as i32;
+        if ticks > 0 {
+            let arrival = sample.ts.nanos_since(frames.last.ts) as f64 * 1e-6;
+            frames.difference((arrival - f64::from(ticks) * self.millis_per_tick).abs(), sample);
         }
     }
 
     #[inline(never)]
     fn hold_back(&mut self, sample: Sample) {
-        if self.gave_up {
-            return;
-        }
         if self.pending.last().is_some_and(|last| sample.jumps(*last, millis_per_tick(FASTEST))) {
             self.pending.clear();
         }
@@ -247,7 +281,7 @@ impl Timing {
             match infer(&self.pending) {
                 Some(rate) => self.learn_clock(Clock { rate: Some(rate), source: ClockSource::Inferred }),
                 None if full && sample.ts.nanos_since(first) >= GIVE_UP_NANOS => {
-                    self.gave_up = true;
+                    self.mode = Mode::GaveUp;
                     self.pending = Vec::new();
                 }
                 None if full => {
@@ -264,7 +298,7 @@ impl Timing {
 
     /// The figures, as if the stream ended here.
     pub(crate) fn summary(&self) -> TimingSummary {
-        if self.clock.rate.is_none()
+        if self.mode == Mode::HoldBack
             && let Some(rate) = infer(&self.pending)
         {
             let mut known = self.clone();
@@ -291,17 +325,10 @@ impl Timing {
 }
 
 impl Sample {
-    /// RTP time went further than arrival by more than a pause or a burst explains.
-    #[inline(always)]
     fn jumps(self, last: Sample, millis_per_tick: f64) -> bool {
         let arrival = self.ts.nanos_since(last.ts) as f64 * 1e-6;
         let media = f64::from(self.rtp_ts.wrapping_sub(last.rtp_ts) as i32) * millis_per_tick;
         media.abs() > arrival.abs() + JUMP_MILLIS
-    }
-
-    #[inline(always)]
-    fn is_newer(self, other: Sample) -> bool {
-        self.rtp_ts.wrapping_sub(other.rtp_ts) as i32 > 0
     }
 }
 
@@ -310,14 +337,15 @@ impl Jitter {
         Self { last: first, value: 0.0, sum: 0.0, max: 0.0, samples: 0, histogram: LogHistogram::default() }
     }
 
-    #[inline]
-    fn packet(&mut self, sample: Sample, millis_per_tick: f64) {
-        let arrival = sample.ts.nanos_since(self.last.ts) as f64 * 1e-6;
-        let media = f64::from(sample.rtp_ts.wrapping_sub(self.last.rtp_ts) as i32) * millis_per_tick;
-        self.value += ((arrival - media).abs() - self.value) * 0.0625;
+    /// RFC 3550, A.8: one interarrival difference in milliseconds, and the packet that made it.
+    #[inline(always)]
+    fn difference(&mut self, millis: f64, sample: Sample) {
+        self.value += (millis - self.value) * 0.0625;
         self.last = sample;
         self.sum += self.value;
-        self.max = self.max.max(self.value);
+        if self.value > self.max {
+            self.max = self.value;
+        }
         self.samples += 1;
         self.histogram.record(self.value);
     }
@@ -334,22 +362,25 @@ impl Jitter {
 
 impl Deviation {
     fn new(first: Sample) -> Self {
-        Self { first_arrival: first.ts, last_rtp_ts: first.rtp_ts, n: 1.0, ..Self::default() }
+        Self { first_arrival: first.ts, n: 1.0, ..Self::default() }
     }
 
-    #[inline]
-    fn packet(&mut self, sample: Sample, millis_per_tick: f64) {
-        self.ticks += i64::from(sample.rtp_ts.wrapping_sub(self.last_rtp_ts) as i32);
-        self.last_rtp_ts = sample.rtp_ts;
-        let x = sample.ts.nanos_since(self.first_arrival) as f64 * 1e-6;
+    #[inline(always)]
+    fn packet(&mut self, ts: Timestamp, ticks: i32, millis_per_tick: f64) {
+        self.ticks += i64::from(ticks);
+        let x = ts.nanos_since(self.first_arrival) as f64 * 1e-6;
         let y = x - self.ticks as f64 * millis_per_tick;
         self.n += 1.0;
         self.sum_x += x;
         self.sum_xx += x * x;
         self.sum_y += y;
         self.sum_xy += x * y;
-        self.min = self.min.min(y);
-        self.max = self.max.max(y);
+        if y < self.min {
+            self.min = y;
+        }
+        if y > self.max {
+            self.max = y;
+        }
     }
 
     /// Nanoseconds from the first to the last packet.
@@ -412,7 +443,7 @@ mod tests {
     fn run(clock: Clock, packets: impl IntoIterator<Item = (i64, u32)>) -> TimingSummary {
         let mut packets = packets.into_iter();
         let (at, rtp_ts) = packets.next().unwrap();
-        let mut timing = Timing::new(Timestamp::from_nanos(at * 1000), rtp_ts, clock);
+        let mut timing = Timing::new(Timestamp::from_nanos(at * 1000), rtp_ts, clock, true);
         for (at, rtp_ts) in packets {
             timing.packet(Timestamp::from_nanos(at * 1000), rtp_ts);
         }

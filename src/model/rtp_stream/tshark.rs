@@ -3,10 +3,9 @@
 //! In: every packet of the stream in capture order, copies of a mirror port included. Out: [`TsharkSummary`].
 //! Never: shown as the truth where the honest figures differ; never used for a decision.
 
+use super::is_comfort_noise;
 use crate::time::Timestamp;
 
-/// Comfort noise, RFC 3389 and the older number; neither is taken into aggregates, nor is the packet after.
-const COMFORT_NOISE: [u8; 2] = [13, 19];
 /// A drop of the sequence number beyond this counts as a jump forward over the wrap.
 const WRAP_DROP: i32 = 0xff00;
 
@@ -61,24 +60,46 @@ pub(crate) struct TsharkFigures {
 /// Minimum, running mean and maximum over the regular packets.
 #[derive(Clone, Copy, Debug)]
 struct Aggregate {
+    /// Infinite without a sample.
     min: f64,
-    mean: f64,
     max: f64,
+    /// The running mean times `weight`.
+    sum: f64,
+    weight: f64,
 }
 
 impl Aggregate {
-    const EMPTY: Self = Self { min: -1.0, mean: 0.0, max: 0.0 };
+    const EMPTY: Self = Self { min: f64::INFINITY, max: 0.0, sum: 0.0, weight: 1.0 };
 
-    /// The mean weighs with the count of all packets before this one, the irregular ones too: so does tshark.
-    #[inline]
+    /// The running mean `m = (m * (earlier - 1) + value) / earlier` weighs with the count of all packets before this
+    /// one, the irregular ones too: so does tshark. Held as a sum it needs no division where none was irregular.
+    #[inline(always)]
     fn add(&mut self, value: f64, earlier: f64) {
-        if self.min == -1.0 || value < self.min {
+        if value < self.min {
             self.min = value;
         }
         if value > self.max {
             self.max = value;
         }
-        self.mean = (self.mean * (earlier - 1.0) + value) / earlier;
+        if self.weight != earlier - 1.0 {
+            self.reweigh(earlier - 1.0);
+        }
+        self.sum += value;
+        self.weight = earlier;
+    }
+
+    #[cold]
+    fn reweigh(&mut self, weight: f64) {
+        self.sum *= weight / self.weight;
+    }
+
+    /// What is printed: -1 where there was no sample.
+    fn min(&self) -> f64 {
+        if self.min == f64::INFINITY { -1.0 } else { self.min }
+    }
+
+    fn mean(&self) -> f64 {
+        self.sum / self.weight
     }
 }
 
@@ -114,8 +135,9 @@ impl TsharkFigures {
         self.count_cycles(packet.seq, in_time);
         self.check_sequence(packet.seq);
 
-        let noise = COMFORT_NOISE.contains(&packet.payload_type);
-        let after_noise = COMFORT_NOISE.contains(&self.payload_type);
+        // Neither comfort noise nor the packet after it is taken into aggregates.
+        let noise = is_comfort_noise(packet.payload_type);
+        let after_noise = is_comfort_noise(self.payload_type);
         self.payload_type = packet.payload_type;
 
         if in_time {
@@ -192,11 +214,11 @@ impl TsharkFigures {
             packets: self.total,
             lost,
             lost_pct: if expected == 0 { 0.0 } else { 100.0 * f64::from(lost) / f64::from(expected) },
-            min_delta_ms: self.delta_ms.min,
-            mean_delta_ms: self.delta_ms.mean,
+            min_delta_ms: self.delta_ms.min(),
+            mean_delta_ms: self.delta_ms.mean(),
             max_delta_ms: self.delta_ms.max,
-            min_jitter_ms: self.jitter_ms.min,
-            mean_jitter_ms: self.jitter_ms.mean,
+            min_jitter_ms: self.jitter_ms.min(),
+            mean_jitter_ms: self.jitter_ms.mean(),
             max_jitter_ms: self.jitter_ms.max,
             max_skew_ms: self.max_skew,
             problem: self.problem,

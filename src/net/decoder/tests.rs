@@ -1,7 +1,7 @@
 //! The decoder from the outside: whole records in, units and verdicts out.
 
 use super::*;
-use crate::net::datagram::TcpFlags;
+use crate::net::datagram::{Addr, TcpFlags};
 use crate::net::verdict::Unit;
 use crate::packet::LinkType;
 
@@ -99,7 +99,7 @@ fn the_payload_is_a_slice_of_the_record() {
 #[test]
 fn the_straight_line_and_the_walk_agree() {
     let mut random = Random(7);
-    let mut straight = 0;
+    let (mut plainly, mut straight) = (0, 0);
     for round in 0..12_000 {
         let (protocol, transport) = match round % 3 {
             0 => (6, tcp(5000, 6000, &[1, 1, 1, 1], &random.bytes(30))),
@@ -120,19 +120,29 @@ fn the_straight_line_and_the_walk_agree() {
         let packet = record(link, &data);
         let mut walked = Vec::<Seen>::new();
         let verdict = Decoder::default().walk(&packet, &mut |unit| walked.push(unit.into()));
-        let (mut first, mut second) = (Vec::<Seen>::new(), Vec::<Seen>::new());
-        let first_took = plain::ethernet_ipv4(&packet, &mut |unit| first.push(unit.into())).is_some();
-        let second_took = plain::usual(&packet, &mut |unit| second.push(unit.into())).is_some();
-        for (took, plain) in [(first_took, first), (second_took, second)] {
-            if took {
-                straight += 1;
-                assert_eq!((verdict, &plain), (Verdict::Delivered, &walked), "{data:02x?}");
-            } else {
-                assert!(plain.is_empty());
-            }
+        let mut usual = Vec::<Seen>::new();
+        if plain::usual(&packet, &mut |unit| usual.push(unit.into())).is_some() {
+            plainly += 1;
+            assert_eq!((verdict, &usual), (Verdict::Delivered, &walked), "{data:02x?}");
+        } else {
+            assert!(usual.is_empty());
+        }
+        if let Some(datagram) = plain::Straight::of(&packet) {
+            straight += 1;
+            let seen = &walked[0];
+            assert_eq!((walked.len(), datagram.payload()), (1, seen.payload.as_slice()), "{data:02x?}");
+            let endpoint = |addr, port| Endpoint { addr: Addr::v4(addr), port };
+            let src = endpoint(datagram.src(), datagram.src_port());
+            let dst = endpoint(datagram.dst(), datagram.dst_port());
+            assert!(seen.flow.starts_with("udp") && seen.flow.contains(&src.to_string()), "{} {src}", seen.flow);
+            assert!(seen.flow.ends_with(&dst.to_string()), "{} {dst}", seen.flow);
+            let carrier = seen.carrier;
+            assert_eq!((u32::from(datagram.ip_len()), Some(datagram.ip_id())), (carrier.ip_len, carrier.ip_id));
+            assert_eq!((datagram.ttl(), datagram.traffic_class()), (carrier.ttl, carrier.traffic_class));
+            assert_eq!(datagram.link_tag(packet.interface), carrier.link_tag);
         }
     }
-    assert!(straight > 4000, "{straight}");
+    assert!(plainly > 4000 && straight > 200, "{plainly} {straight}");
 }
 
 #[test]

@@ -1,0 +1,227 @@
+//! An RTP packet on UDP and IPv4, which is nearly all that a media capture holds: as small as it can be queued, and the
+//! short way to its stream.
+//!
+//! In: what the front found in a record. Out: the packet for its stream. Never: a byte of payload, and nothing that the
+//! general way of a datagram would decide otherwise.
+
+use super::rtp_stream::StreamPacket;
+use super::shard::Look;
+use crate::net::{Addr, Carrier, Datagram, Endpoint, FiveTuple, Straight, Transport, TunnelId};
+use crate::packet::{FrameNo, RawPacket};
+use crate::proto::demux;
+use crate::proto::rtp::RtpHeader;
+use crate::time::Timestamp;
+
+/// All that a shard needs of it: with the tag of the queue's item it fills one cache line.
+#[derive(Clone, Copy)]
+pub(crate) struct Media {
+    pub(crate) ts: Timestamp,
+    frame: FrameNo,
+    pub(crate) header: RtpHeader,
+    src: [u8; 4],
+    dst: [u8; 4],
+    link_tag: u32,
+    src_port: u16,
+    dst_port: u16,
+    ip_len: u16,
+    bytes: u16,
+    ip_id: u16,
+    ttl: u8,
+    traffic_class: u8,
+}
+
+impl Media {
+    /// The media in a record; none where it is anything else, or in a less usual wrapping.
+    #[inline(always)]
+    pub(crate) fn at(packet: &RawPacket<'_>) -> Option<Self> {
+        let datagram = Straight::of(packet)?;
+        let header = demux::rtp_header(datagram.payload())?;
+        Some(Self {
+            ts: packet.ts,
+            frame: packet.frame,
+            header,
+            src: datagram.src(),
+            dst: datagram.dst(),
+            link_tag: datagram.link_tag(packet.interface),
+            src_port: datagram.src_port(),
+            dst_port: datagram.dst_port(),
+            ip_len: datagram.ip_len(),
+            bytes: datagram.payload().len() as u16,
+            ip_id: datagram.ip_id(),
+            ttl: datagram.ttl(),
+            traffic_class: datagram.traffic_class(),
+        })
+    }
+
+    /// The media in a datagram that was looked at; none where it is anything else.
+    #[inline(always)]
+    pub(crate) fn of(datagram: &Datagram<'_>, look: Look) -> Option<Self> {
+        let (Datagram { carrier, flow, .. }, Look::Rtp(header, bytes)) = (datagram, look) else { return None };
+        if flow.transport != Transport::Udp || flow.tunnel != TunnelId(0) {
+            return None;
+        }
+        Some(Self {
+            ts: carrier.ts,
+            frame: carrier.frame,
+            header,
+            src: flow.src.addr.v4_octets()?,
+            dst: flow.dst.addr.v4_octets()?,
+            link_tag: carrier.link_tag,
+            src_port: flow.src.port,
+            dst_port: flow.dst.port,
+            ip_len: u16::try_from(carrier.ip_len).ok()?,
+            bytes: u16::try_from(bytes).ok()?,
+            ip_id: carrier.ip_id?,
+            ttl: carrier.ttl,
+            traffic_class: carrier.traffic_class,
+        })
+    }
+
+    #[inline(always)]
+    fn carrier(&self) -> Carrier {
+        Carrier {
+            ts: self.ts,
+            frame: self.frame,
+            ip_len: u32::from(self.ip_len),
+            ip_id: Some(self.ip_id),
+            ttl: self.ttl,
+            traffic_class: self.traffic_class,
+            link_tag: self.link_tag,
+        }
+    }
+
+    /// The packet as its stream takes it.
+    #[inline(always)]
+    pub(crate) fn stream_packet(&self) -> StreamPacket {
+        StreamPacket::new(&self.carrier(), self.header, u32::from(self.bytes))
+    }
+
+    /// Sender and receiver as [`Endpoint::folded`].
+    #[inline(always)]
+    pub(crate) fn folded(&self) -> (u64, u64) {
+        (Endpoint::folded_v4(self.src, self.src_port), Endpoint::folded_v4(self.dst, self.dst_port))
+    }
+
+    /// The packet as the general way takes it.
+    pub(crate) fn unpacked(&self) -> (Carrier, FiveTuple, Look) {
+        let endpoint = |addr, port| Endpoint { addr: Addr::v4(addr), port };
+        let flow = FiveTuple {
+            src: endpoint(self.src, self.src_port),
+            dst: endpoint(self.dst, self.dst_port),
+            transport: Transport::Udp,
+            tunnel: TunnelId(0),
+        };
+        (self.carrier(), flow, Look::Rtp(self.header, u32::from(self.bytes)))
+    }
+
+    #[inline(always)]
+    fn route_key(&self) -> RouteKey {
+        let addresses = u64::from(u32::from_ne_bytes(self.src)) << 32 | u64::from(u32::from_ne_bytes(self.dst));
+        let ports = u64::from(self.src_port) << 16 | u64::from(self.dst_port);
+        (addresses, ports << 32 | u64::from(self.header.ssrc.0))
+    }
+}
+
+/// Addresses; ports and SSRC.
+type RouteKey = (u64, u64);
+
+/// Places in the table of a shard. Two streams that share one take turns, which costs time and nothing else.
+const ROUTES: usize = 1024;
+const NO_STREAM: u32 = u32::MAX;
+
+/// The streams that the last packets went to. No hash table: what is found here has been looked up before.
+#[derive(Default)]
+pub(crate) struct Routes(Vec<Route>);
+
+#[derive(Clone, Copy)]
+struct Route {
+    key: RouteKey,
+    version: u32,
+    stream: u32,
+}
+
+impl Routes {
+    /// The stream of a packet that was looked up while the signalling stood at `version`.
+    #[inline(always)]
+    pub(crate) fn find(&self, media: &Media, version: u32) -> Option<u32> {
+        let key = media.route_key();
+        let route = self.0.get(place(key))?;
+        (route.key == key && route.version == version && route.stream != NO_STREAM).then_some(route.stream)
+    }
+
+    /// Remembers the stream of a packet.
+    pub(crate) fn insert(&mut self, media: &Media, version: u32, stream: u32) {
+        let key = media.route_key();
+        if self.0.is_empty() {
+            self.0 = vec![Route { key: (0, 0), version: 0, stream: NO_STREAM }; ROUTES];
+        }
+        self.0[place(key)] = Route { key, version, stream };
+    }
+}
+
+#[inline(always)]
+fn place((addresses, rest): RouteKey) -> usize {
+    ((addresses ^ rest.rotate_left(20)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % ROUTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::analyzer::{shard_of, shard_of_media};
+
+    fn media(n: u8, ssrc: u8) -> Media {
+        let rtp = [0x80, 0, 0, n, 0, 0, 0, 160, 0, 0, 0, ssrc];
+        let carrier = Carrier {
+            ts: Timestamp::from_nanos(i64::from(n)),
+            frame: FrameNo(u64::from(n)),
+            ip_len: 200,
+            ip_id: Some(7),
+            ttl: 64,
+            traffic_class: 0xb8,
+            link_tag: 5,
+        };
+        let endpoint = |host, port| Endpoint { addr: Addr::v4([10, 0, n, host]), port };
+        let flow = FiveTuple {
+            src: endpoint(1, 5000 + u16::from(n)),
+            dst: endpoint(2, 6000),
+            transport: Transport::Udp,
+            tunnel: TunnelId(0),
+        };
+        let datagram = Datagram { carrier, flow, missing: 0, payload: &rtp };
+        Media::of(&datagram, Look::at(&rtp, 0)).unwrap()
+    }
+
+    #[test]
+    fn a_packet_unpacks_to_what_it_was_made_of_and_goes_to_the_shard_of_its_flow() {
+        for n in 0..=255 {
+            let (carrier, flow, look) = media(n, 9).unpacked();
+            assert_eq!((carrier.ip_len, carrier.ip_id, carrier.traffic_class), (200, Some(7), 0xb8));
+            assert_eq!((flow.src.port, flow.dst.port), (5000 + u16::from(n), 6000));
+            assert!(matches!(look, Look::Rtp(header, 12) if header.ssrc.0 == 9 && header.sequence == u16::from(n)));
+            assert_eq!(shard_of_media(&media(n, 9)), shard_of(&flow));
+        }
+    }
+
+    #[test]
+    fn only_udp_on_ipv4_outside_of_tunnels_is_taken() {
+        let (carrier, flow, look) = media(1, 9).unpacked();
+        let inside = FiveTuple { tunnel: TunnelId(3), ..flow };
+        let tcp = FiveTuple { transport: Transport::Tcp, ..flow };
+        let ipv6 = Addr::v6([0x20; 16]);
+        let six = FiveTuple { dst: Endpoint { addr: ipv6, port: 1 }, ..flow };
+        for flow in [inside, tcp, six] {
+            assert!(Media::of(&Datagram { carrier, flow, missing: 0, payload: &[] }, look).is_none());
+        }
+    }
+
+    #[test]
+    fn a_route_is_found_by_the_same_packet_and_the_same_version_only() {
+        let mut routes = Routes::default();
+        assert_eq!(routes.find(&media(1, 9), 0), None);
+        routes.insert(&media(1, 9), 4, 17);
+        assert_eq!(routes.find(&media(1, 9), 4), Some(17));
+        assert_eq!(routes.find(&media(1, 9), 5), None);
+        assert_eq!(routes.find(&media(1, 8), 4), None);
+        assert_eq!(routes.find(&media(2, 9), 4), None);
+    }
+}
