@@ -108,10 +108,31 @@ impl Endpoint {
 /// `10.0.0.1:5000`, `[fd00::1]:5000`.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.addr.ip() {
-            IpAddr::V4(v4) => write!(f, "{v4}:{}", self.port),
-            IpAddr::V6(v6) => write!(f, "[{v6}]:{}", self.port),
-        }
+        let Some(octets) = self.addr.v4_octets() else {
+            return write!(f, "[{}]:{}", self.addr, self.port);
+        };
+        // Digit by digit from the end: there are several in each row of a report.
+        let mut text = [0; 21];
+        let mut start = text.len();
+        let mut number = |mut number: u16, before: Option<u8>| {
+            loop {
+                start -= 1;
+                text[start] = b'0' + (number % 10) as u8;
+                number /= 10;
+                if number == 0 {
+                    break;
+                }
+            }
+            if let Some(sign) = before {
+                start -= 1;
+                text[start] = sign;
+            }
+        };
+        let [a, b, c, d] = octets;
+        number(self.port, Some(b':'));
+        [d, c, b].into_iter().for_each(|octet| number(u16::from(octet), Some(b'.')));
+        number(u16::from(a), None);
+        f.write_str(text.get(start..).and_then(|digits| str::from_utf8(digits).ok()).unwrap_or_default())
     }
 }
 
@@ -249,4 +270,17 @@ pub struct Segment<'a> {
     pub missing: u32,
     /// The captured payload.
     pub payload: &'a [u8],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_prints_as_the_standard_library_prints_a_socket_address() {
+        for text in ["0.0.0.0:0", "1.20.255.9:65535", "255.255.255.255:10", "[fd00::1]:443", "[::]:0"] {
+            let socket: std::net::SocketAddr = text.parse().unwrap();
+            assert_eq!(Endpoint::from(socket).to_string(), text);
+        }
+    }
 }
