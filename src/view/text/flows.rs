@@ -18,7 +18,7 @@ const COLUMNS: [Column; 8] = [
     Column::left("flow", 0),
     Column::left("over", 5).least(8),
     Column::address("from", 0).least(15),
-    Column::left("", 1),
+    Column::left("", 1).named("⇄"),
     Column::address("to", 0).least(15),
     Column::right("packets", 0),
     Column::right("start s", 6),
@@ -69,8 +69,7 @@ fn title(all: usize, shown: usize, others: usize) -> String {
 
 /// True where a flow carries anything but what every network carries.
 fn is_rtc(row: &FlowRow) -> bool {
-    const COMMON: [Class; 5] = [Class::Other, Class::Tls, Class::Http, Class::Quic, Class::Malformed];
-    row.classes.iter().any(|(class, number)| number > 0 && !COMMON.contains(&class))
+    row.classes.iter().any(|(class, number)| number > 0 && class.is_rtc())
 }
 
 /// Packets of a flow; of one with inner flows the datagrams inside are in its own already.
