@@ -345,7 +345,7 @@ fn a_capture_without_rtc_or_without_packets_says_so() {
 #[test]
 fn no_findings_are_no_all_clear() {
     let page = text(&[path(&case("webrtc-relay-udp"))], None).replace("\n  ", " ");
-    assert!(page.contains("━━ Findings none. Looked at were damage,"), "{page}");
+    assert!(page.contains("━━ Findings none of these: damage,"), "{page}");
     assert!(page.contains("That is no proof of a good call: loss, jitter,"), "{page}");
 }
 
@@ -442,6 +442,13 @@ fn csv_has_one_header_and_as_many_columns_in_each_row() {
     assert!(rows.iter().all(|row| row.len() == header.len()), "{text}");
 }
 
+#[test]
+fn csv_without_a_stream_says_so_on_stderr() {
+    let run = run(&[path(&case("turn-wrong-password")), "--format", "csv"]);
+    assert_eq!((run.code, stdout(&run).lines().count()), (Some(0), 1));
+    assert_eq!(run.stderr, "rtcscope: no RTP stream to list; csv has rows for nothing else\n");
+}
+
 /// The columns of a CSV line (RFC 4180): commas inside quotes do not divide.
 fn columns(line: &str) -> Vec<String> {
     let mut columns = vec![String::new()];
@@ -463,6 +470,8 @@ fn ndjson_is_one_object_a_line() {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     let text = stdout(&run);
     assert!(text.lines().count() > 10, "{text}");
+    let first: Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
+    assert_eq!((&first["row"], &first["schema"]), (&"report".into(), &"rtcscope-report/1".into()));
     for line in text.lines() {
         assert!(serde_json::from_str::<Value>(line).is_ok_and(|value| value.is_object()), "{line}");
     }

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use support::{Case, Program, Record, Value, cases, write_pcap};
 
 /// The promise. A string names the type of a value: `int`, `num`, `str`, `bool`, `ts` (seconds with nine decimals), `hex`
@@ -348,7 +348,7 @@ fn the_relayed_call_has_in_it_what_an_independent_count_found() {
 }
 
 /// Datagrams from 10.0.0.1:5000 to 10.0.0.2:6000 as a capture.
-fn report_on(name: &str, datagrams: &[Vec<u8>]) -> Value {
+fn capture_of(name: &str, datagrams: &[Vec<u8>]) -> PathBuf {
     let frame = |payload: &[u8]| {
         let udp = [&[0x13, 0x88, 0x17, 0x70][..], &(8 + payload.len() as u16).to_be_bytes(), &[0, 0], payload].concat();
         let ip = [&[0x45, 0][..], &(20 + udp.len() as u16).to_be_bytes(), &[0, 0, 0, 0, 64, 17, 0, 0]].concat();
@@ -364,7 +364,16 @@ fn report_on(name: &str, datagrams: &[Vec<u8>]) -> Value {
     std::fs::create_dir_all(&folder).expect("a folder can be made");
     let file = folder.join(name);
     std::fs::write(&file, write_pcap(&records)).expect("a capture can be written");
-    Program::new(env!("CARGO_BIN_EXE_rtcscope")).report(&file, &[]).expect("the analysis succeeds")
+    file
+}
+
+fn report_on(file: &Path) -> Value {
+    Program::new(env!("CARGO_BIN_EXE_rtcscope")).report(file, &[]).expect("the analysis succeeds")
+}
+
+fn text_on(file: &Path) -> String {
+    let run = Program::new(env!("CARGO_BIN_EXE_rtcscope")).run(&[file.as_os_str()]);
+    String::from_utf8(run.stdout).expect("the report is UTF-8")
 }
 
 /// A DTLS 1.2 record with one handshake message that is a single fragment (RFC 6347, sections 4.1 and 4.2.2).
@@ -378,11 +387,13 @@ fn handshake(kind: u8, number: u8, body: &[u8]) -> Vec<u8> {
 fn whose_a_certificate_is_stays_null_where_nothing_tells_the_client() {
     // A chain with one certificate that is an empty sequence: whose it is stands in other messages.
     let certificate = || handshake(11, 1, &[0, 0, 5, 0, 0, 2, 0x30, 0]);
-    let alone = report_on("certificate.pcap", &[certificate()]);
+    let file = capture_of("certificate.pcap", &[certificate()]);
+    let alone = report_on(&file);
+    assert!(text_on(&file).contains("      certificate -"), "{}", text_on(&file));
     assert_eq!(alone["dtls"][0]["certificates"][0]["from"], Value::Null);
     assert_eq!(alone["dtls"][0]["certificates"].as_array().map(Vec::len), Some(1));
     let server_hello_done = handshake(14, 2, &[]);
-    let told = report_on("certificate-of-server.pcap", &[certificate(), server_hello_done]);
+    let told = report_on(&capture_of("certificate-of-server.pcap", &[certificate(), server_hello_done]));
     assert_eq!(told["dtls"][0]["certificates"][0]["from"], "server");
 }
 
@@ -392,7 +403,9 @@ fn an_ice_restart_on_the_same_addresses_is_counted() {
         let header = [0, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, id];
         [&header[..], &[0, 6, 0, 8], username].concat()
     };
-    let report = report_on("restart.pcap", &[check(1, b"aaaa:bbb"), check(2, b"cccc:ddd"), check(3, b"cccc:ddd")]);
+    let file = capture_of("restart.pcap", &[check(1, b"aaaa:bbb"), check(2, b"cccc:ddd"), check(3, b"cccc:ddd")]);
+    assert!(text_on(&file).contains("1 ICE restart on these addresses;"), "{}", text_on(&file));
+    let report = report_on(&file);
     assert_eq!(report["ice"][0]["restarts"], 1);
     assert_eq!((&report["ice"][0]["ufrag"], &report["ice"][0]["checks"]), (&json!("cccc:ddd"), &json!(2)));
 }

@@ -2,7 +2,7 @@
 //!
 //! In: the process' arguments. Out: its exit code. Never: a panic for bad input.
 
-use super::args::{AnalyzeArguments, Arguments, Command};
+use super::args::{AnalyzeArguments, Arguments, Command, Format};
 use super::config::Config;
 use super::feed::Feed;
 use super::output::{self, note};
@@ -93,6 +93,9 @@ fn analyze(arguments: AnalyzeArguments) -> ExitCode {
     if !config.quiet {
         let of_nothing = snapshot.findings.iter().filter(|finding| finding.tells_of_nothing());
         of_nothing.for_each(|finding| note(&finding.summary));
+        if config.format == Format::Csv && snapshot.streams.is_empty() {
+            note("no RTP stream to list; csv has rows for nothing else");
+        }
     }
     if let Err(error) = output::report(&snapshot, &config) {
         return fail(INPUT, &format!("the report could not be written: {error}"));

@@ -47,9 +47,9 @@ classes! {
 }
 
 impl Class {
-    /// True for what RTC is made of; false for what every network carries.
+    /// True for what RTC is made of; false for what every network carries, and for WebSocket, which may carry anything.
     pub const fn is_rtc(self) -> bool {
-        !matches!(self, Class::Other | Class::Tls | Class::Http | Class::Quic | Class::Malformed)
+        !matches!(self, Class::Other | Class::Tls | Class::Http | Class::Websocket | Class::Quic | Class::Malformed)
     }
 }
 

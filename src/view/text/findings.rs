@@ -17,8 +17,8 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
     if snapshot.findings.is_empty() {
         page.section("Findings", "")?;
         let text = format!(
-            "none. Looked at were {CHECKED}. That is no proof of a good call: loss, jitter, and what failed or never came \
-             are in the tables below."
+            "none of these: {CHECKED}. That is no proof of a good call: loss, jitter, and what failed or never came are \
+             in the tables below."
         );
         return page.wrapped(Cell::plain(" "), 2, " ", &words(&text, Ink::Plain));
     }

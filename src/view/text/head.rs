@@ -6,6 +6,7 @@
 use super::figures::{UNKNOWN, bytes, count, duration, kbps, plural, utc};
 use super::page::{Cell, Ink, Page, words};
 use crate::model::snapshot::{CaptureSummary, Class, ClassCounts, FileFacts, Snapshot, Ssrc};
+use crate::time::NANOS_PER_SEC;
 use std::io;
 
 /// Where the words of a line begin.
@@ -64,8 +65,11 @@ fn totals(capture: &CaptureSummary) -> String {
     let mut text = format!("{}, {}", count(capture.packets), bytes(capture.bytes));
     if let (Some(first), Some(last)) = (capture.first_ts, capture.last_ts) {
         let nanos = last.nanos_since(first);
-        text += &format!(" in {}", duration(nanos));
-        if nanos > 0 {
+        if nanos != 0 {
+            text += &format!(" in {}", duration(nanos));
+        }
+        // Some packets within milliseconds have a rate that no second ever had.
+        if nanos >= NANOS_PER_SEC {
             text += &format!(", {} kbit/s", kbps(Some(capture.bytes as f64 * 8e9 / nanos as f64)));
         }
     }
