@@ -227,6 +227,197 @@ fn ssrc_keeps_the_streams_of_that_source() {
     assert!(streams(&one).iter().all(|stream| stream["ssrc"] == "0x5352db24"), "{:?}", streams(&one));
 }
 
+fn text(arguments: &[&str], columns: Option<&str>) -> String {
+    let mut command = program().command(arguments);
+    match columns {
+        Some(columns) => command.env("COLUMNS", columns),
+        None => command.env_remove("COLUMNS"),
+    };
+    let output = command.stdin(Stdio::null()).output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("stdout is UTF-8")
+}
+
+fn path(file: &Path) -> &str {
+    file.to_str().expect("a path in UTF-8")
+}
+
+/// The one finding of that code.
+fn finding<'a>(report: &'a Value, code: &str) -> &'a Value {
+    let findings = report["findings"].as_array().expect("a list");
+    let found: Vec<&Value> = findings.iter().filter(|finding| finding["code"] == code).collect();
+    assert_eq!(found.len(), 1, "{code} in {findings:?}");
+    found[0]
+}
+
+#[test]
+fn a_report_limited_to_ssrcs_says_so_and_that_the_rest_is_whole() {
+    let file = case("webrtc-relay-udp");
+    let all = report(&file, &[]);
+    let one = report(&file, &["--ssrc", "0x5352db24"]);
+    same(&all, &one, &["packets", "flows", "stun", "ice", "turn", "dtls"]);
+    assert_eq!(all["capture"]["options"]["ssrcs"], serde_json::json!([]));
+    assert_eq!(one["capture"]["options"]["ssrcs"], serde_json::json!(["0x5352db24"]));
+    let line = "Limited    streams and RTCP only of SSRC 0x5352db24; all else is of the whole capture\n";
+    assert!(text(&[path(&file), "--ssrc", "0x5352db24"], None).contains(line));
+    assert!(!text(&[path(&file)], None).contains("Limited"));
+}
+
+#[test]
+fn an_ssrc_that_nothing_has_is_said_in_the_report_and_on_stderr_and_is_no_failure() {
+    let file = case("webrtc-relay-udp");
+    let asked = ["--ssrc", "7", "--ssrc", "0x5352db24"];
+    let found = report(&file, &asked);
+    let summary = finding(&found, "SSRC_NOT_SEEN")["summary"].as_str().expect("words");
+    assert!(
+        summary.starts_with("no RTP stream and no RTCP has SSRC 0x00000007; left out are 5 others: 0x"),
+        "{summary}"
+    );
+    for (more, expected) in [(&[][..], format!("rtcscope: {summary}\n")), (&["--quiet"], String::new())] {
+        let run = run(&[&[path(&file), "--format", "csv"][..], &asked, more].concat());
+        assert_eq!((run.code, run.stderr), (Some(0), expected));
+    }
+    assert_eq!(report(&file, &["--ssrc", "0x5352db24"])["findings"], serde_json::json!([]));
+}
+
+#[test]
+fn a_filter_that_leaves_nothing_says_how_much_it_left_out_and_what_filters_hide() {
+    let file = case("sip-hold");
+    let arguments = ["-f", "udp port 1"];
+    let empty = report(&file, &arguments);
+    let found = finding(&empty, "NO_PACKETS");
+    assert_eq!(found["summary"], "none of the 718 packets matches the filter");
+    assert!(found["advice"].as_str().is_some_and(|advice| advice.contains("`vlan`")), "{found}");
+    assert_eq!(empty["capture"]["filtered_out"], 718);
+    assert_eq!(empty["capture"]["options"]["filter"], "udp port 1");
+    let run = run(&[&[path(&file)][..], &arguments].concat());
+    assert_eq!((run.code, &*run.stderr), (Some(0), "rtcscope: none of the 718 packets matches the filter\n"));
+    assert!(stdout(&run).contains("Filter     718 packets left out by 'udp port 1'\n"), "{}", stdout(&run));
+}
+
+#[test]
+fn tagged_packets_that_a_filter_left_out_are_counted_and_the_advice_finds_them() {
+    let tagged = |record: &Record| {
+        let (addresses, rest) = record.frame.split_at(12);
+        Record { nanos: record.nanos, frame: [addresses, &[0x81, 0, 0, 7], rest].concat() }
+    };
+    let folder = scratch("vlan");
+    let file = written(&folder, "tagged.pcap", &records("sip-hold").iter().map(tagged).collect::<Vec<_>>());
+    let empty = report(&file, &["-f", "udp"]);
+    let summary = &finding(&empty, "NO_PACKETS")["summary"];
+    assert_eq!(summary, "none of the 718 packets matches the filter (718 of them have a VLAN tag)");
+    assert_eq!(empty["capture"]["filtered_vlan"], 718);
+    let whole = report(&file, &["-f", "udp or (vlan and udp)"]);
+    assert_eq!(streams(&whole).len(), 2);
+    assert_eq!(whole["findings"], serde_json::json!([]));
+}
+
+#[test]
+fn a_window_that_leaves_nothing_says_when_the_capture_was() {
+    let empty = report(&case("sip-hold"), &["--time-from", "1h"]);
+    let found = finding(&empty, "NO_PACKETS");
+    let expected = "none of the 718 packets is within the window of time, the input is from 2026-11-21T04:01:12Z to \
+                    2026-11-21T04:01:22Z";
+    assert_eq!(found["summary"], expected);
+    assert_eq!(empty["capture"]["outside_window"], 718);
+    let both = report(&case("sip-hold"), &["--time-to", "1s", "-f", "tcp"]);
+    let summary = finding(&both, "NO_PACKETS")["summary"].as_str().expect("words");
+    assert!(summary.starts_with("none of the 718 packets is left: "), "{summary}");
+}
+
+#[test]
+fn a_capture_without_rtc_or_without_packets_says_so() {
+    let folder = scratch("nothing");
+    let is_arp = |record: &&Record| record.frame[12..14] == [8, 6];
+    let arp: Vec<Record> = records("sip-hold").iter().filter(is_arp).cloned().collect();
+    assert!(!arp.is_empty());
+    let none = report(&written(&folder, "arp.pcap", &arp), &[]);
+    let expected = format!("no RTC that is known here is in these packets: other {}", arp.len());
+    assert_eq!(finding(&none, "NO_RTC")["summary"], expected);
+    let filtered = report(&case("sip-hold"), &["-f", "not udp"]);
+    let expected = format!("{expected}; the filter left out {}", 718 - arp.len());
+    assert_eq!(finding(&filtered, "NO_RTC")["summary"], expected);
+    let empty = written(&folder, "empty.pcap", &[]);
+    assert_eq!(finding(&report(&empty, &[]), "NO_PACKETS")["summary"], "there is no packet in the input");
+    assert_eq!(run(&[path(&empty)]).stderr, "rtcscope: there is no packet in the input\n");
+}
+
+#[test]
+fn no_findings_are_no_all_clear() {
+    let page = text(&[path(&case("webrtc-relay-udp"))], None).replace("\n  ", " ");
+    assert!(page.contains("━━ Findings none of these: damage,"), "{page}");
+    assert!(page.contains("That is no proof of a good call: loss, jitter,"), "{page}");
+}
+
+#[test]
+fn text_for_a_file_is_120_columns_wide_unless_columns_says_otherwise() {
+    let widest = |columns| {
+        let page = text(&[path(&case("webrtc-loss"))], columns);
+        (page.lines().map(|line| line.chars().count()).max().unwrap_or(0), page.contains("no room for: "))
+    };
+    let (usual, names_what_is_left_out) = widest(None);
+    assert!((100..=120).contains(&usual) && names_what_is_left_out, "{usual}");
+    assert_eq!(widest(Some("120")), widest(None));
+    let (narrow, names_what_is_left_out) = widest(Some("80"));
+    assert!((60..=80).contains(&narrow) && names_what_is_left_out, "{narrow}");
+    let (unlimited, names_what_is_left_out) = widest(Some("0"));
+    assert!(unlimited > 160 && !names_what_is_left_out, "{unlimited}");
+}
+
+#[test]
+fn damage_behind_which_nothing_is_read_is_told_once() {
+    let file = written(&scratch("damage-at-the-end"), "damaged.pcap", &records("sip-hold"));
+    let mut bytes = std::fs::read(&file).expect("it was written");
+    bytes.extend([0; 1000]);
+    std::fs::write(&file, bytes).expect("it can be written");
+    let report = report(&file, &[]);
+    let found = &report["capture"]["files"][0];
+    assert_eq!((&found["damaged_places"], &found["skipped_bytes"]), (&serde_json::json!(1), &serde_json::json!(1000)));
+    let damage = found["damage"].as_array().expect("a list");
+    assert_eq!(damage.len(), 1, "{damage:?}");
+    assert!(damage[0].as_str().is_some_and(|text| text.ends_with("after frame 718; nothing can be read behind it")));
+    finding(&report, "CAPTURE_DAMAGED");
+    let run = run(&[path(&file)]);
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+    let page = stdout(&run).replace("\n           ", " ");
+    assert_eq!(page.matches("a record header of zeros").count(), 1, "{page}");
+    assert!(page.contains("damaged in 1 place\n"), "{page}");
+}
+
+#[test]
+fn a_window_may_be_said_as_dates_and_is_the_same() {
+    let file = case("sip-hold");
+    let start = i64::try_from(records("sip-hold")[0].nanos).expect("nanoseconds");
+    assert_eq!(start / 1_000_000_000, 1_795_233_672, "the dates below are two and four seconds after it");
+    let fraction = start % 1_000_000_000;
+    let from = format!("2026-11-21T04:01:14.{fraction:09}Z");
+    let to = format!("2026-11-21 05:01:16.{fraction:09}+01:00");
+    let dates = report(&file, &["--time-from", &from, "--time-to", &to]);
+    let relative = report(&file, &["--time-from", "2s", "--time-to", "4s"]);
+    assert!(dates["capture"]["packets"].as_u64().is_some_and(|packets| packets > 100));
+    same(&dates, &relative, &CONTENT);
+    same(&dates["capture"], &relative["capture"], &["packets", "options", "filtered_out", "outside_window"]);
+}
+
+#[test]
+fn a_window_that_ends_before_it_begins_is_a_usage_error() {
+    let file = case("sip-hold");
+    for (from, to) in [("4s", "2s"), ("2026-11-21T08:00:00Z", "@1"), ("yesterday", "4s")] {
+        let run = run(&[path(&file), "--time-from", from, "--time-to", to]);
+        assert_eq!(run.code, Some(2), "{from} {to}");
+        assert!(run.stderr.contains("--time-from"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn help_says_how_many_threads_and_which_times() {
+    let help = stdout(&run(&["analyze", "--help"])).split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in ["from 1 to 32", "2026-11-21T08:00:00", "@N", "COLUMNS", "in UTC where it names no offset"] {
+        assert!(help.contains(words), "{words}: {help}");
+    }
+    assert_eq!(run(&["analyze", "--threads", "33", "f"]).code, Some(2));
+}
+
 #[test]
 fn a_time_window_keeps_the_packets_in_it() {
     let all = records("sip-hold");
@@ -251,6 +442,13 @@ fn csv_has_one_header_and_as_many_columns_in_each_row() {
     assert!(rows.iter().all(|row| row.len() == header.len()), "{text}");
 }
 
+#[test]
+fn csv_without_a_stream_says_so_on_stderr() {
+    let run = run(&[path(&case("turn-wrong-password")), "--format", "csv"]);
+    assert_eq!((run.code, stdout(&run).lines().count()), (Some(0), 1));
+    assert_eq!(run.stderr, "rtcscope: no RTP stream to list; csv has rows for nothing else\n");
+}
+
 /// The columns of a CSV line (RFC 4180): commas inside quotes do not divide.
 fn columns(line: &str) -> Vec<String> {
     let mut columns = vec![String::new()];
@@ -272,6 +470,8 @@ fn ndjson_is_one_object_a_line() {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     let text = stdout(&run);
     assert!(text.lines().count() > 10, "{text}");
+    let first: Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
+    assert_eq!((&first["row"], &first["schema"]), (&"report".into(), &"rtcscope-report/1".into()));
     for line in text.lines() {
         assert!(serde_json::from_str::<Value>(line).is_ok_and(|value| value.is_object()), "{line}");
     }

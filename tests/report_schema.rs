@@ -5,7 +5,8 @@
 
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
-use support::{Case, Program, Value, cases};
+use std::path::{Path, PathBuf};
+use support::{Case, Program, Record, Value, cases, write_pcap};
 
 /// The promise. A string names the type of a value: `int`, `num`, `str`, `bool`, `ts` (seconds with nine decimals), `hex`
 /// (`0x` and hexadecimal digits); `a|b|c` one of these words; `?` behind it allows null. A list holds the shape of every
@@ -24,9 +25,12 @@ fn promise() -> Value {
         "schema": "rtcscope-report/1",
         "tool": {"name": "rtcscope", "version": "str"},
         "capture": {
-            "files": [{"name": "str", "format": "str", "link_types": ["str"], "packets": "int", "truncated": "bool"}],
+            "files": [{"name": "str", "format": "str", "link_types": ["str"], "packets": "int", "truncated": "bool",
+                "damage": ["str"], "damaged_places": "int", "skipped_bytes": "int"}],
             "packets": "int", "bytes": "int", "first_ts": "ts?", "last_ts": "ts?", "duration_s": "num?",
-            "dropped_by_capture": "int?", "duplicates_removed": "int", "inner_datagrams": "int"
+            "dropped_by_capture": "int?", "duplicates_removed": "int", "inner_datagrams": "int",
+            "filtered_out": "int", "outside_window": "int", "filtered_vlan": "int",
+            "options": {"filter": "str?", "from_ts": "ts?", "to_ts": "ts?", "ssrcs": ["hex"]}
         },
         "packets": {
             "stun": "int", "turn_channel": "int", "turn_indication": "int", "dtls": "int", "rtp": "int", "rtcp": "int",
@@ -61,7 +65,8 @@ fn promise() -> Value {
             "outcome": "success|error|timeout|open|indication", "error_code": "int?", "rtt_ms": "num?"
         }]},
         "ice": [{
-            "local": "str", "remote": "str", "ufrag": "str?", "state": "checking|valid|nominated|failed", "checks": "int",
+            "local": "str", "remote": "str", "ufrag": "str?", "state": "checking|valid|nominated|failed",
+            "restarts": "int", "checks": "int",
             "rtt_ms": {"min": "num?", "mean": "num?", "max": "num?"},
             "consent": {"checks": "int", "missed": "int", "longest_gap_ms": "num?"}
         }],
@@ -90,8 +95,9 @@ fn promise() -> Value {
     })
 }
 
-/// Lists whose elements need not appear in any of our captures: DTLS 1.3 hides certificates.
-const MAY_STAY_EMPTY: &[&str] = &["dtls[].certificates"];
+/// Lists whose elements need not appear in any of our captures: DTLS 1.3 hides certificates, and nobody limits a report
+/// on a case.
+const MAY_STAY_EMPTY: &[&str] = &["dtls[].certificates", "capture.options.ssrcs"];
 
 fn reports() -> Vec<(Case, Value)> {
     let program = Program::new(env!("CARGO_BIN_EXE_rtcscope"));
@@ -339,6 +345,69 @@ fn the_relayed_call_has_in_it_what_an_independent_count_found() {
     // The two that failed are sockets on which the browser did not go on after the challenge.
     assert_eq!(report["findings"], json!([]));
     assert_eq!(report_of("turn-wrong-password")["findings"][0]["code"], "TURN_ALLOCATION_FAILED");
+}
+
+/// Datagrams from 10.0.0.1:5000 to 10.0.0.2:6000 as a capture.
+fn capture_of(name: &str, datagrams: &[Vec<u8>]) -> PathBuf {
+    let frame = |payload: &[u8]| {
+        let udp = [&[0x13, 0x88, 0x17, 0x70][..], &(8 + payload.len() as u16).to_be_bytes(), &[0, 0], payload].concat();
+        let ip = [&[0x45, 0][..], &(20 + udp.len() as u16).to_be_bytes(), &[0, 0, 0, 0, 64, 17, 0, 0]].concat();
+        let addresses = [10, 0, 0, 1, 10, 0, 0, 2];
+        [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0][..], &ip, &addresses, &udp].concat()
+    };
+    let records: Vec<Record> = (1_700_000_000_000_000_000..)
+        .step_by(1_000_000)
+        .zip(datagrams)
+        .map(|(nanos, payload)| Record { nanos, frame: frame(payload) })
+        .collect();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report_schema");
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    let file = folder.join(name);
+    std::fs::write(&file, write_pcap(&records)).expect("a capture can be written");
+    file
+}
+
+fn report_on(file: &Path) -> Value {
+    Program::new(env!("CARGO_BIN_EXE_rtcscope")).report(file, &[]).expect("the analysis succeeds")
+}
+
+fn text_on(file: &Path) -> String {
+    let run = Program::new(env!("CARGO_BIN_EXE_rtcscope")).run(&[file.as_os_str()]);
+    String::from_utf8(run.stdout).expect("the report is UTF-8")
+}
+
+/// A DTLS 1.2 record with one handshake message that is a single fragment (RFC 6347, sections 4.1 and 4.2.2).
+fn handshake(kind: u8, number: u8, body: &[u8]) -> Vec<u8> {
+    let length = [0, 0, body.len() as u8];
+    let message = [&[kind][..], &length, &[0, number, 0, 0, 0], &length, body].concat();
+    [&[22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, number, 0, message.len() as u8][..], &message].concat()
+}
+
+#[test]
+fn whose_a_certificate_is_stays_null_where_nothing_tells_the_client() {
+    // A chain with one certificate that is an empty sequence: whose it is stands in other messages.
+    let certificate = || handshake(11, 1, &[0, 0, 5, 0, 0, 2, 0x30, 0]);
+    let file = capture_of("certificate.pcap", &[certificate()]);
+    let alone = report_on(&file);
+    assert!(text_on(&file).contains("      certificate -"), "{}", text_on(&file));
+    assert_eq!(alone["dtls"][0]["certificates"][0]["from"], Value::Null);
+    assert_eq!(alone["dtls"][0]["certificates"].as_array().map(Vec::len), Some(1));
+    let server_hello_done = handshake(14, 2, &[]);
+    let told = report_on(&capture_of("certificate-of-server.pcap", &[certificate(), server_hello_done]));
+    assert_eq!(told["dtls"][0]["certificates"][0]["from"], "server");
+}
+
+#[test]
+fn an_ice_restart_on_the_same_addresses_is_counted() {
+    let check = |id: u8, username: &[u8; 8]| {
+        let header = [0, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, id];
+        [&header[..], &[0, 6, 0, 8], username].concat()
+    };
+    let file = capture_of("restart.pcap", &[check(1, b"aaaa:bbb"), check(2, b"cccc:ddd"), check(3, b"cccc:ddd")]);
+    assert!(text_on(&file).contains("1 ICE restart on these addresses;"), "{}", text_on(&file));
+    let report = report_on(&file);
+    assert_eq!(report["ice"][0]["restarts"], 1);
+    assert_eq!((&report["ice"][0]["ufrag"], &report["ice"][0]["checks"]), (&json!("cccc:ddd"), &json!(2)));
 }
 
 #[test]

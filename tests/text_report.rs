@@ -24,6 +24,7 @@ fn main() {
         }
         trials.push(trial(format!("{}::every_line_fits", case.name), move || fits(&case)));
     }
+    trials.push(trial("README::100".to_owned(), readme));
     conclude(trials);
 }
 
@@ -58,6 +59,18 @@ fn golden(case: &Case, width: usize) -> Vec<String> {
         return written.err().map(|error| error.to_string()).into_iter().collect();
     }
     compare(&file, &actual)
+}
+
+/// The report that the README opens with, which leaves out the last section.
+fn readme() -> Vec<String> {
+    let Some(case) = cases().into_iter().find(|case| case.name == CASES[0]) else { return vec!["no case".into()] };
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap_or_default();
+    let shown = readme.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
+    match report(&case, 100, &[]) {
+        Ok(actual) if !shown.is_empty() && actual.starts_with(shown) => Vec::new(),
+        Ok(actual) => vec![format!("the README does not show what is printed at 100 columns:\n{actual}")],
+        Err(error) => vec![error],
+    }
 }
 
 fn compare(file: &Path, actual: &str) -> Vec<String> {

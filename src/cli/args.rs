@@ -50,7 +50,7 @@ pub enum Command {
 /// How the report is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Format {
-    /// Tables for a person.
+    /// Tables for a person, as wide as the terminal; elsewhere as COLUMNS says, or 120 columns.
     Text,
     /// One JSON object, schema rtcscope-report/1.
     Json,
@@ -86,19 +86,22 @@ pub struct AnalyzeArguments {
     /// Only packets that match: host, net, port, portrange, udp, tcp, ip, ip6, vlan with and, or, not.
     #[arg(short = 'f', long = "filter", value_name = "FILTER")]
     pub filter: Option<String>,
-    /// Only the RTP and RTCP of this SSRC, hexadecimal with 0x or decimal; may be given several times.
+    /// List only the RTP and RTCP of this SSRC, hexadecimal with 0x or decimal; may be given several times. Class counts
+    /// and flows stay those of the whole capture.
     #[arg(long, value_name = "SSRC")]
     pub ssrc: Vec<String>,
-    /// Only packets from this time on: 30s, 1m30s or 1500ms after the first packet, or seconds since the epoch as @N.
+    /// Only packets from this time on: 30s, 1m30s or 1500ms after the first packet, seconds since the epoch as @N, or a
+    /// date and time as 2026-11-21T08:00:00.5+01:00, in UTC where it names no offset.
     #[arg(long, value_name = "TIME")]
     pub time_from: Option<String>,
-    /// Only packets before this time.
+    /// Only packets before this time, said in the same ways.
     #[arg(long, value_name = "TIME")]
     pub time_to: Option<String>,
     /// Count the copies that a mirror port makes like any other packet.
     #[arg(long)]
     pub keep_duplicates: bool,
-    /// Threads to work with; the report is the same with any number.
+    /// Threads to work with, from 1 to 32; the report is the same with any number. Without this, one for each processor
+    /// and at most 4.
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
     /// Exit with 3 where a capture is truncated or damaged.

@@ -2,8 +2,9 @@
 //!
 //! In: a reader over all inputs. Out: the records that the user asked for. Never: a record reordered.
 
-use super::config::Moment;
+use super::moment::Moment;
 use super::progress::Progress;
+use crate::model::capture::Asked;
 use crate::net::filter::{Filter, Program};
 use crate::packet::{FedPacket, LinkType, PacketFeed, PacketSink, RawPacket};
 use crate::source::MergedReader;
@@ -30,8 +31,12 @@ impl<'m, 'c> Feed<'m, 'c> {
             programs: Vec::new(),
             from: window.0,
             to: window.1,
+            vlan: filter.and_then(|_| Filter::parse("vlan").ok()),
             first: None,
+            span: None,
             filtered_out: 0,
+            outside_window: 0,
+            filtered_vlan: 0,
             filter_errors: Vec::new(),
         };
         let all = filter.is_none() && window.0.is_none() && window.1.is_none();
@@ -43,15 +48,26 @@ impl<'m, 'c> Feed<'m, 'c> {
     }
 }
 
+/// The user's filter for one link type, where it can be compiled for it, and the one for VLAN tags.
+struct Programs {
+    filter: Option<Program>,
+    vlan: Option<Program>,
+}
+
 /// What the user wants to see of the input.
 pub(super) struct Wants<'c> {
     filter: Option<&'c Filter>,
     /// The filter for each link type met so far.
-    programs: Vec<(LinkType, Option<Program>)>,
+    programs: Vec<(LinkType, Programs)>,
+    /// Matches what has a VLAN tag.
+    vlan: Option<Filter>,
     from: Option<Moment>,
     to: Option<Moment>,
     first: Option<Timestamp>,
+    pub(super) span: Option<(Timestamp, Timestamp)>,
     pub(super) filtered_out: u64,
+    pub(super) outside_window: u64,
+    pub(super) filtered_vlan: u64,
     /// Link types that the filter cannot be compiled for, with the reason.
     pub(super) filter_errors: Vec<String>,
 }
@@ -59,11 +75,28 @@ pub(super) struct Wants<'c> {
 impl Wants<'_> {
     /// True where link types were met and the filter could be compiled for none of them.
     pub(super) fn filter_fits_nothing(&self) -> bool {
-        !self.programs.is_empty() && self.programs.iter().all(|(_, program)| program.is_none())
+        !self.programs.is_empty() && self.programs.iter().all(|(_, programs)| programs.filter.is_none())
+    }
+
+    /// The user's words and times, on the capture clock.
+    pub(super) fn asked(&self) -> Asked {
+        let on_clock = |moment: Option<Moment>| Some(moment?.on_clock(self.first.unwrap_or_default()));
+        Asked {
+            filter: self.filter.map(|filter| filter.text().to_owned()),
+            from: on_clock(self.from),
+            to: on_clock(self.to),
+        }
     }
 
     fn packet(&mut self, packet: &RawPacket<'_>) -> bool {
-        let wanted = self.is_in_window(packet.ts) && self.matches(packet);
+        let (earliest, latest) = self.span.unwrap_or((packet.ts, packet.ts));
+        self.span = Some((earliest.min(packet.ts), latest.max(packet.ts)));
+        if !self.is_in_window(packet.ts) {
+            self.filtered_out += 1;
+            self.outside_window += 1;
+            return false;
+        }
+        let wanted = self.matches(packet);
         self.filtered_out += u64::from(!wanted);
         wanted
     }
@@ -82,11 +115,19 @@ impl Wants<'_> {
             if let Err(error) = &program {
                 self.filter_errors.push(error.to_string());
             }
-            self.programs.push((packet.link, program.ok()));
+            let vlan = self.vlan.as_ref().and_then(|vlan| vlan.compile(packet.link).ok());
+            self.programs.push((packet.link, Programs { filter: program.ok(), vlan }));
             self.programs.len() - 1
         });
-        let program = self.programs.get(at).and_then(|(_, program)| program.as_ref());
-        program.is_some_and(|program| program.matches(packet.data, packet.wire_len))
+        let Some((_, programs)) = self.programs.get(at) else { return false };
+        let holds = |program: &Option<Program>| {
+            program.as_ref().is_some_and(|program| program.matches(packet.data, packet.wire_len))
+        };
+        let wanted = holds(&programs.filter);
+        if !wanted {
+            self.filtered_vlan += u64::from(holds(&programs.vlan));
+        }
+        wanted
     }
 }
 

@@ -8,6 +8,7 @@
 pub mod args;
 mod config;
 mod feed;
+mod moment;
 mod output;
 mod progress;
 mod run;

@@ -9,7 +9,7 @@ use crate::view::{csv, json, ndjson, text};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-/// Columns where the width of the terminal is not known.
+/// Columns where neither a terminal nor COLUMNS tells.
 const DEFAULT_WIDTH: usize = 120;
 
 /// Writes the report. A reader that has gone away has seen what it wanted.
@@ -34,22 +34,20 @@ fn to(out: &mut dyn Write, snapshot: &Snapshot, config: &Config, terminal: bool)
                 Color::Never => false,
                 Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
             };
-            let style = text::Style { width: width(terminal), color, full: config.full };
+            let style =
+                text::Style { width: Some(width(terminal)).filter(|width| *width > 0), color, full: config.full };
             text::write(snapshot, &style, out)?;
         }
     }
     out.flush()
 }
 
-/// The terminal's width; for a pipe or file COLUMNS, or no limit at all.
-fn width(terminal: bool) -> Option<usize> {
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    if terminal {
-        let size = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-        Some(size.or(columns).unwrap_or(DEFAULT_WIDTH))
-    } else {
-        columns
-    }
+/// The terminal's width; for a pipe or file COLUMNS, of which 0 sets no limit.
+fn width(terminal: bool) -> usize {
+    let columns = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let size = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0);
+    let told = if terminal { size().or_else(columns) } else { columns() };
+    told.unwrap_or(DEFAULT_WIDTH)
 }
 
 /// A note or an error for the person at the terminal.

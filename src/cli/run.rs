@@ -2,7 +2,7 @@
 //!
 //! In: the process' arguments. Out: its exit code. Never: a panic for bad input.
 
-use super::args::{AnalyzeArguments, Arguments, Command};
+use super::args::{AnalyzeArguments, Arguments, Command, Format};
 use super::config::Config;
 use super::feed::Feed;
 use super::output::{self, note};
@@ -10,7 +10,7 @@ use super::progress::Progress;
 use crate::model::analyzer::{Analyzer, Options};
 use crate::model::capture::{CaptureFacts, Damage, FileFacts};
 use crate::model::pipeline;
-use crate::source::{CaptureFiles, FileSummary, InputError, PacketSource};
+use crate::source::{CaptureFiles, Fault, FileSummary, InputError, PacketSource};
 use clap::{CommandFactory, Parser};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -89,7 +89,15 @@ fn analyze(arguments: AnalyzeArguments) -> ExitCode {
     if !config.quiet {
         facts.files.iter().flat_map(|file| &file.damage).for_each(|damage| note(&damage.text));
     }
-    if let Err(error) = output::report(&analyzer.snapshot(facts), &config) {
+    let snapshot = analyzer.snapshot(facts);
+    if !config.quiet {
+        let of_nothing = snapshot.findings.iter().filter(|finding| finding.tells_of_nothing());
+        of_nothing.for_each(|finding| note(&finding.summary));
+        if config.format == Format::Csv && snapshot.streams.is_empty() {
+            note("no RTP stream to list; csv has rows for nothing else");
+        }
+    }
+    if let Err(error) = output::report(&snapshot, &config) {
         return fail(INPUT, &format!("the report could not be written: {error}"));
     }
     ExitCode::from(if damaged && config.strict { INPUT } else { 0 })
@@ -120,18 +128,32 @@ fn facts(feed: &Feed<'_, '_>) -> CaptureFacts {
         files: feed.reader.files().map(file_facts).collect(),
         dropped_by_capture: feed.reader.dropped_by_capture(),
         filtered_out: feed.wants.filtered_out,
+        outside_window: feed.wants.outside_window,
+        filtered_vlan: feed.wants.filtered_vlan,
+        span: feed.wants.span,
+        asked: feed.wants.asked(),
     }
 }
 
 fn file_facts(file: &FileSummary) -> FileFacts {
-    let place =
-        |error: &InputError| Damage { text: error.to_string(), frame: (error.frame.0 > 0).then_some(error.frame) };
+    // A search for the next good record that finds none ends the file where it began, at a place that is known already.
+    let is_end = |place: &InputError| file.end.as_ref() == Some(place);
+    let end = file.end.as_ref().filter(|end| !file.damage.contains(end));
+    let counted = file.damaged_places > file.damage.len() as u64;
+    let is_new = end.is_some_and(|end| !(counted && matches!(end.fault, Fault::Damaged(_))));
     FileFacts {
         name: file.name.clone(),
         format: file.format_name(),
         link_types: file.link_types.iter().map(ToString::to_string).collect(),
         packets: file.packets,
         truncated: file.truncated,
-        damage: file.damage.iter().chain(&file.end).map(place).collect(),
+        damaged_places: file.damaged_places + u64::from(is_new),
+        skipped_bytes: file.skipped_bytes,
+        damage: file.damage.iter().chain(end).map(|place| damage(place, is_end(place))).collect(),
     }
+}
+
+fn damage(place: &InputError, is_end: bool) -> Damage {
+    let behind = if is_end && !place.fault.is_truncation() { "; nothing can be read behind it" } else { "" };
+    Damage { text: format!("{place}{behind}"), frame: (place.frame.0 > 0).then_some(place.frame) }
 }

@@ -3,6 +3,7 @@
 //! In: nothing. Out: the types. Never: a file opened here.
 
 use crate::packet::FrameNo;
+use crate::time::Timestamp;
 
 /// One input.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,10 +16,14 @@ pub struct FileFacts {
     pub link_types: Vec<String>,
     /// Records.
     pub packets: u64,
-    /// True where the file ends within a record or block, or is damaged.
+    /// True where the file ends within a record or block.
     pub truncated: bool,
-    /// What is wrong with it, in words that name file, frame and offset.
+    /// What is wrong with it, in words that name file, frame and offset; the first places of many.
     pub damage: Vec<Damage>,
+    /// All places that `damage` is the beginning of.
+    pub damaged_places: u64,
+    /// Bytes that were passed over at these places.
+    pub skipped_bytes: u64,
 }
 
 /// A place where a file is damaged.
@@ -37,6 +42,25 @@ pub struct CaptureFacts {
     pub files: Vec<FileFacts>,
     /// Packets that the capturing machine dropped; none where nobody says.
     pub dropped_by_capture: Option<u64>,
-    /// Packets that a filter of the user left out.
+    /// Packets that the user's filter or window of time left out.
     pub filtered_out: u64,
+    /// Those of them that are outside of the window, whatever the filter would have said.
+    pub outside_window: u64,
+    /// Those of them that the filter left out and that have a VLAN tag, which a filter does not look behind unasked.
+    pub filtered_vlan: u64,
+    /// The earliest and the latest time of the input, where a filter or a window stands before it.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// What the user limited the input to.
+    pub asked: Asked,
+}
+
+/// A filter and a window of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// In the words of the user.
+    pub filter: Option<String>,
+    /// Only packets from this time on.
+    pub from: Option<Timestamp>,
+    /// Only packets before this time.
+    pub to: Option<Timestamp>,
 }

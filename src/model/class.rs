@@ -46,6 +46,13 @@ classes! {
     Malformed "malformed" "Headers below the payload that contradict themselves.",
 }
 
+impl Class {
+    /// True for what RTC is made of; false for what every network carries, and for WebSocket, which may carry anything.
+    pub const fn is_rtc(self) -> bool {
+        !matches!(self, Class::Other | Class::Tls | Class::Http | Class::Websocket | Class::Quic | Class::Malformed)
+    }
+}
+
 /// A count per class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClassCounts([u64; Class::ALL.len()]);

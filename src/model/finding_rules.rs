@@ -4,11 +4,16 @@
 //! Never: a finding that no frame or count of the snapshot proves.
 
 use super::dtls::State;
+use super::emptiness;
 use super::finding::{Finding, Severity};
 use super::snapshot::Snapshot;
 use super::turn::AllocationEnd;
 use crate::bytes::ParseError;
 use crate::packet::FrameNo;
+
+/// What the rules look at, for a report in which none of them found anything; a new rule adds its words.
+pub const CHECKED: &str = "damage, drops and copies of the capture, malformed messages, refused TURN allocations, DTLS \
+    alerts, impossible round trips";
 
 /// What decoding met on its way.
 pub(crate) enum Fault {
@@ -22,6 +27,7 @@ pub(crate) enum Fault {
 pub(crate) fn all(snapshot: &Snapshot, faults: &[Fault]) -> Vec<Finding> {
     let mut findings = Vec::new();
     input(snapshot, &mut findings);
+    emptiness::rules(snapshot, &mut findings);
     findings.extend(faults.iter().map(fault));
     turn(snapshot, &mut findings);
     dtls(snapshot, &mut findings);
@@ -41,6 +47,23 @@ fn input(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
             frames: damage.frame.into_iter().collect(),
             subject: None,
         });
+    }
+    for file in &snapshot.capture.facts.files {
+        let more = file.damaged_places.saturating_sub(file.damage.len() as u64);
+        if more > 0 {
+            findings.push(Finding {
+                code: "CAPTURE_DAMAGED",
+                severity: Severity::Warning,
+                summary: format!(
+                    "{}: {more} more damaged places; {} bytes passed over in all",
+                    file.name, file.skipped_bytes
+                ),
+                explanation: "The file is damaged there. Everything that could be read before and behind it was.",
+                advice: "Copy the capture again, or stop the capture program before copying its file.",
+                frames: Vec::new(),
+                subject: None,
+            });
+        }
     }
     if let Some(dropped) = snapshot.capture.facts.dropped_by_capture.filter(|dropped| *dropped > 0) {
         findings.push(Finding {

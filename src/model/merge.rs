@@ -13,7 +13,7 @@ use super::media_context::{Format, MediaContexts};
 use super::rtp_stream::{ClockSource, StreamFigures};
 use super::shard::{Shard, StreamEntry};
 use super::snapshot::{
-    AllocationRow, CaptureSummary, FlowRow, HandshakeRow, PairRow, RtcpRow, Snapshot, StreamKind, StreamRow,
+    AllocationRow, CaptureSummary, FlowRow, HandshakeRow, OnlySsrcs, PairRow, RtcpRow, Snapshot, StreamKind, StreamRow,
     TransactionRow,
 };
 use crate::net::{Endpoint, FiveTuple, TunnelLayer};
@@ -21,7 +21,7 @@ use crate::packet::FrameNo;
 use crate::proto::rtp::Ssrc;
 use crate::proto::rtp::payload_type::{MediaKind, PayloadRole, static_payload_type};
 use crate::time::Timestamp;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The snapshot of all that the front and the shards know.
 pub(crate) fn snapshot(options: &Options, front: &Front, shards: &[Shard], facts: CaptureFacts) -> Snapshot {
@@ -140,7 +140,9 @@ impl<'a> Merge<'a> {
             inner_datagrams: inner + self.front.extra_datagrams,
             fragments: self.front.decoder.fragments(),
             limits: self.limits(untracked),
+            only_ssrcs: None,
         };
+        let others = streams.iter().map(|(_, row)| row.ssrc).filter(|ssrc| !self.is_wanted(*ssrc)).collect();
         let mut snapshot = Snapshot {
             capture,
             packets,
@@ -161,8 +163,19 @@ impl<'a> Merge<'a> {
                 .map(|(at, row)| StreamRow { id: format!("r{}", at + 1), ..row })
                 .collect(),
         };
+        snapshot.capture.only_ssrcs = self.only_ssrcs(&snapshot, others);
         snapshot.findings = finding_rules::all(&snapshot, &self.faults());
         snapshot
+    }
+
+    fn only_ssrcs(&self, snapshot: &Snapshot, others: BTreeSet<u32>) -> Option<OnlySsrcs> {
+        let wanted: BTreeSet<u32> = self.options.ssrcs.iter().copied().collect();
+        let streams = snapshot.streams.iter().map(|row| row.ssrc);
+        let rtcp = snapshot.rtcp.iter().map(|row| &row.sender);
+        let named = rtcp.flat_map(|sender| sender.reports.iter().map(|point| point.about.0).chain([sender.ssrc.0]));
+        let seen: BTreeSet<u32> = streams.chain(named).collect();
+        let not_seen = wanted.difference(&seen).copied().collect();
+        (!wanted.is_empty()).then_some(OnlySsrcs { wanted, not_seen, others })
     }
 
     fn is_wanted(&self, ssrc: u32) -> bool {

@@ -9,6 +9,7 @@ pub mod capture;
 pub mod class;
 mod copies;
 pub mod dtls;
+mod emptiness;
 pub mod finding;
 mod finding_rules;
 pub mod flow;

@@ -2,10 +2,11 @@
 //!
 //! In: filled by the merge. Out: what every view reads. Never: a reference into the state, or formatted text.
 
-pub use super::capture::{CaptureFacts, Damage, FileFacts};
+pub use super::capture::{Asked, CaptureFacts, Damage, FileFacts};
 pub use super::class::{Class, ClassCounts};
 pub use super::dtls::{AlertSeen, HandshakeSummary};
 pub use super::finding::{Finding, Severity};
+pub use super::finding_rules::CHECKED;
 pub use super::flow::{Peer, Via};
 pub use super::ice::{PairStatus, PairSummary, Spread};
 pub use super::rtcp::{ReportPoint, RtcpCounts, SenderSummary};
@@ -22,7 +23,7 @@ pub use crate::proto::rtp::Ssrc;
 pub use crate::proto::sdp::{Media, SessionDescription};
 
 use crate::time::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The whole.
 #[derive(Clone, Debug)]
@@ -74,6 +75,19 @@ pub struct CaptureSummary {
     pub fragments: FragmentStatistics,
     /// What was left out for a bound's sake, by table.
     pub limits: BTreeMap<&'static str, u64>,
+    /// The SSRCs that streams and RTCP are limited to; none where all are shown.
+    pub only_ssrcs: Option<OnlySsrcs>,
+}
+
+/// A limit to some SSRCs. It takes rows from the lists of streams and RTCP, and nothing from any count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OnlySsrcs {
+    /// Those asked for.
+    pub wanted: BTreeSet<u32>,
+    /// Those of them that no stream has and no RTCP is from or about.
+    pub not_seen: BTreeSet<u32>,
+    /// Those of the streams that were left out.
+    pub others: BTreeSet<u32>,
 }
 
 /// A flow.

@@ -38,6 +38,12 @@ const COLUMNS: &[Column] = &[
     ("delta_max_ms", |row| number(row.figures.delta.map(|delta| delta.max))),
     ("bitrate_bps", |row| number(row.figures.mean_bps)),
     ("bitrate_max_1s_bps", |row| row.figures.max_1s_bps.to_string()),
+    ("flow", |row| row.flow.clone()),
+    ("mid", |row| row.mid.clone().unwrap_or_default()),
+    ("cname", |row| row.cname.clone().unwrap_or_default()),
+    ("rtx_of", |row| row.rtx_of.map(|ssrc| format!("0x{ssrc:08x}")).unwrap_or_default()),
+    ("segments", |row| row.figures.sequence.segments.to_string()),
+    ("misordered", |row| row.figures.sequence.misordered.to_string()),
 ];
 
 fn optional<T: ToString>(value: Option<T>) -> String {

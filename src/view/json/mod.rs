@@ -10,6 +10,9 @@ use crate::model::snapshot::Snapshot;
 use serde::{Serialize, Serializer};
 use std::io;
 
+/// Raised where a key that others read changes its meaning.
+const SCHEMA: &str = "rtcscope-report/1";
+
 /// Writes the report and a line end.
 ///
 /// # Errors
@@ -28,8 +31,10 @@ pub(super) fn rows(snapshot: &Snapshot) -> Vec<(&'static str, Vec<serde_json::Va
         rows.filter_map(|row| serde_json::to_value(row).ok()).collect()
     }
     vec![
+        ("report", values(std::iter::once(Heading::of_this_version()))),
         ("capture", values(std::iter::once(sections::Capture::of(&snapshot.capture)))),
         ("packets", values(std::iter::once(sections::Packets(&snapshot.packets)))),
+        ("other", values(std::iter::once(&snapshot.other))),
         ("flow", values(snapshot.flows.iter().map(transport::Flow::of))),
         ("rtp_stream", values(snapshot.streams.iter().map(media::Stream::of))),
         ("rtcp", values(snapshot.rtcp.iter().map(media::Rtcp::of))),
@@ -60,10 +65,29 @@ struct Report<'a> {
     findings: Vec<sections::Finding<'a>>,
 }
 
+/// What a stream of rows begins with, so that its reader knows what comes.
+#[derive(Serialize)]
+struct Heading {
+    schema: &'static str,
+    tool: Tool,
+}
+
+impl Heading {
+    const fn of_this_version() -> Self {
+        Self { schema: SCHEMA, tool: Tool::this_version() }
+    }
+}
+
 #[derive(Serialize)]
 struct Tool {
     name: &'static str,
     version: &'static str,
+}
+
+impl Tool {
+    const fn this_version() -> Self {
+        Self { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") }
+    }
 }
 
 #[derive(Serialize)]
@@ -79,8 +103,8 @@ struct Turn<'a> {
 impl<'a> Report<'a> {
     fn of(snapshot: &'a Snapshot) -> Self {
         Self {
-            schema: "rtcscope-report/1",
-            tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+            schema: SCHEMA,
+            tool: Tool::this_version(),
             capture: sections::Capture::of(&snapshot.capture),
             packets: sections::Packets(&snapshot.packets),
             other: &snapshot.other,

@@ -2,10 +2,10 @@
 //!
 //! In: parts of the snapshot. Out: objects of the report. Never: a unit that the key does not name.
 
-use super::{Rounded, Text};
+use super::{Rounded, Text, ssrc};
 use crate::model::snapshot::{
     CaptureSummary, ClassCounts, Described, FileFacts, Finding as FindingState, Media as SdpMedia, SessionDescription,
-    SessionSummary, Snapshot,
+    SessionSummary, Snapshot, Ssrc,
 };
 use crate::time::Timestamp;
 use serde::ser::SerializeMap;
@@ -22,6 +22,9 @@ pub(super) struct Capture<'a> {
     duration_s: Option<Rounded>,
     dropped_by_capture: Option<u64>,
     filtered_out: u64,
+    outside_window: u64,
+    filtered_vlan: u64,
+    options: Options<'a>,
     duplicates_removed: u64,
     inner_datagrams: u64,
     limits: &'a BTreeMap<&'static str, u64>,
@@ -35,6 +38,8 @@ struct File<'a> {
     packets: u64,
     truncated: bool,
     damage: Vec<&'a str>,
+    damaged_places: u64,
+    skipped_bytes: u64,
 }
 
 impl<'a> File<'a> {
@@ -46,6 +51,30 @@ impl<'a> File<'a> {
             packets: file.packets,
             truncated: file.truncated,
             damage: file.damage.iter().map(|damage| damage.text.as_str()).collect(),
+            damaged_places: file.damaged_places,
+            skipped_bytes: file.skipped_bytes,
+        }
+    }
+}
+
+/// What the user limited the report to: nulls and an empty list where it is of everything.
+#[derive(Serialize)]
+struct Options<'a> {
+    filter: Option<&'a str>,
+    from_ts: Option<Text<Timestamp>>,
+    to_ts: Option<Text<Timestamp>>,
+    ssrcs: Vec<Text<Ssrc>>,
+}
+
+impl<'a> Options<'a> {
+    fn of(capture: &'a CaptureSummary) -> Self {
+        let asked = &capture.facts.asked;
+        let ssrcs = capture.only_ssrcs.iter().flat_map(|only| &only.wanted);
+        Self {
+            filter: asked.filter.as_deref(),
+            from_ts: asked.from.map(Text),
+            to_ts: asked.to.map(Text),
+            ssrcs: ssrcs.map(|number| ssrc(*number)).collect(),
         }
     }
 }
@@ -64,6 +93,9 @@ impl<'a> Capture<'a> {
                 .map(|(first, last)| Rounded(last.millis_since(first) / 1000.0)),
             dropped_by_capture: capture.facts.dropped_by_capture,
             filtered_out: capture.facts.filtered_out,
+            outside_window: capture.facts.outside_window,
+            filtered_vlan: capture.facts.filtered_vlan,
+            options: Options::of(capture),
             duplicates_removed: capture.duplicates_removed,
             inner_datagrams: capture.inner_datagrams,
             limits: &capture.limits,

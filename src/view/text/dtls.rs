@@ -89,7 +89,11 @@ fn short_name(profile: impl ToString) -> String {
 fn certificates(row: &HandshakeRow, whole: bool) -> Vec<Vec<Cell>> {
     let summary = &row.handshake;
     let said = summary.certificates.iter().map(|certificate| {
-        let from = if Some(certificate.from) == summary.client { "client" } else { "server" };
+        let from = match summary.client {
+            Some(client) if certificate.from == client => "client",
+            Some(_) => "server",
+            None => "certificate",
+        };
         let info = &certificate.info;
         let subject = if info.subject.is_empty() { UNKNOWN } else { &info.subject };
         let fingerprint = info.fingerprint_sha256.to_string();

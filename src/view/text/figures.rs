@@ -72,12 +72,13 @@ pub(super) fn bytes(value: u64) -> String {
     format!("{} {unit}", decimal(Some(scaled), 1))
 }
 
-/// `12.345 s`, `2 min 05 s`, `1 h 02 min`, `3 d 04 h`.
+/// `0.261 ms`, `12.345 s`, `2 min 05 s`, `1 h 02 min`, `3 d 04 h`.
 pub(super) fn duration(nanos: i64) -> String {
     let seconds = nanos.unsigned_abs() / 1_000_000_000;
     let sign = if nanos < 0 { "-" } else { "" };
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match seconds {
+        0 if nanos != 0 => format!("{} ms", decimal(Some(nanos as f64 * 1e-6), 3)),
         0..60 => format!("{} s", decimal(Some(nanos as f64 * 1e-9), 3)),
         60..3600 => format!("{sign}{minutes} min {:02} s", seconds % 60),
         3600..86_400 => format!("{sign}{hours} h {:02} min", minutes % 60),
@@ -122,6 +123,7 @@ mod tests {
     fn sizes_and_durations_have_the_unit_that_fits() {
         assert_eq!([999, 1000, 621_000, 999_950_000].map(bytes), ["999 B", "1.0 kB", "621.0 kB", "1.0 GB"]);
         assert_eq!(duration(12_345_678_901), "12.346 s");
+        assert_eq!([0, 260_500, 999_999_000].map(duration), ["0.000 s", "0.261 ms", "999.999 ms"]);
         assert_eq!(duration(125_000_000_000), "2 min 05 s");
         assert_eq!(duration(3_725_000_000_000), "1 h 02 min");
         assert_eq!(duration(-200_000_000_000_000), "-2 d 07 h");

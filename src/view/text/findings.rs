@@ -5,7 +5,7 @@
 
 use super::figures::plural;
 use super::page::{Cell, Ink, Page, words};
-use crate::model::snapshot::{Finding, Severity, Snapshot};
+use crate::model::snapshot::{CHECKED, Finding, Severity, Snapshot};
 use std::io;
 
 /// Where the words of a finding begin.
@@ -16,7 +16,11 @@ const CASES: usize = 5;
 pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> {
     if snapshot.findings.is_empty() {
         page.section("Findings", "")?;
-        return page.line(&[Cell::new("  none: nothing in this capture breaks a rule that is known here", Ink::Good)]);
+        let text = format!(
+            "none of these: {CHECKED}. That is no proof of a good call: loss, jitter, and what failed or never came are \
+             in the tables below."
+        );
+        return page.wrapped(Cell::plain(" "), 2, " ", &words(&text, Ink::Plain));
     }
     page.section("Findings", &tally(&snapshot.findings))?;
     for (at, cases) in by_kind(&snapshot.findings).iter().enumerate() {

@@ -18,7 +18,7 @@ const COLUMNS: [Column; 8] = [
     Column::left("flow", 0),
     Column::left("over", 5).least(8),
     Column::address("from", 0).least(15),
-    Column::left("", 1),
+    Column::left("", 1).named("⇄"),
     Column::address("to", 0).least(15),
     Column::right("packets", 0),
     Column::right("start s", 6),
@@ -64,13 +64,12 @@ pub(super) fn write(snapshot: &Snapshot, index: &Index<'_>, page: &mut Page<'_>)
 fn title(all: usize, shown: usize, others: usize) -> String {
     let rtc = if all == 0 { "none".to_owned() } else { plural(all as u64, "flow", "flows") };
     let order = if shown < all { ", largest first" } else { "" };
-    if others > 0 { format!("{rtc} with RTC{order}") } else { format!("{rtc}{order}") }
+    if others > 0 { format!("{rtc} with RTC or signalling{order}") } else { format!("{rtc}{order}") }
 }
 
-/// True where a flow carries anything but what every network carries.
+/// True where a flow carries RTC, or a WebSocket, by which browsers mostly signal.
 fn is_rtc(row: &FlowRow) -> bool {
-    const COMMON: [Class; 5] = [Class::Other, Class::Tls, Class::Http, Class::Quic, Class::Malformed];
-    row.classes.iter().any(|(class, number)| number > 0 && !COMMON.contains(&class))
+    row.classes.iter().any(|(class, number)| number > 0 && (class.is_rtc() || class == Class::Websocket))
 }
 
 /// Packets of a flow; of one with inner flows the datagrams inside are in its own already.
@@ -85,7 +84,7 @@ fn without_rtc(others: &[&FlowRow], page: &mut Page<'_>) -> io::Result<()> {
     }
     let mut sum = crate::model::snapshot::ClassCounts::default();
     others.iter().for_each(|row| sum += &row.classes);
-    let lead = format!("  and {} without RTC: ", plural(others.len() as u64, "flow", "flows"));
+    let lead = format!("  and {} without: ", plural(others.len() as u64, "flow", "flows"));
     let classes = sum.iter().filter(|(_, number)| *number > 0);
     let items: Vec<Cell> = classes
         .map(|(class, number)| Cell::new(format!("{} {}", class_name(class), count(number)), Ink::Faint))

@@ -5,13 +5,12 @@
 
 use super::figures::{UNKNOWN, bytes, count, duration, kbps, plural, utc};
 use super::page::{Cell, Ink, Page, words};
-use crate::model::snapshot::{CaptureSummary, Class, ClassCounts, FileFacts, Snapshot};
+use crate::model::snapshot::{CaptureSummary, Class, ClassCounts, FileFacts, Snapshot, Ssrc};
+use crate::time::NANOS_PER_SEC;
 use std::io;
 
 /// Where the words of a line begin.
 const INDENT: usize = 11;
-/// Damaged places of one file, unless all are wanted.
-const PLACES: usize = 5;
 
 pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> {
     let capture = &snapshot.capture;
@@ -19,7 +18,6 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
     let shown = page.shown(files.len());
     for file in files.iter().take(shown) {
         page.wrapped(name("File"), INDENT, " ", &file_words(file, files.len() > 1))?;
-        damage(file, page)?;
     }
     page.more(files.len(), shown)?;
     entry(page, "Packets", &totals(capture))?;
@@ -51,26 +49,27 @@ fn file_words(file: &FileFacts, with_packets: bool) -> Vec<Cell> {
     let links = if file.link_types.is_empty() { UNKNOWN.to_owned() } else { file.link_types.join(", ") };
     let packets = if with_packets { format!(", {}", plural(file.packets, "packet", "packets")) } else { String::new() };
     all.extend(words(&format!("({}, {links}{packets})", file.format), Ink::Plain));
-    if file.truncated {
-        all.push(Cell::new("cut off or damaged", Ink::Doubtful));
-    }
+    all.extend(words(&damage(file), Ink::Doubtful));
     all
 }
 
-fn damage(file: &FileFacts, page: &mut Page<'_>) -> io::Result<()> {
-    let shown = page.shown_of(file.damage.len(), PLACES);
-    for place in file.damage.iter().take(shown) {
-        page.wrapped(name("Damage"), INDENT, " ", &words(&place.text, Ink::Doubtful))?;
-    }
-    page.more(file.damage.len(), shown)
+/// How many places; where they are is said among the findings.
+fn damage(file: &FileFacts) -> String {
+    let places = file.damaged_places.saturating_sub(u64::from(file.truncated));
+    let damaged = (places > 0).then(|| format!("damaged in {}", plural(places, "place", "places")));
+    let cut = file.truncated.then(|| "cut short at its end".to_owned());
+    damaged.into_iter().chain(cut).collect::<Vec<_>>().join(", ")
 }
 
 fn totals(capture: &CaptureSummary) -> String {
     let mut text = format!("{}, {}", count(capture.packets), bytes(capture.bytes));
     if let (Some(first), Some(last)) = (capture.first_ts, capture.last_ts) {
         let nanos = last.nanos_since(first);
-        text += &format!(" in {}", duration(nanos));
-        if nanos > 0 {
+        if nanos != 0 {
+            text += &format!(" in {}", duration(nanos));
+        }
+        // Some packets within milliseconds have a rate that no second ever had.
+        if nanos >= NANOS_PER_SEC {
             text += &format!(", {} kbit/s", kbps(Some(capture.bytes as f64 * 8e9 / nanos as f64)));
         }
     }
@@ -155,17 +154,40 @@ fn losses(capture: &CaptureSummary, page: &mut Page<'_>) -> io::Result<()> {
         );
         entry(page, "Fragments", &text)?;
     }
-    for (word, number, what) in [
-        ("Copies", capture.duplicates_removed, "that the capture made, each counted once"),
-        ("Filtered", capture.facts.filtered_out, "left out by the filter"),
-    ] {
-        if number > 0 {
-            entry(page, word, &format!("{} {what}", plural(number, "packet", "packets")))?;
-        }
+    if capture.duplicates_removed > 0 {
+        let copies = plural(capture.duplicates_removed, "packet", "packets");
+        entry(page, "Copies", &format!("{copies} that the capture made, each counted once"))?;
     }
+    limits_of_the_user(capture, page)?;
     for (table, number) in capture.limits.iter().filter(|(_, number)| **number > 0) {
         let text = format!("{} {}, for the bound of a table", count(*number), table.replace('_', " "));
         page.wrapped(name("Left out"), INDENT, " ", &words(&text, Ink::Doubtful))?;
+    }
+    Ok(())
+}
+
+/// What the user left out, so that nobody takes the rest for the whole.
+fn limits_of_the_user(capture: &CaptureSummary, page: &mut Page<'_>) -> io::Result<()> {
+    let facts = &capture.facts;
+    let by_filter = facts.filtered_out.saturating_sub(facts.outside_window);
+    if let Some(filter) = &facts.asked.filter {
+        let tagged = match facts.filtered_vlan {
+            0 => String::new(),
+            number => format!(", {} of them with a VLAN tag", count(number)),
+        };
+        let text = format!("{} left out by '{filter}'{tagged}", plural(by_filter, "packet", "packets"));
+        entry(page, "Filter", &text)?;
+    }
+    if facts.asked.from.is_some() || facts.asked.to.is_some() {
+        let from = facts.asked.from.map(|from| format!(" from {}", utc(from))).unwrap_or_default();
+        let to = facts.asked.to.map(|to| format!(" until before {}", utc(to))).unwrap_or_default();
+        let text = format!("{} left out; only{from}{to} UTC", plural(facts.outside_window, "packet", "packets"));
+        entry(page, "Window", &text)?;
+    }
+    if let Some(only) = &capture.only_ssrcs {
+        let wanted: Vec<String> = only.wanted.iter().map(|ssrc| Ssrc(*ssrc).to_string()).collect();
+        let text = format!("streams and RTCP only of SSRC {}; all else is of the whole capture", wanted.join(", "));
+        entry(page, "Limited", &text)?;
     }
     Ok(())
 }

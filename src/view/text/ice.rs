@@ -36,6 +36,7 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
     let mut table = Table::new(&COLUMNS);
     for row in pairs.iter().take(shown) {
         pair(&mut table, row);
+        table.note(restarts(row));
     }
     table.write(page)?;
     page.more(pairs.len(), shown)
@@ -66,6 +67,12 @@ fn tally(pairs: &[&PairRow]) -> String {
         (number > 0).then(|| format!("{} {}", count(number), status.name()))
     });
     format!("{}: {}", plural(pairs.len() as u64, "pair", "pairs"), present.collect::<Vec<_>>().join(", "))
+}
+
+fn restarts(row: &PairRow) -> Vec<Cell> {
+    let restarts = plural(row.pair.restarts, "ICE restart", "ICE restarts");
+    let text = format!("{restarts} on these addresses; the figures are of the time since the last");
+    (row.pair.restarts > 0).then(|| Cell::new(text, Ink::Doubtful)).into_iter().collect()
 }
 
 fn pair(table: &mut Table, row: &PairRow) {

@@ -20,7 +20,7 @@ const COLUMNS: [Column; 22] = [
     Column::address("to", 16),
     Column::address("TURN peer", 15).least(15),
     Column::left("SSRC", 0),
-    Column::left("", 14),
+    Column::left("", 14).named("RTP or SRTP"),
     Column::left("kind", 0),
     Column::left("codec", 1).least(5),
     Column::right("clock", 6),
@@ -123,7 +123,7 @@ fn remarks(row: &StreamRow) -> String {
     let mut remarks = Vec::new();
     remarks.extend(row.rtx_of.map(|repeated| format!("repeats 0x{repeated:08x}")));
     remarks.extend(row.mid.as_ref().map(|mid| format!("mid {mid}")));
-    remarks.extend(row.cname.as_ref().map(|cname| format!("cname {cname}")));
+    remarks.extend(row.cname.as_ref().filter(|cname| !cname.is_empty()).map(|cname| format!("cname {cname}")));
     remarks.extend(row.via.name().filter(|_| row.peer.is_none()).map(str::to_owned));
     remarks.join(", ")
 }

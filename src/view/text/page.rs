@@ -114,6 +114,16 @@ fn head_of(text: &str, limit: usize) -> &str {
     text
 }
 
+/// As `head_of`, and no word in two where a blank stands before it.
+fn part_of(text: &str, limit: usize) -> &str {
+    let head = head_of(text, limit);
+    let is_whole = text.get(head.len()..).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+    match head.rfind(' ').filter(|blank| *blank > 0 && !is_whole) {
+        Some(blank) => head.get(..blank).unwrap_or(head),
+        None => head,
+    }
+}
+
 fn tail_of(text: &str, limit: usize) -> &str {
     let mut used = 0;
     for (at, c) in text.char_indices().rev() {
@@ -247,7 +257,7 @@ impl<'a> Page<'a> {
             }
             let mut rest = item.text.as_str();
             while used + width(rest) > limit && limit > indent {
-                let part = head_of(rest, limit - used.min(limit));
+                let part = part_of(rest, limit - used.min(limit));
                 if part.is_empty() && used == indent {
                     break;
                 }
@@ -255,7 +265,7 @@ impl<'a> Page<'a> {
                 self.line(&line)?;
                 line = vec![Cell::plain(" ".repeat(indent))];
                 used = indent;
-                rest = rest.get(part.len()..).unwrap_or_default();
+                rest = rest.get(part.len()..).unwrap_or_default().trim_start_matches(' ');
             }
             used += width(rest);
             line.push(Cell { text: rest.to_owned(), ink: item.ink });

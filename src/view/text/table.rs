@@ -1,9 +1,9 @@
 //! Tables that fit: what is good to have is dropped first, then addresses and words are shortened down to what still says
-//! something, then the rest is dropped by priority.
+//! something, then the rest is dropped by priority. What was dropped is named.
 //!
 //! In: columns, rows, notes below rows. Out: aligned lines. Never: a column dropped while there is room for it.
 
-use super::page::{Cell, Cut, Ink, Page, width};
+use super::page::{Cell, Cut, Ink, Page, width, words};
 use std::io;
 
 /// Columns of this priority and above are dropped before one below it is shortened.
@@ -19,6 +19,8 @@ const NOTE_INDENT: usize = 6;
 #[derive(Clone, Copy)]
 pub(super) struct Column {
     head: &'static str,
+    /// What it is called where it is not shown.
+    name: &'static str,
     /// Stands above the heads of neighbours that have the same one: what they have in common, with the unit.
     group: &'static str,
     right: bool,
@@ -32,7 +34,7 @@ pub(super) struct Column {
 impl Column {
     /// Words.
     pub(super) const fn left(head: &'static str, priority: u8) -> Self {
-        Self { head, group: "", right: false, priority, least: None, cut: Cut::End }
+        Self { head, name: head, group: "", right: false, priority, least: None, cut: Cut::End }
     }
 
     /// Figures.
@@ -49,8 +51,19 @@ impl Column {
         Self { least: Some(least), ..self }
     }
 
+    /// For one without a head.
+    pub(super) const fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
     pub(super) const fn group(self, group: &'static str) -> Self {
         Self { group, ..self }
+    }
+}
+
+impl Column {
+    fn full_name(&self) -> String {
+        if self.group.is_empty() { self.name.to_owned() } else { format!("{} {}", self.group, self.name) }
     }
 }
 
@@ -98,7 +111,21 @@ impl Table {
                 page.wrapped(Cell::plain(""), NOTE_INDENT, " · ", note)?;
             }
         }
-        Ok(())
+        self.left_out(&shown, page)
+    }
+
+    /// The columns that had no room, and the width that would give it to them.
+    fn left_out(&self, shown: &[Shown], page: &mut Page<'_>) -> io::Result<()> {
+        let all = self.with_content();
+        let missing = all.iter().filter(|(at, _)| !shown.iter().any(|column| column.0 == *at));
+        let names: Vec<String> = missing.filter_map(|(at, _)| Some(self.columns.get(*at)?.full_name())).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let gives_first = all.iter().any(|column| self.priority(*column) >= GOOD_TO_HAVE);
+        let room = self.smallest(&all, if gives_first { GOOD_TO_HAVE } else { 0 });
+        let text = format!("no room for: {}; {room} columns would do", names.join(", "));
+        page.wrapped(Cell::plain(" "), INDENT, " ", &words(&text, Ink::Faint))
     }
 
     fn natural(&self, column: usize) -> usize {
@@ -107,20 +134,10 @@ impl Table {
     }
 
     fn layout(&self, limit: Option<usize>) -> Vec<Shown> {
-        let has_content =
-            |at: &usize| self.rows.iter().any(|row| row.cells.get(*at).is_some_and(|cell| !cell.is_empty()));
-        let mut shown: Vec<Shown> =
-            (0..self.columns.len()).filter(has_content).map(|at| (at, self.natural(at))).collect();
+        let mut shown = self.with_content();
         let Some(limit) = limit else { return self.widened(shown) };
-        // What the table takes if columns of at least this priority give all that they can.
-        let smallest = |shown: &[Shown], giving: u8| {
-            let give = |column: &Shown| {
-                if self.priority(*column) < giving { *column } else { (column.0, self.floor(*column)) }
-            };
-            total(&self.widened(shown.iter().map(give).collect()))
-        };
         for giving in [GOOD_TO_HAVE, 0] {
-            while smallest(&shown, giving) > limit {
+            while self.smallest(&shown, giving) > limit {
                 let Some(victim) = (0..shown.len()).max_by_key(|at| self.priority(shown[*at])) else { break };
                 if self.priority(shown[victim]) < giving.max(1) {
                     break;
@@ -130,6 +147,19 @@ impl Table {
         }
         self.shrink(&mut shown, limit);
         self.widened(shown)
+    }
+
+    fn with_content(&self) -> Vec<Shown> {
+        let has_content =
+            |at: &usize| self.rows.iter().any(|row| row.cells.get(*at).is_some_and(|cell| !cell.is_empty()));
+        (0..self.columns.len()).filter(has_content).map(|at| (at, self.natural(at))).collect()
+    }
+
+    /// What the table takes if columns of at least this priority give all that they can.
+    fn smallest(&self, shown: &[Shown], giving: u8) -> usize {
+        let give =
+            |column: &Shown| if self.priority(*column) < giving { *column } else { (column.0, self.floor(*column)) };
+        total(&self.widened(shown.iter().map(give).collect()))
     }
 
     /// Takes columns from the widest that can give, one at a time, so that equals stay equal; first from what is good to
@@ -262,7 +292,8 @@ mod tests {
 
     #[test]
     fn what_matters_least_is_dropped_first_and_what_matters_most_stays() {
-        let (narrow, narrower) = (printed(Some(41)), printed(Some(30)));
+        let rows = |limit| printed(Some(limit)).lines().take(4).collect::<Vec<_>>().join("\n");
+        let (narrow, narrower) = (rows(41), rows(30));
         assert!(!narrow.contains("mean") && narrow.contains("address"), "{narrow}");
         assert!(!narrower.contains("address") && narrower.contains("12.50"), "{narrower}");
     }
@@ -274,6 +305,16 @@ mod tests {
                 assert!(width(line) <= limit, "{limit}: {line}");
             }
         }
+    }
+
+    #[test]
+    fn what_had_no_room_is_named_with_the_width_that_would_do() {
+        let narrow = printed(Some(40)).replace("\n  ", " ");
+        assert!(narrow.ends_with("no room for: jitter ms mean; 42 columns would do\n"), "{narrow}");
+        for limit in 1..80 {
+            assert_eq!(printed(Some(limit)).contains("mean  "), limit >= 42, "{limit}");
+        }
+        assert!(!printed(None).contains("no room"));
     }
 
     #[test]

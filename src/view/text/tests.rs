@@ -35,6 +35,13 @@ fn a_sentence_is_broken_between_words_and_a_long_word_where_it_must() {
 }
 
 #[test]
+fn a_thing_that_is_longer_than_a_line_is_broken_between_its_words() {
+    let items = [Cell::plain("offer"), Cell::plain("audio PCMU/8000 telephone-event/8000 CN/8000")];
+    let text = printed(&style(28), |page| page.wrapped(Cell::plain(""), 2, " · ", &items));
+    assert_eq!(text, "  offer\n  audio PCMU/8000\n  telephone-event/8000\n  CN/8000\n");
+}
+
+#[test]
 fn wrapped_lines_fit_whatever_the_width() {
     for limit in 1..40 {
         let text = printed(&style(limit), |page| {
