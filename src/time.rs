@@ -5,22 +5,33 @@
 
 use std::fmt;
 
-/// A point on the capture clock, in nanoseconds since 1970-01-01T00:00:00Z. Negative before it.
+/// A point on the capture clock, in nanoseconds since 1970-01-01T00:00:00Z, negative before it. What lies outside of the
+/// years 1823 and 2116 is held at these ends, so that no difference of two can overflow: several are taken per packet.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
+
+/// The ends of the range.
+const LIMIT: i64 = i64::MAX / 2;
 
 /// Nanoseconds in a second.
 pub const NANOS_PER_SEC: i64 = 1_000_000_000;
 
 impl Timestamp {
     /// From nanoseconds since the epoch.
+    #[inline(always)]
     pub const fn from_nanos(nanos: i64) -> Self {
-        Self(nanos)
+        if nanos > LIMIT {
+            Self(LIMIT)
+        } else if nanos < -LIMIT {
+            Self(-LIMIT)
+        } else {
+            Self(nanos)
+        }
     }
 
-    /// From seconds and nanoseconds; saturates at the ends of the range (years 1677 and 2262).
+    /// From seconds and nanoseconds.
     pub const fn from_parts(seconds: i64, nanos: i64) -> Self {
-        Self(seconds.saturating_mul(NANOS_PER_SEC).saturating_add(nanos))
+        Self::from_nanos(seconds.saturating_mul(NANOS_PER_SEC).saturating_add(nanos))
     }
 
     /// Nanoseconds since the epoch.
@@ -38,9 +49,10 @@ impl Timestamp {
         self.0.rem_euclid(NANOS_PER_SEC)
     }
 
-    /// Nanoseconds from `earlier` to `self`; negative where `self` is the earlier one. Saturates.
+    /// Nanoseconds from `earlier` to `self`; negative where `self` is the earlier one.
+    #[inline(always)]
     pub const fn nanos_since(self, earlier: Timestamp) -> i64 {
-        self.0.saturating_sub(earlier.0)
+        self.0 - earlier.0
     }
 
     /// Milliseconds from `earlier` to `self`.
@@ -48,9 +60,9 @@ impl Timestamp {
         self.nanos_since(earlier) as f64 / 1e6
     }
 
-    /// This point moved by a signed number of nanoseconds. Saturates.
+    /// This point moved by a signed number of nanoseconds.
     pub const fn plus_nanos(self, nanos: i64) -> Self {
-        Self(self.0.saturating_add(nanos))
+        Self::from_nanos(self.0.saturating_add(nanos))
     }
 }
 
@@ -94,14 +106,14 @@ mod tests {
         assert_eq!(Timestamp::from_parts(1, 5).to_string(), "1.000000005");
         assert_eq!(Timestamp::from_nanos(-1_500_000_000).to_string(), "-1.500000000");
         assert_eq!(Timestamp::from_nanos(0).to_string(), "0.000000000");
-        assert_eq!(Timestamp::from_nanos(i64::MIN).to_string(), "-9223372036.854775808");
-        assert_eq!(Timestamp::from_nanos(i64::MAX).to_string(), "9223372036.854775807");
+        assert_eq!(Timestamp::from_nanos(i64::MIN).to_string(), "-4611686018.427387903");
+        assert_eq!(Timestamp::from_nanos(i64::MAX).to_string(), "4611686018.427387903");
     }
 
     #[test]
     fn differences_are_signed_and_saturate() {
         let early = Timestamp::from_nanos(10);
         assert_eq!(early.nanos_since(Timestamp::from_nanos(30)), -20);
-        assert_eq!(Timestamp::from_nanos(i64::MAX).nanos_since(Timestamp::from_nanos(i64::MIN)), i64::MAX);
+        assert_eq!(Timestamp::from_nanos(i64::MAX).nanos_since(Timestamp::from_nanos(i64::MIN)), i64::MAX - 1);
     }
 }

@@ -95,7 +95,7 @@ struct AllShards<'s>(&'s mut [Shard]);
 
 impl FrontSink for AllShards<'_> {
     fn media(&mut self, media: Media) {
-        self.0[shard_of_media(&media)].media(&media);
+        self.0[shard_of_media(&media)].media(&[media]);
     }
 
     fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing, look: Look) {

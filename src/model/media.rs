@@ -9,23 +9,25 @@ use super::shard::Look;
 use crate::net::{Addr, Carrier, Datagram, Endpoint, FiveTuple, Straight, Transport, TunnelId};
 use crate::packet::{FrameNo, RawPacket};
 use crate::proto::demux;
-use crate::proto::rtp::RtpHeader;
+use crate::proto::rtp::{FIXED_HEADER_LEN, RtpHeader};
 use crate::time::Timestamp;
 
-/// All that a shard needs of it: with the tag of the queue's item it fills one cache line.
+/// All that a shard needs of it, in less than a cache line. The fields stay as they stood in their headers until the
+/// stream reads them: to queue a packet is a few copies.
 #[derive(Clone, Copy)]
 pub(crate) struct Media {
-    pub(crate) ts: Timestamp,
+    ts: Timestamp,
     frame: FrameNo,
-    pub(crate) header: RtpHeader,
-    src: [u8; 4],
-    dst: [u8; 4],
+    /// Source (low half) and destination, in little-endian order.
+    addresses: u64,
+    /// Source (high half) and destination.
+    ports: u32,
+    rtp: [u8; FIXED_HEADER_LEN],
+    /// Total length (high half) and identification of the IP header.
+    len_and_id: u32,
     link_tag: u32,
-    src_port: u16,
-    dst_port: u16,
-    ip_len: u16,
+    /// Of the RTP packet.
     bytes: u16,
-    ip_id: u16,
     ttl: u8,
     traffic_class: u8,
 }
@@ -35,46 +37,62 @@ impl Media {
     #[inline(always)]
     pub(crate) fn at(packet: &RawPacket<'_>) -> Option<Self> {
         let datagram = Straight::of(packet)?;
-        let header = demux::rtp_header(datagram.payload())?;
+        if !demux::is_rtp(datagram.payload()) {
+            return None;
+        }
         Some(Self {
             ts: packet.ts,
             frame: packet.frame,
-            header,
-            src: datagram.src(),
-            dst: datagram.dst(),
+            addresses: datagram.addresses(),
+            ports: datagram.ports(),
+            rtp: *datagram.payload().first_chunk()?,
+            len_and_id: datagram.len_and_id(),
             link_tag: datagram.link_tag(packet.interface),
-            src_port: datagram.src_port(),
-            dst_port: datagram.dst_port(),
-            ip_len: datagram.ip_len(),
             bytes: datagram.payload().len() as u16,
-            ip_id: datagram.ip_id(),
             ttl: datagram.ttl(),
             traffic_class: datagram.traffic_class(),
         })
     }
 
     /// The media in a datagram that was looked at; none where it is anything else.
-    #[inline(always)]
     pub(crate) fn of(datagram: &Datagram<'_>, look: Look) -> Option<Self> {
-        let (Datagram { carrier, flow, .. }, Look::Rtp(header, bytes)) = (datagram, look) else { return None };
+        let (Datagram { carrier, flow, payload, .. }, Look::Rtp(_, bytes)) = (datagram, look) else { return None };
         if flow.transport != Transport::Udp || flow.tunnel != TunnelId(0) {
             return None;
         }
+        let join = |high: u16, low: u16| u32::from(high) << 16 | u32::from(low);
+        let ([a, b, c, d], [e, f, g, h]) = (flow.src.addr.v4_octets()?, flow.dst.addr.v4_octets()?);
         Some(Self {
             ts: carrier.ts,
             frame: carrier.frame,
-            header,
-            src: flow.src.addr.v4_octets()?,
-            dst: flow.dst.addr.v4_octets()?,
+            addresses: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            ports: join(flow.src.port, flow.dst.port),
+            rtp: *payload.first_chunk()?,
+            len_and_id: join(u16::try_from(carrier.ip_len).ok()?, carrier.ip_id?),
             link_tag: carrier.link_tag,
-            src_port: flow.src.port,
-            dst_port: flow.dst.port,
-            ip_len: u16::try_from(carrier.ip_len).ok()?,
             bytes: u16::try_from(bytes).ok()?,
-            ip_id: carrier.ip_id?,
             ttl: carrier.ttl,
             traffic_class: carrier.traffic_class,
         })
+    }
+
+    /// When it was captured.
+    #[inline(always)]
+    pub(crate) fn ts(&self) -> Timestamp {
+        self.ts
+    }
+
+    /// The RTP header.
+    #[inline(always)]
+    pub(crate) fn header(&self) -> RtpHeader {
+        RtpHeader::of(self.rtp)
+    }
+
+    /// Sender and receiver as [`Endpoint::folded`].
+    #[inline(always)]
+    pub(crate) fn folded(&self) -> (u64, u64) {
+        let src = Endpoint::folded_v4(self.addresses as u32, (self.ports >> 16) as u16);
+        (src, Endpoint::folded_v4((self.addresses >> 32) as u32, self.ports as u16))
     }
 
     #[inline(always)]
@@ -82,8 +100,8 @@ impl Media {
         Carrier {
             ts: self.ts,
             frame: self.frame,
-            ip_len: u32::from(self.ip_len),
-            ip_id: Some(self.ip_id),
+            ip_len: self.len_and_id >> 16,
+            ip_id: Some(self.len_and_id as u16),
             ttl: self.ttl,
             traffic_class: self.traffic_class,
             link_tag: self.link_tag,
@@ -93,32 +111,25 @@ impl Media {
     /// The packet as its stream takes it.
     #[inline(always)]
     pub(crate) fn stream_packet(&self) -> StreamPacket {
-        StreamPacket::new(&self.carrier(), self.header, u32::from(self.bytes))
-    }
-
-    /// Sender and receiver as [`Endpoint::folded`].
-    #[inline(always)]
-    pub(crate) fn folded(&self) -> (u64, u64) {
-        (Endpoint::folded_v4(self.src, self.src_port), Endpoint::folded_v4(self.dst, self.dst_port))
+        StreamPacket::new(&self.carrier(), self.header(), u32::from(self.bytes))
     }
 
     /// The packet as the general way takes it.
     pub(crate) fn unpacked(&self) -> (Carrier, FiveTuple, Look) {
-        let endpoint = |addr, port| Endpoint { addr: Addr::v4(addr), port };
+        let [a, b, c, d, e, f, g, h] = self.addresses.to_le_bytes();
         let flow = FiveTuple {
-            src: endpoint(self.src, self.src_port),
-            dst: endpoint(self.dst, self.dst_port),
+            src: Endpoint { addr: Addr::v4([a, b, c, d]), port: (self.ports >> 16) as u16 },
+            dst: Endpoint { addr: Addr::v4([e, f, g, h]), port: self.ports as u16 },
             transport: Transport::Udp,
             tunnel: TunnelId(0),
         };
-        (self.carrier(), flow, Look::Rtp(self.header, u32::from(self.bytes)))
+        (self.carrier(), flow, Look::Rtp(self.header(), u32::from(self.bytes)))
     }
 
     #[inline(always)]
     fn route_key(&self) -> RouteKey {
-        let addresses = u64::from(u32::from_ne_bytes(self.src)) << 32 | u64::from(u32::from_ne_bytes(self.dst));
-        let ports = u64::from(self.src_port) << 16 | u64::from(self.dst_port);
-        (addresses, ports << 32 | u64::from(self.header.ssrc.0))
+        let [.., a, b, c, d] = self.rtp;
+        (self.addresses, u64::from(self.ports) << 32 | u64::from(u32::from_ne_bytes([a, b, c, d])))
     }
 }
 

@@ -78,16 +78,10 @@ struct Round<'m> {
 struct Batch<'m> {
     /// Time of the first record of the capture.
     start: Timestamp,
-    items: Vec<Item>,
-    others: Vec<Other<'m>>,
+    media: Vec<Media>,
+    /// Everything else, with how much of `media` comes before it.
+    others: Vec<(usize, Other<'m>)>,
     copies: Vec<u8>,
-}
-
-/// One cache line: media is nearly all there is, and what is queued of it has to be written and read again.
-enum Item {
-    Media(Media),
-    /// The next of the batch's `others`.
-    Other,
 }
 
 struct Other<'m> {
@@ -156,7 +150,7 @@ impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
         }
         for (mut batch, queue) in round.batches.drain(..).zip(&self.queues) {
             batch.start = front.first_ts;
-            if batch.items.is_empty() {
+            if batch.media.is_empty() && batch.others.is_empty() {
                 lock(&self.spare).push(batch);
             } else {
                 self.queued.fetch_add(1, Ordering::AcqRel);
@@ -193,8 +187,7 @@ impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
 
 impl<'m> Batch<'m> {
     fn push(&mut self, other: Other<'m>) {
-        self.items.push(Item::Other);
-        self.others.push(other);
+        self.others.push((self.media.len(), other));
     }
 
     #[inline(never)]
@@ -207,14 +200,14 @@ impl<'m> Batch<'m> {
 
     fn drain_into(&mut self, shard: &mut Shard) {
         shard.starts_at(self.start);
-        let mut others = self.others.iter();
-        for item in &self.items {
-            match item {
-                Item::Media(media) => shard.media(media),
-                Item::Other => others.next().into_iter().for_each(|other| other.to_shard(&self.copies, shard)),
-            }
+        let mut done = 0;
+        for (before, other) in &self.others {
+            shard.media(self.media.get(done..*before).unwrap_or_default());
+            other.to_shard(&self.copies, shard);
+            done = *before;
         }
-        self.items.clear();
+        shard.media(self.media.get(done..).unwrap_or_default());
+        self.media.clear();
         self.others.clear();
         self.copies.clear();
     }
@@ -263,7 +256,7 @@ struct RoundSink<'r, 'm> {
 impl FrontSink for RoundSink<'_, '_> {
     #[inline(always)]
     fn media(&mut self, media: Media) {
-        self.round.batches[shard_of_media(&media)].items.push(Item::Media(media));
+        self.round.batches[shard_of_media(&media)].media.push(media);
     }
 
     fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing, look: Look) {

@@ -143,17 +143,21 @@ impl Shard {
         self.contexts.add(announcement);
     }
 
-    /// Takes an RTP packet on UDP and IPv4.
-    #[inline]
-    pub(crate) fn media(&mut self, media: &Media) {
-        if let Some(index) = self.routes.find(media, self.contexts.version()) {
+    /// Takes RTP packets on UDP and IPv4, in capture order.
+    pub(crate) fn media(&mut self, run: &[Media]) {
+        let version = self.contexts.version();
+        for media in run {
+            let Some(index) = self.routes.find(media, version) else {
+                self.media_without_route(media);
+                continue;
+            };
             let stream = &mut self.streams[index as usize].stream;
-            if stream.payload_type() == media.header.payload_type() {
-                stream.packet(relative_ms(media.ts, self.start), &media.stream_packet());
-                return;
+            if stream.payload_type() == media.header().payload_type() {
+                stream.packet(relative_ms(media.ts(), self.start), &media.stream_packet());
+            } else {
+                self.media_without_route(media);
             }
         }
-        self.media_without_route(media);
     }
 
     #[inline(never)]
@@ -161,7 +165,7 @@ impl Shard {
         let (carrier, flow, look) = media.unpacked();
         self.datagram(&Datagram { carrier, flow, missing: 0, payload: &[] }, Framing::Datagram, look);
         // A confirmed stream keeps its place to the end, and all that may change its clock changes the version too.
-        let key = (media.header.ssrc.0, Via::Datagram);
+        let key = (media.header().ssrc.0, Via::Datagram);
         let found = self.stream_of(&flow, key).filter(|index| self.streams[*index as usize].stream.is_confirmed());
         if let Some(index) = found {
             self.routes.insert(media, self.contexts.version(), index);
@@ -270,7 +274,7 @@ impl Shard {
             entry.stream.set_payload_clock(packet.payload_type, clock);
         }
         let was_confirmed = entry.stream.is_confirmed();
-        entry.stream.packet(rel_ms, &packet);
+        entry.stream.packet_out_of_line(rel_ms, &packet);
         if !was_confirmed && entry.stream.is_confirmed() {
             self.flows[message.flow as usize].unconfirmed.retain(|unconfirmed| *unconfirmed != index);
         }

@@ -97,10 +97,10 @@ impl Endpoint {
         (high ^ low).wrapping_add((self.port as u64) << 40)
     }
 
-    /// The same for IPv4, in fewer steps.
+    /// The same for an IPv4 address in little-endian order, in fewer steps.
     #[inline(always)]
-    pub(crate) const fn folded_v4(addr: [u8; 4], port: u16) -> u64 {
-        let low = (u32::from_le_bytes(addr) as u64) << 32 | 0xffff_0000;
+    pub(crate) const fn folded_v4(addr: u32, port: u16) -> u64 {
+        let low = (addr as u64) << 32 | 0xffff_0000;
         low.wrapping_add((port as u64) << 40)
     }
 }

@@ -8,7 +8,6 @@
 
 #![forbid(unsafe_code)]
 
-use crate::proto::rtp::RtpHeader;
 use crate::proto::stun;
 
 /// The protocol of a datagram.
@@ -124,12 +123,13 @@ pub fn classify_cut(payload: &[u8], missing: u32) -> Class {
     }
 }
 
-/// The header of a datagram that was captured in full, where [`classify`] takes it for RTP.
+/// True for a datagram, captured in full, that [`classify`] takes for RTP.
 #[inline(always)]
-pub fn rtp_header(payload: &[u8]) -> Option<RtpHeader> {
-    let &[first, second, ..] = payload.first_chunk::<12>()?;
-    let plain = first & 0xdf == 0x80 && !matches!(second, 192..=223);
-    (plain || classify(payload) == Class::Rtp).then(|| RtpHeader::parse(payload).ok())?
+pub fn is_rtp(payload: &[u8]) -> bool {
+    let Some(&[first, second, ..]) = payload.first_chunk::<12>() else { return false };
+    // Neither contributing sources nor an extension: nothing more to look at.
+    let plain = first & 0xdf == 0x80 && second & 0xe0 != 0xc0;
+    plain || classify(payload) == Class::Rtp
 }
 
 /// The bytes at `offset` as a number of 16 bits.

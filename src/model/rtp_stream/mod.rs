@@ -186,7 +186,6 @@ struct Fingerprint {
 #[derive(Clone, Debug)]
 struct Deltas {
     last: Timestamp,
-    sum_nanos: i64,
     samples: u64,
     max_nanos: i64,
     max_frame: FrameNo,
@@ -234,7 +233,7 @@ impl RtpStream {
             last_ts: packet.ts,
             last_frame: packet.frame,
             tshark: TsharkFigures::new(rel_ms, &packet.for_tshark()),
-            deltas: Deltas { last: packet.ts, sum_nanos: 0, samples: 0, max_nanos: 0, max_frame: packet.frame },
+            deltas: Deltas { last: packet.ts, samples: 0, max_nanos: 0, max_frame: packet.frame },
             timing: Timing::new(packet.ts, packet.rtp_ts, clock.honest, clock.is_media),
             sequence: Sequence::new(packet.seq),
             rate: RateWindow::new(packet.ts, packet.bytes),
@@ -263,7 +262,7 @@ impl RtpStream {
     }
 
     /// Takes a packet after the first.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn packet(&mut self, rel_ms: f64, packet: &StreamPacket) {
         self.tshark.packet(rel_ms, &packet.for_tshark(), self.tshark_ticks_per_ms);
         if !self.confirmed {
@@ -284,6 +283,12 @@ impl RtpStream {
         self.remember(packet);
     }
 
+    /// As [`Self::packet`], for callers that are not in a hurry.
+    #[inline(never)]
+    pub(crate) fn packet_out_of_line(&mut self, rel_ms: f64, packet: &StreamPacket) {
+        self.packet(rel_ms, packet);
+    }
+
     #[inline(always)]
     fn unique(&mut self, packet: &StreamPacket) {
         self.timing.packet(packet.ts, packet.rtp_ts);
@@ -300,7 +305,6 @@ impl RtpStream {
     fn unique_gap(&mut self, packet: &StreamPacket) {
         let deltas = &mut self.deltas;
         let gap = packet.ts.nanos_since(deltas.last);
-        deltas.sum_nanos = deltas.sum_nanos.saturating_add(gap);
         deltas.samples += 1;
         if gap > deltas.max_nanos {
             deltas.max_nanos = gap;
@@ -373,7 +377,8 @@ impl RtpStream {
         let mut sequence = self.sequence.summary();
         sequence.duplicates -= copies.packets;
         let (bytes, ip_bytes) = (self.bytes - copies.bytes, self.ip_bytes - copies.ip_bytes);
-        let seconds = self.deltas.sum_nanos as f64 * 1e-9;
+        let sum_nanos = self.deltas.last.nanos_since(self.first_ts) as f64;
+        let seconds = sum_nanos * 1e-9;
         let mean = |bytes: u64| (seconds > 0.0).then(|| bytes as f64 * 8.0 / seconds);
         StreamFigures {
             first_ts: self.first_ts,
@@ -387,7 +392,7 @@ impl RtpStream {
             sequence,
             timing: self.timing.summary(),
             delta: (self.deltas.samples > 0).then(|| DeltaSummary {
-                mean: self.deltas.sum_nanos as f64 * 1e-6 / self.deltas.samples as f64,
+                mean: sum_nanos * 1e-6 / self.deltas.samples as f64,
                 max: self.deltas.max_nanos as f64 * 1e-6,
                 max_frame: self.deltas.max_frame,
             }),

@@ -60,19 +60,25 @@ impl RtpHeader {
     /// Reads the first twelve bytes. Fails on fewer, and on a version that is not 2.
     #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
-        let Some(&[first, second, s0, s1, t0, t1, t2, t3, a, b, c, d]) = bytes.first_chunk::<FIXED_HEADER_LEN>() else {
+        let Some(&header) = bytes.first_chunk::<FIXED_HEADER_LEN>() else {
             return Err(ParseError::short(LAYER, 0, FIXED_HEADER_LEN, bytes.len()));
         };
-        if first >> 6 != VERSION {
+        if header[0] >> 6 != VERSION {
             return Err(ParseError::invalid(LAYER, 0, "version is not 2"));
         }
-        Ok(Self {
+        Ok(Self::of(header))
+    }
+
+    /// From twelve bytes that are known to be an RTP header.
+    #[inline(always)]
+    pub(crate) fn of([first, second, s0, s1, t0, t1, t2, t3, a, b, c, d]: [u8; FIXED_HEADER_LEN]) -> Self {
+        Self {
             first,
             second,
             sequence: u16::from_be_bytes([s0, s1]),
             timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
             ssrc: Ssrc(u32::from_be_bytes([a, b, c, d])),
-        })
+        }
     }
 
     /// The P bit: the payload ends in padding.

@@ -82,9 +82,10 @@ mod tests {
 
     #[test]
     fn times_out_of_range_saturate() {
-        assert_eq!(Clock::new(Some(0), 0).at(u32::MAX, u32::MAX).as_nanos(), i64::MAX);
-        assert_eq!(Clock::new(Some(0x80), 1).at(u32::MAX, u32::MAX).as_nanos(), i64::MAX);
-        assert_eq!(Clock::new(None, i64::MIN).at(0, 0).as_nanos(), i64::MIN);
+        let (earliest, latest) = (Timestamp::from_nanos(i64::MIN), Timestamp::from_nanos(i64::MAX));
+        assert_eq!(Clock::new(Some(0), 0).at(u32::MAX, u32::MAX), latest);
+        assert_eq!(Clock::new(Some(0x80), 1).at(u32::MAX, u32::MAX), latest);
+        assert_eq!(Clock::new(None, i64::MIN).at(0, 0), earliest);
     }
 
     #[test]
