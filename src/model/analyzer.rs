@@ -8,10 +8,12 @@
 
 use super::capture::CaptureFacts;
 use super::class::{Class, ClassCounts};
+use super::clock_steps::ClockSteps;
 use super::media_context::Announcement;
 use super::merge;
 use super::shard::{Framing, Look, Shard};
 use super::signalling::Signalling;
+use super::snap_length::CutRecords;
 use super::snapshot::Snapshot;
 use super::tcp::Connections;
 use crate::net::{Datagram, Decoder, FiveTuple, OtherReason, Unit, Verdict};
@@ -124,6 +126,8 @@ pub(crate) struct Front {
     /// Time of the first record, and the latest of any; meaningless without packets.
     pub(crate) first_ts: Timestamp,
     pub(crate) last_ts: Timestamp,
+    pub(crate) clock_steps: ClockSteps,
+    pub(crate) cut: CutRecords,
     /// Records that carried no datagram, by class.
     pub(crate) classes: ClassCounts,
     pub(crate) other: BTreeMap<OtherReason, u64>,
@@ -160,6 +164,8 @@ impl Front {
         self.packets += 1;
         self.bytes += u64::from(packet.wire_len);
         self.last_ts = self.last_ts.max(packet.ts);
+        self.clock_steps.record(packet.ts, packet.frame);
+        self.cut.record(packet);
         let Self { decoder, connections, signalling, .. } = self;
         let mut delivered = 0_u64;
         let verdict = decoder.packet(packet, |unit| match unit {

@@ -3,6 +3,8 @@
 //! In: a snapshot without findings, and the faults that decoding met. Out: findings, errors first.
 //! Never: a finding that no frame or count of the snapshot proves.
 
+mod capture;
+
 use super::dtls::State;
 use super::finding::{Finding, Severity};
 use super::snapshot::Snapshot;
@@ -22,6 +24,7 @@ pub(crate) enum Fault {
 pub(crate) fn all(snapshot: &Snapshot, faults: &[Fault]) -> Vec<Finding> {
     let mut findings = Vec::new();
     input(snapshot, &mut findings);
+    capture::all(snapshot, &mut findings);
     findings.extend(faults.iter().map(fault));
     turn(snapshot, &mut findings);
     dtls(snapshot, &mut findings);

@@ -136,6 +136,10 @@ impl<'a> Merge<'a> {
             bytes: self.front.bytes,
             first_ts: (self.front.packets > 0).then_some(self.front.first_ts),
             last_ts: (self.front.packets > 0).then_some(self.front.last_ts),
+            clock_steps: self.front.clock_steps.summary().clone(),
+            cut_records: self.front.cut.clone(),
+            cut_messages: self.cut_messages(),
+            cut_segments: self.front.connections.cut,
             duplicates_removed,
             inner_datagrams: inner + self.front.extra_datagrams,
             fragments: self.front.decoder.fragments(),
@@ -163,6 +167,13 @@ impl<'a> Merge<'a> {
         };
         snapshot.findings = finding_rules::all(&snapshot, &self.faults());
         snapshot
+    }
+
+    fn cut_messages(&self) -> ClassCounts {
+        self.shards.iter().fold(ClassCounts::default(), |mut sum, shard| {
+            sum += &shard.cut;
+            sum
+        })
     }
 
     fn is_wanted(&self, ssrc: u32) -> bool {

@@ -71,6 +71,8 @@ pub(crate) struct Connections {
     hand: usize,
     /// How often a connection had to hand on what it held to make room for others.
     pub(crate) given_up: u64,
+    /// Segments whose end a snap length cut off: a hole in their stream.
+    pub(crate) cut: u64,
 }
 
 impl Default for Connections {
@@ -84,6 +86,7 @@ impl Default for Connections {
             max_connections: MAX_CONNECTIONS,
             hand: 0,
             given_up: 0,
+            cut: 0,
         }
     }
 }
@@ -100,6 +103,7 @@ impl Connections {
         let (index, mut delivered) = self.talk(&segment.flow, signalling, sink);
         let Some(talk) = self.talks.get_mut(index as usize) else { return delivered };
         let held_before = talk.held_cost();
+        self.cut += u64::from(segment.missing > 0);
         let (messages, class) = talk.segment(segment, signalling, sink);
         let held = talk.held_cost();
         self.held = (self.held + held).saturating_sub(held_before);
