@@ -52,7 +52,8 @@ impl Analyzer {
     /// An analysis that has seen nothing.
     pub fn new(options: Options) -> Self {
         let shards = (0..SHARDS).map(|_| Shard::new(options.remove_copies)).collect();
-        Self { options, front: Front::default(), shards }
+        let connections = Connections::new(options.remove_copies);
+        Self { options, front: Front { connections, ..Front::default() }, shards }
     }
 
     /// Takes the next record.
@@ -128,7 +129,7 @@ pub(crate) struct Front {
     pub(crate) last_ts: Timestamp,
     pub(crate) clock_steps: ClockSteps,
     pub(crate) cut: CutRecords,
-    /// Records that carried no datagram, by class.
+    /// Records that carried no datagram, by class; fragments stand apart.
     pub(crate) classes: ClassCounts,
     pub(crate) other: BTreeMap<OtherReason, u64>,
     pub(crate) malformed: Malformed,
@@ -199,10 +200,7 @@ impl Front {
                 self.classes.add(Class::Other, 1);
                 *self.other.entry(reason).or_default() += 1;
             }
-            Verdict::Delivered | Verdict::FragmentHeld => {
-                self.classes.add(Class::Other, 1);
-                self.fragments += 1;
-            }
+            Verdict::Delivered | Verdict::FragmentHeld => self.fragments += 1,
         }
     }
 

@@ -80,7 +80,9 @@ impl<'a> Merge<'a> {
     fn snapshot(&self, facts: CaptureFacts) -> Snapshot {
         let mut streams: Vec<(Place, StreamRow)> = Vec::new();
         let mut flow_classes: HashMap<Place, Tally, ahash::RandomState> = HashMap::default();
+        let copied_fragments = if self.options.remove_copies { self.copied_fragments() } else { 0 };
         let mut duplicates_removed: u64 = self.shards.iter().map(|shard| shard.copies).sum();
+        duplicates_removed += self.front.connections.copies + copied_fragments;
         for place in &self.order {
             let flow = self.flow(*place);
             let mut tally = Tally { classes: flow.classes, reasons: self.reasons(flow) };
@@ -114,8 +116,10 @@ impl<'a> Merge<'a> {
         for (reason, count) in &self.front.other {
             *other.entry(reason.to_string()).or_default() += count;
         }
-        if self.front.fragments > 0 {
-            other.insert("IP fragment of a datagram that its last one stands for".to_owned(), self.front.fragments);
+        let fragments = self.front.fragments - copied_fragments;
+        packets.add(Class::Other, fragments);
+        if fragments > 0 {
+            other.insert("IP fragment of a datagram that its last one stands for".to_owned(), fragments);
         }
         let mut flows = Vec::with_capacity(self.order.len());
         for place in &self.order {
@@ -167,6 +171,12 @@ impl<'a> Merge<'a> {
         };
         snapshot.findings = finding_rules::all(&snapshot, &self.faults());
         snapshot
+    }
+
+    /// Fragments that wait in a record of their own and are copies. The pool counts by fragment, the front by record: of
+    /// several in one record it may know less.
+    fn copied_fragments(&self) -> u64 {
+        self.front.decoder.fragments().copies().min(self.front.fragments)
     }
 
     fn cut_messages(&self) -> ClassCounts {

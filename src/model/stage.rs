@@ -70,9 +70,9 @@ impl Stage {
     }
 
     /// An IP packet as it is.
-    pub(super) fn ip(&mut self, millis: i64, data: &[u8]) -> &mut Self {
+    pub(super) fn ip(&mut self, interface: u32, millis: i64, data: &[u8]) -> &mut Self {
         self.last = (millis * 1_000_000, data.to_vec());
-        self.record(0);
+        self.record(interface);
         self
     }
 

@@ -5,6 +5,7 @@
 
 use super::analyzer::FrontSink;
 use super::class::Class;
+use super::copies::CopyGuard;
 use super::shard::{Framing, Look};
 use super::signalling::Signalling;
 use crate::net::tcp::{Connection, Direction, StreamEvent};
@@ -60,6 +61,7 @@ impl Speech {
 
 /// All connections.
 pub(crate) struct Connections {
+    remove_copies: bool,
     by_tuple: HashMap<FiveTuple, u32, ahash::RandomState>,
     talks: Vec<Talk>,
     /// Those that hold bytes, in the order in which they began to.
@@ -73,11 +75,20 @@ pub(crate) struct Connections {
     pub(crate) given_up: u64,
     /// Segments whose end a snap length cut off: a hole in their stream.
     pub(crate) cut: u64,
+    /// Segments that a mirror port showed before.
+    pub(crate) copies: u64,
 }
 
 impl Default for Connections {
     fn default() -> Self {
+        Self::new(true)
+    }
+}
+
+impl Connections {
+    pub(crate) fn new(remove_copies: bool) -> Self {
         Self {
+            remove_copies,
             by_tuple: HashMap::default(),
             talks: Vec::new(),
             holding: VecDeque::new(),
@@ -87,12 +98,11 @@ impl Default for Connections {
             hand: 0,
             given_up: 0,
             cut: 0,
+            copies: 0,
         }
     }
-}
 
-impl Connections {
-    /// Takes a segment; gives how many datagrams it has handed on, always at least one.
+    /// Takes a segment; gives how many datagrams it has handed on, at least one; a copy counts as one.
     #[inline(never)]
     pub(crate) fn segment(
         &mut self,
@@ -102,6 +112,10 @@ impl Connections {
     ) -> u64 {
         let (index, mut delivered) = self.talk(&segment.flow, signalling, sink);
         let Some(talk) = self.talks.get_mut(index as usize) else { return delivered };
+        if self.remove_copies && talk.copies.is_copied_segment(segment) {
+            self.copies += 1;
+            return delivered + 1;
+        }
         let held_before = talk.held_cost();
         self.cut += u64::from(segment.missing > 0);
         let (messages, class) = talk.segment(segment, signalling, sink);
@@ -215,6 +229,7 @@ fn hand_on(datagram: &Datagram<'_>, framing: Framing, signalling: &mut Signallin
 struct Talk {
     connection: Connection,
     dialogue: Dialogue,
+    copies: CopyGuard,
     /// Of the last segment: what the end of the input sets free is dated by it.
     carrier: Option<Carrier>,
     /// It stands in the queue of those that hold bytes.
@@ -228,6 +243,7 @@ impl Talk {
         Self {
             connection: Connection::new(flow),
             dialogue: Dialogue::default(),
+            copies: CopyGuard::default(),
             carrier: None,
             is_holding: false,
             is_recent: false,

@@ -168,6 +168,7 @@ impl Walk<'_, '_> {
             ts: self.ts,
             timeout: if header.v4 { defrag::TIMEOUT_V4 } else { defrag::TIMEOUT_V6 },
             fragment,
+            tag: link.tag.value() ^ u32::from(header.ttl) << 24,
             protocol: payload.protocol,
             ip_len: header.ip_len,
             content: payload.content,

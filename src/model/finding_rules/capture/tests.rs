@@ -79,7 +79,7 @@ fn headers_that_are_cut_off_are_not_malformed_and_short_ones_are() {
     assert_eq!((snapshot.packets.of(Class::Malformed), snapshot.packets.of(Class::Other)), (0, 1));
 
     let whole = [0x45, 0, 0, 22, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 1, 2];
-    let snapshot = Stage::new().ip(0, &whole).snapshot();
+    let snapshot = Stage::new().ip(0, 0, &whole).snapshot();
     assert_eq!(only(&snapshot).code, "PACKET_MALFORMED");
 }
 
