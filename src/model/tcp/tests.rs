@@ -180,7 +180,7 @@ fn a_head_that_never_ends_is_not_held_for_ever() {
     let endless = [b"INVITE sip:b@b SIP/2.0\r\n".to_vec(), b"A: b\r\n".repeat(60_000)].concat();
     send(&mut stage, CLIENT, SERVER, &endless, 1400, |_| false);
     let connections = &stage.analyzer.parts().0.connections;
-    assert!(connections.held <= 3 * MAX_UNKNOWN + 1400, "{}", connections.held);
+    assert!(connections.held <= 3 * dialogue::MAX_UNKNOWN + 1400, "{}", connections.held);
 }
 
 #[test]
