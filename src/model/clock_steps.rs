@@ -51,7 +51,7 @@ impl ClockSteps {
     #[inline]
     pub(crate) fn record(&mut self, ts: Timestamp, frame: FrameNo) {
         let nanos = ts.nanos_since(self.last);
-        if nanos < -MAX_BACK || nanos > MAX_AHEAD {
+        if !(-MAX_BACK..=MAX_AHEAD).contains(&nanos) {
             self.step(nanos, frame);
         }
         self.last = ts;

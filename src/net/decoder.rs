@@ -179,7 +179,7 @@ impl Walk<'_, '_> {
         let header = IpHeader { ip_len: whole.ip_len, ..header };
         let cut = whole.bytes.len() < whole.wire;
         let payload = ip::extensions(whole.protocol, Cut::new(&whole.bytes, whole.wire))
-            .map_err(|error| Verdict::from(error).on_headers(cut))?;
+            .map_err(|verdict| verdict.on_headers(cut))?;
         if payload.fragment.is_some() {
             return Err(ParseError::invalid("ip fragment", 0, "a fragment header within a fragmented datagram").into());
         }

@@ -37,22 +37,22 @@ fn cut(snapshot: &Snapshot) -> Option<Finding> {
         .cut_messages
         .iter()
         .filter(|(_, count)| *count > 0)
-        .map(|(class, count)| format!("{count} {}", class.name().to_uppercase()))
+        .map(|(class, count)| format!("{} {count}", class.name().to_uppercase()))
         .collect();
     if capture.cut_segments > 0 {
-        touched.push(format!("{} TCP segments", capture.cut_segments));
+        touched.push(format!("TCP segments {}", capture.cut_segments));
     }
     if headers > 0 {
-        touched.push(format!("{headers} within their headers"));
+        touched.push(format!("headers {headers}"));
     }
     let (severity, touched) = match touched.as_slice() {
-        [] => (Severity::Info, "none of them a message that is read further".to_owned()),
-        all => (Severity::Warning, format!("among them {}", all.join(", "))),
+        [] => (Severity::Info, "no message cut that is read to its end".to_owned()),
+        all => (Severity::Warning, format!("cut within: {}", all.join(", "))),
     };
     Some(Finding {
         code: "CAPTURE_SNAP_LENGTH",
         severity,
-        summary: format!("{} of {} packets are cut {kept}, {touched}", records.packets, capture.packets),
+        summary: format!("{} of {} packets cut {kept}; {touched}", records.packets, capture.packets),
         explanation: "A snap length kept only the first bytes of each packet. RTP headers, and with them loss and jitter, do \
             not suffer. What stood behind the cut cannot be judged: STUN attributes and what is inside indications, \
             certificates of DTLS, descriptions in SIP, report blocks of RTCP, and messages on TCP, whose streams have holes. \
@@ -85,7 +85,7 @@ fn clock_steps(snapshot: &Snapshot) -> Option<Finding> {
 fn step_words(step: &ClockStep) -> String {
     let ClockStep { before, after, nanos, is_stray } = *step;
     let by = span(nanos.unsigned_abs());
-    let direction = if nanos < 0 { ("before", "back") } else { ("after", "on") };
+    let direction = if nanos < 0 { ("before", "back") } else { ("after", "forward") };
     if is_stray {
         format!("frame {after} is dated {by} {} the frames around it", direction.0)
     } else {
@@ -119,7 +119,7 @@ fn partly_copied(row: &StreamRow) -> Option<(u64, u64)> {
     (is_part && copies >= ENOUGH).then_some((copies, unique))
 }
 
-fn two_places(snapshot: &Snapshot) -> Option<Finding> {
+pub(super) fn two_places(snapshot: &Snapshot) -> Option<Finding> {
     let partly = || snapshot.streams.iter().filter_map(|row| Some((row, partly_copied(row)?)));
     let named: Vec<String> = partly()
         .take(NAMED)
