@@ -8,11 +8,13 @@
 
 use super::capture::CaptureFacts;
 use super::class::{Class, ClassCounts};
+use super::clock_steps::ClockSteps;
 use super::media::Media;
 use super::media_context::Announcement;
 use super::merge;
 use super::shard::{Framing, Look, Shard};
 use super::signalling::Signalling;
+use super::snap_length::CutRecords;
 use super::snapshot::Snapshot;
 use super::tcp::Connections;
 use crate::net::{Datagram, Decoder, FiveTuple, OtherReason, Unit, Verdict};
@@ -51,7 +53,8 @@ impl Analyzer {
     /// An analysis that has seen nothing.
     pub fn new(options: Options) -> Self {
         let shards = (0..SHARDS).map(|_| Shard::new(options.remove_copies)).collect();
-        Self { options, front: Front::default(), shards }
+        let connections = Connections::new(options.remove_copies);
+        Self { options, front: Front { connections, ..Front::default() }, shards }
     }
 
     /// Takes the next record.
@@ -138,7 +141,9 @@ pub(crate) struct Front {
     /// Time of the first record, and the latest of any; meaningless without packets.
     pub(crate) first_ts: Timestamp,
     pub(crate) last_ts: Timestamp,
-    /// Records that carried no datagram, by class.
+    pub(crate) clock_steps: ClockSteps,
+    pub(crate) cut: CutRecords,
+    /// Records that carried no datagram, by class; fragments stand apart.
     pub(crate) classes: ClassCounts,
     pub(crate) other: BTreeMap<OtherReason, u64>,
     pub(crate) malformed: Malformed,
@@ -167,6 +172,7 @@ impl Front {
         self.packets += 1;
         self.bytes += u64::from(packet.wire_len);
         self.last_ts = self.last_ts.max(packet.ts);
+        self.clock_steps.record(packet.ts, packet.frame);
         match Media::at(packet) {
             Some(media) => sink.media(media),
             None => self.any_packet(packet, sink),
@@ -176,6 +182,7 @@ impl Front {
     /// Whatever a record may hold.
     #[inline(never)]
     fn any_packet(&mut self, packet: &RawPacket<'_>, mut sink: impl FrontSink) {
+        self.cut.record(packet);
         let Self { decoder, connections, signalling, .. } = self;
         let mut delivered = 0_u64;
         let verdict = decoder.packet(packet, |unit| match unit {
@@ -211,10 +218,7 @@ impl Front {
                 self.classes.add(Class::Other, 1);
                 *self.other.entry(reason).or_default() += 1;
             }
-            Verdict::Delivered | Verdict::FragmentHeld => {
-                self.classes.add(Class::Other, 1);
-                self.fragments += 1;
-            }
+            Verdict::Delivered | Verdict::FragmentHeld => self.fragments += 1,
         }
     }
 

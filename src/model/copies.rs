@@ -1,10 +1,10 @@
 //! Copies of one packet that a mirror port or an any-interface capture made, outside of RTP.
 //!
-//! In: each datagram of a flow that is not RTP. Out: whether it is a copy. RTP streams tell copies by sequence number
-//! themselves. Never: taken for a retransmission (which is a new IP packet), or memory beyond a few packets a flow.
+//! In: each datagram of a flow that is not RTP, or each segment of a connection. Out: whether it is a copy. RTP streams
+//! tell copies by sequence number themselves. Never: taken for a retransmission (which is a new IP packet), or memory beyond a few packets a flow.
 
 use super::flow::Direction;
-use crate::net::Carrier;
+use crate::net::{Carrier, Segment};
 
 /// How long after the first a copy may come where the IP identification tells one packet from another, and where not.
 const SAME_ID_NANOS: i64 = 500_000_000;
@@ -21,7 +21,7 @@ struct Seen {
     tag: u32,
 }
 
-/// The last datagrams of a flow.
+/// The last datagrams of a flow, or segments of a connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CopyGuard {
     seen: Vec<Seen>,
@@ -35,8 +35,21 @@ impl CopyGuard {
     /// be a packet that the network doubled: it is a copy only on a flow where at least half of the packets have one,
     /// which takes some packets to see.
     pub(crate) fn is_copy(&mut self, direction: Direction, carrier: &Carrier, payload: &[u8]) -> bool {
+        self.was_seen(digest(direction, payload), carrier, true)
+    }
+
+    /// The same for a segment of TCP. Its numbers, flags and length tell it from others without a look at its bytes.
+    ///
+    /// Acknowledgments are repeated on purpose, and where the IP header has no identification such a repetition is alike
+    /// to the last bit. They are judged by what the other segments show.
+    pub(crate) fn is_copied_segment(&mut self, segment: &Segment<'_>) -> bool {
+        let is_evidence = !segment.payload.is_empty() || segment.carrier.ip_id.unwrap_or(0) != 0;
+        self.was_seen(segment_digest(segment), &segment.carrier, is_evidence)
+    }
+
+    fn was_seen(&mut self, digest: u64, carrier: &Carrier, is_evidence: bool) -> bool {
         let now = Seen {
-            digest: digest(direction, payload),
+            digest,
             nanos: carrier.ts.as_nanos(),
             ip_id: carrier.ip_id.unwrap_or(0),
             tag: carrier.link_tag ^ u32::from(carrier.ttl) << 24,
@@ -48,11 +61,11 @@ impl CopyGuard {
         match original {
             Some(before) if before.tag != now.tag => true,
             Some(_) => {
-                self.alike += 1;
+                self.alike += u64::from(is_evidence);
                 self.originals >= ENOUGH_ORIGINALS && self.alike * 2 >= self.originals
             }
             None => {
-                self.originals += 1;
+                self.originals += u64::from(is_evidence);
                 self.remember(now);
                 false
             }
@@ -72,11 +85,8 @@ impl CopyGuard {
 /// A digest of length, direction and the bytes: all of a short datagram, the ends of a long one (media inside
 /// ChannelData differs in its first bytes).
 fn digest(direction: Direction, payload: &[u8]) -> u64 {
-    let mut state = payload.len() as u64 ^ (direction as u64) << 32 ^ 0x243f_6a88_85a3_08d3;
-    let mut mix = |word: u64| {
-        let product = u128::from(state ^ word) * 0x9e37_79b9_7f4a_7c15;
-        state = product as u64 ^ (product >> 64) as u64 ^ 0x1319_8a2e_0370_7344;
-    };
+    let mut state = payload.len() as u64 ^ (direction as u64) << 32 ^ SEED;
+    let mut mix = |word: u64| state = mixed(state, word);
     let head = payload.get(..256).unwrap_or(payload);
     let (words, rest) = head.as_chunks::<8>();
     words.iter().for_each(|word| mix(u64::from_le_bytes(*word)));
@@ -88,9 +98,29 @@ fn digest(direction: Direction, payload: &[u8]) -> u64 {
     state
 }
 
+fn segment_digest(segment: &Segment<'_>) -> u64 {
+    let source = segment.flow.src.addr.halves();
+    let length = (segment.payload.len() as u64).wrapping_add(u64::from(segment.missing));
+    [
+        u64::from(segment.seq) << 32 | u64::from(segment.ack),
+        length << 32 | u64::from(segment.flags.0) << 16 | u64::from(segment.flow.src.port),
+        source.0 ^ source.1.rotate_left(32),
+    ]
+    .into_iter()
+    .fold(SEED, mixed)
+}
+
+const SEED: u64 = 0x243f_6a88_85a3_08d3;
+
+fn mixed(state: u64, word: u64) -> u64 {
+    let product = u128::from(state ^ word) * 0x9e37_79b9_7f4a_7c15;
+    product as u64 ^ (product >> 64) as u64 ^ 0x1319_8a2e_0370_7344
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::{Addr, Endpoint, FiveTuple, TcpFlags, Transport, TunnelId};
     use crate::packet::FrameNo;
     use crate::time::Timestamp;
 
@@ -142,6 +172,49 @@ mod tests {
         assert!(!guard.is_copy(Direction::Forward, &carrier(0, 7, 1), b"hello"));
         let routed = Carrier { ttl: 63, ..carrier(1, 7, 1) };
         assert!(guard.is_copy(Direction::Forward, &routed, b"hello"));
+    }
+
+    fn segment(millis: i64, ip_id: u16, link_tag: u32, seq: u32, payload: &[u8]) -> Segment<'_> {
+        let end = |host| Endpoint { addr: Addr::v4([10, 0, 0, host]), port: 5060 };
+        Segment {
+            carrier: carrier(millis, ip_id, link_tag),
+            flow: FiveTuple { src: end(1), dst: end(2), transport: Transport::Tcp, tunnel: TunnelId(0) },
+            seq,
+            ack: 1,
+            flags: TcpFlags(TcpFlags::ACK),
+            missing: 0,
+            payload,
+        }
+    }
+
+    #[test]
+    fn a_segment_on_another_link_is_a_copy_and_one_sent_again_is_not() {
+        let mut guard = CopyGuard::default();
+        assert!(!guard.is_copied_segment(&segment(0, 7, 1, 100, b"hello")));
+        assert!(guard.is_copied_segment(&segment(0, 7, 2, 100, b"hello")));
+        assert!(!guard.is_copied_segment(&segment(300, 8, 1, 100, b"hello")));
+        assert!(!guard.is_copied_segment(&segment(301, 7, 2, 105, b"hello")));
+        let mut from_there = segment(302, 8, 2, 100, b"hello");
+        std::mem::swap(&mut from_there.flow.src, &mut from_there.flow.dst);
+        assert!(!guard.is_copied_segment(&from_there));
+    }
+
+    #[test]
+    fn repeated_acknowledgments_without_identification_are_no_copies_unless_the_data_has_some() {
+        let mut lossy = CopyGuard::default();
+        let mut mirrored = CopyGuard::default();
+        for at in 0..30 {
+            let data = segment(at, 0, 1, 100 + at as u32, b"x");
+            assert!(!lossy.is_copied_segment(&data));
+            assert!(!mirrored.is_copied_segment(&data));
+            mirrored.is_copied_segment(&data);
+        }
+        assert!(!lossy.is_copied_segment(&segment(30, 0, 1, 900, b"")));
+        assert!(!mirrored.is_copied_segment(&segment(30, 0, 1, 900, b"")));
+        for _ in 0..100 {
+            assert!(!lossy.is_copied_segment(&segment(31, 0, 1, 900, b"")));
+            assert!(mirrored.is_copied_segment(&segment(31, 0, 1, 900, b"")));
+        }
     }
 
     #[test]

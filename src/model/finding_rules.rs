@@ -3,6 +3,8 @@
 //! In: a snapshot without findings, and the faults that decoding met. Out: findings, errors first.
 //! Never: a finding that no frame or count of the snapshot proves.
 
+mod capture;
+
 use super::dtls::State;
 use super::emptiness;
 use super::finding::{Finding, Severity};
@@ -28,6 +30,7 @@ pub(crate) fn all(snapshot: &Snapshot, faults: &[Fault]) -> Vec<Finding> {
     let mut findings = Vec::new();
     input(snapshot, &mut findings);
     emptiness::rules(snapshot, &mut findings);
+    capture::all(snapshot, &mut findings);
     findings.extend(faults.iter().map(fault));
     turn(snapshot, &mut findings);
     dtls(snapshot, &mut findings);
@@ -101,7 +104,11 @@ fn input(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
             severity: Severity::Info,
             summary: format!("{removed} packets are copies that the capture made; each was counted once"),
             explanation: "A mirror port or an any-interface capture shows one packet several times on its way.",
-            advice: "Nothing to mend. --keep-duplicates counts them all.",
+            advice: if capture::two_places(snapshot).is_some() {
+                "Not every packet has one: see CAPTURE_TWO_PLACES. --keep-duplicates counts them all."
+            } else {
+                "Nothing to mend. --keep-duplicates counts them all."
+            },
             frames: Vec::new(),
             subject: None,
         });
@@ -166,12 +173,15 @@ fn dtls(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
             explanation: if srtp {
                 "Without the handshake there are no SRTP keys, and no media."
             } else {
-                "Without the handshake nothing can be said on this five-tuple."
+                "Without the handshake nothing can be said on this five-tuple: no allocation where it is TURN over DTLS, no \
+                 data channel where it is one, no media where its SRTP keys were to come from here."
             },
             advice: if srtp {
                 "Compare the certificate's fingerprint with a=fingerprint of the SDP, and the roles with a=setup."
             } else {
-                "Look at versions, cipher suites and certificates that both sides accept, and at the log of who sent the alert."
+                "Look at versions, cipher suites and certificates that both sides accept, and at the log of who sent the \
+                 alert. TURN over DTLS: the client has to trust the server's certificate and find its name in it. Media: \
+                 compare the certificate with a=fingerprint of the SDP, and the roles with a=setup."
             },
             frames: vec![alert.at.frame],
             subject: Some(row.flow.clone()),
@@ -190,5 +200,26 @@ fn round_trips(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
             frames: row.sender.negative_rtts.iter().copied().take(10).collect(),
             subject: Some(row.flow.clone()),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stage::Stage;
+    use super::*;
+    use crate::proto::dtls::vectors::{COTURN_ALERT, hex};
+
+    #[test]
+    fn an_alert_without_srtp_in_the_offer_speaks_of_turn_too() {
+        let mut stage = Stage::new();
+        for (at, datagram) in COTURN_ALERT.iter().enumerate() {
+            let (from, to) =
+                if at % 2 == 0 { ("10.0.0.1:5000", "10.0.0.2:5349") } else { ("10.0.0.2:5349", "10.0.0.1:5000") };
+            stage.udp(at as i64, from, to, &hex(datagram));
+        }
+        let findings = stage.snapshot().findings;
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!((finding.code, finding.frames.as_slice()), ("DTLS_ALERT", &[FrameNo(4)][..]));
+        assert!(finding.explanation.contains("TURN over DTLS") && finding.advice.contains("TURN over DTLS"));
     }
 }

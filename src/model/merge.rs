@@ -80,7 +80,9 @@ impl<'a> Merge<'a> {
     fn snapshot(&self, facts: CaptureFacts) -> Snapshot {
         let mut streams: Vec<(Place, StreamRow)> = Vec::new();
         let mut flow_classes: HashMap<Place, Tally, ahash::RandomState> = HashMap::default();
+        let copied_fragments = if self.options.remove_copies { self.copied_fragments() } else { 0 };
         let mut duplicates_removed: u64 = self.shards.iter().map(|shard| shard.copies).sum();
+        duplicates_removed += self.front.connections.copies + copied_fragments;
         for place in &self.order {
             let flow = self.flow(*place);
             let mut tally = Tally { classes: flow.classes, reasons: self.reasons(flow) };
@@ -114,8 +116,10 @@ impl<'a> Merge<'a> {
         for (reason, count) in &self.front.other {
             *other.entry(reason.to_string()).or_default() += count;
         }
-        if self.front.fragments > 0 {
-            other.insert("IP fragment of a datagram that its last one stands for".to_owned(), self.front.fragments);
+        let fragments = self.front.fragments - copied_fragments;
+        packets.add(Class::Other, fragments);
+        if fragments > 0 {
+            other.insert("IP fragment of a datagram that its last one stands for".to_owned(), fragments);
         }
         let mut flows = Vec::with_capacity(self.order.len());
         for place in &self.order {
@@ -136,6 +140,10 @@ impl<'a> Merge<'a> {
             bytes: self.front.bytes,
             first_ts: (self.front.packets > 0).then_some(self.front.first_ts),
             last_ts: (self.front.packets > 0).then_some(self.front.last_ts),
+            clock_steps: self.front.clock_steps.summary().clone(),
+            cut_records: self.front.cut.clone(),
+            cut_messages: self.cut_messages(),
+            cut_segments: self.front.connections.cut,
             duplicates_removed,
             inner_datagrams: inner + self.front.extra_datagrams,
             fragments: self.front.decoder.fragments(),
@@ -176,6 +184,19 @@ impl<'a> Merge<'a> {
         let seen: BTreeSet<u32> = streams.chain(named).collect();
         let not_seen = wanted.difference(&seen).copied().collect();
         (!wanted.is_empty()).then_some(OnlySsrcs { wanted, not_seen, others })
+    }
+
+    /// Fragments that wait in a record of their own and are copies. The pool counts by fragment, the front by record: of
+    /// several in one record it may know less.
+    fn copied_fragments(&self) -> u64 {
+        self.front.decoder.fragments().copies().min(self.front.fragments)
+    }
+
+    fn cut_messages(&self) -> ClassCounts {
+        self.shards.iter().fold(ClassCounts::default(), |mut sum, shard| {
+            sum += &shard.cut;
+            sum
+        })
     }
 
     fn is_wanted(&self, ssrc: u32) -> bool {

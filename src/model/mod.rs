@@ -7,6 +7,7 @@
 pub mod analyzer;
 pub mod capture;
 pub mod class;
+mod clock_steps;
 mod copies;
 pub mod dtls;
 mod emptiness;
@@ -22,6 +23,7 @@ pub mod rtcp;
 pub mod rtp_stream;
 mod shard;
 pub mod signalling;
+mod snap_length;
 pub mod snapshot;
 #[cfg(test)]
 mod stage;

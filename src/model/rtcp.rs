@@ -95,16 +95,24 @@ pub(crate) struct RtcpState {
 }
 
 impl RtcpState {
-    /// Takes a compound in the clear. `room` is how many report blocks, senders and names may still be kept, here and
-    /// elsewhere.
-    pub(crate) fn compound(&mut self, direction: Direction, carrier: &Carrier, bytes: &[u8], room: &mut usize) {
+    /// Takes a compound in the clear, of which `missing` bytes were not captured. `room` is how many report blocks, senders
+    /// and names may still be kept, here and elsewhere.
+    pub(crate) fn compound(
+        &mut self,
+        direction: Direction,
+        carrier: &Carrier,
+        bytes: &[u8],
+        missing: u32,
+        room: &mut usize,
+    ) {
         self.plain += 1;
         let mut packets = rtcp::packets(bytes);
         let mut broken = false;
         for packet in packets.by_ref() {
             broken |= self.packet(direction, carrier, &packet, room);
         }
-        if broken || packets.error().is_some() {
+        // Nobody but the capture is to blame for what a snap length cut.
+        if missing == 0 && (broken || packets.error().is_some()) {
             self.broken += 1;
             self.first_broken.get_or_insert(carrier.frame);
         }
@@ -305,8 +313,8 @@ mod tests {
     #[test]
     fn the_round_trip_is_measured_on_the_capture_clock() {
         let mut state = RtcpState::default();
-        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT, &mut 100);
-        state.compound(Direction::Backward, &carrier(1600, 2), &receiver_report(0x2222_3333, 65_536 / 2), &mut 100);
+        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT, 0, &mut 100);
+        state.compound(Direction::Backward, &carrier(1600, 2), &receiver_report(0x2222_3333, 65_536 / 2), 0, &mut 100);
         let senders: Vec<_> = state.summaries().collect();
         assert_eq!((senders[0].counts.sr, senders[1].counts.rr), (1, 1));
         let point = senders[1].reports[0];
@@ -317,9 +325,9 @@ mod tests {
     #[test]
     fn a_report_that_names_no_captured_sender_report_has_no_round_trip() {
         let mut state = RtcpState::default();
-        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT, &mut 100);
+        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT, 0, &mut 100);
         for last_sr in [0, 5] {
-            state.compound(Direction::Backward, &carrier(1600, 2), &receiver_report(last_sr, 0), &mut 100);
+            state.compound(Direction::Backward, &carrier(1600, 2), &receiver_report(last_sr, 0), 0, &mut 100);
         }
         let reports = state.summaries().last().unwrap().reports;
         assert_eq!(reports.iter().map(|point| point.rtt_ms).collect::<Vec<_>>(), [None, None]);
@@ -328,8 +336,8 @@ mod tests {
     #[test]
     fn a_negative_round_trip_is_no_figure_but_a_fact() {
         let mut state = RtcpState::default();
-        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT, &mut 100);
-        state.compound(Direction::Backward, &carrier(1100, 7), &receiver_report(0x2222_3333, 65_536), &mut 100);
+        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT, 0, &mut 100);
+        state.compound(Direction::Backward, &carrier(1100, 7), &receiver_report(0x2222_3333, 65_536), 0, &mut 100);
         let sender = state.summaries().last().unwrap();
         assert_eq!((sender.reports[0].rtt_ms, sender.negative_rtts), (None, vec![FrameNo(7)]));
     }
@@ -340,7 +348,7 @@ mod tests {
         // One for the sender, one for a block.
         let mut room = 2;
         for frame in 1..4 {
-            state.compound(Direction::Forward, &carrier(1000, frame), &receiver_report(0, 0), &mut room);
+            state.compound(Direction::Forward, &carrier(1000, frame), &receiver_report(0, 0), 0, &mut room);
         }
         let sender = state.summaries().next().unwrap();
         assert_eq!((sender.counts.rr, sender.reports.len(), state.dropped, room), (3, 1, 2, 0));
@@ -352,7 +360,7 @@ mod tests {
         let mut room = 3;
         for ssrc in 1..=4_u8 {
             let named = [0x81, 202, 0, 3, 0, 0, 0, ssrc, 1, 1, b'x', 0, 0, 0, 0, 0];
-            state.compound(Direction::Forward, &carrier(0, 1), &named, &mut room);
+            state.compound(Direction::Forward, &carrier(0, 1), &named, 0, &mut room);
         }
         state.encrypted(Direction::Backward, &[0x80, 200, 0, 6, 0, 0, 0, 9], &mut room);
         assert_eq!((state.senders.len() + state.cnames.len(), room), (3, 0));
@@ -363,19 +371,19 @@ mod tests {
     fn many_senders_do_not_push_out_each_others_reports() {
         let mut state = RtcpState::default();
         let mut room = 10_000;
-        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT, &mut room);
+        state.compound(Direction::Forward, &carrier(1000, 1), &SENDER_REPORT, 0, &mut room);
         for other in 0..1000_u32 {
             let mut report = SENDER_REPORT;
             report[4..8].copy_from_slice(&(100 + other % 200).to_be_bytes());
-            state.compound(Direction::Forward, &carrier(1001, 2), &report, &mut room);
+            state.compound(Direction::Forward, &carrier(1001, 2), &report, 0, &mut room);
         }
-        state.compound(Direction::Backward, &carrier(1100, 3), &receiver_report(0x2222_3333, 0), &mut room);
+        state.compound(Direction::Backward, &carrier(1100, 3), &receiver_report(0x2222_3333, 0), 0, &mut room);
         let reporter = state.summaries().last().unwrap();
         assert_eq!(reporter.reports[0].rtt_ms, Some(100.0));
         for other in 0..1000_u32 {
             let mut report = SENDER_REPORT;
             report[4..8].copy_from_slice(&(1000 + other).to_be_bytes());
-            state.compound(Direction::Forward, &carrier(1200, 4), &report, &mut room);
+            state.compound(Direction::Forward, &carrier(1200, 4), &report, 0, &mut room);
         }
         assert_eq!(state.sender_reports.len(), MAX_REPORTING);
     }

@@ -3,7 +3,7 @@
 //! In: datagrams in capture order, and announcements of media. Out: flows and streams for the merge.
 //! Never: the five-tuples of another shard, or memory beyond its bounds.
 
-use super::class::Class;
+use super::class::{Class, ClassCounts};
 use super::dtls;
 use super::flow::{Direction, Flow, Origin, Peer, Via};
 use super::media::{Media, Routes};
@@ -106,6 +106,8 @@ pub(crate) struct Shard {
     pub(crate) inner_datagrams: u64,
     /// Copies that a mirror port made, outside of RTP.
     pub(crate) copies: u64,
+    /// Messages outside of RTP whose end a snap length cut off.
+    pub(crate) cut: ClassCounts,
     /// Datagrams of flows, and packets of streams, beyond the bounds.
     pub(crate) untracked_datagrams: u64,
     pub(crate) untracked_stream_packets: u64,
@@ -128,6 +130,7 @@ impl Shard {
             start: Timestamp::default(),
             inner_datagrams: 0,
             copies: 0,
+            cut: ClassCounts::default(),
             untracked_datagrams: 0,
             untracked_stream_packets: 0,
         }
@@ -387,6 +390,10 @@ impl Shard {
             self.copies += 1;
             return;
         }
+        // Of ChannelData only what is inside matters.
+        if message.missing > 0 && proposal != Proposal::TurnChannel {
+            self.cut.add(cut_class(proposal), 1);
+        }
         match proposal {
             Proposal::Sip => flow.count(Class::Sip),
             Proposal::Rtsp => flow.count(Class::Rtsp),
@@ -418,7 +425,7 @@ impl Shard {
         let state = &mut flow.details().rtcp;
         let class = match shape(message.payload, message.missing) {
             RtcpShape::Plain => {
-                state.compound(message.direction, message.carrier, message.payload, room);
+                state.compound(message.direction, message.carrier, message.payload, message.missing, room);
                 Class::Rtcp
             }
             RtcpShape::Encrypted(_) | RtcpShape::Authenticated(_) => {
@@ -427,7 +434,7 @@ impl Shard {
             }
             // A snap length cuts compounds short: what is there is still a report.
             RtcpShape::Malformed(_) if message.missing > 0 => {
-                state.compound(message.direction, message.carrier, message.payload, room);
+                state.compound(message.direction, message.carrier, message.payload, message.missing, room);
                 Class::Rtcp
             }
             RtcpShape::Malformed(_) => {
@@ -452,7 +459,10 @@ impl Shard {
         flow.count(Class::Stun);
         let (direction, carrier) = (message.direction, message.carrier);
         let details = flow.details();
-        details.transactions.check(carrier, &stun);
+        // Nobody but the capture is to blame for what a snap length cut.
+        if message.missing == 0 {
+            details.transactions.check(carrier, &stun);
+        }
         let is_turn = TurnState::is_turn(method);
         if stun.class() == stun::Class::Request {
             if method == Method::BINDING {
@@ -521,6 +531,18 @@ impl Shard {
         }
         let message = Inner { flow: inner, via, missing, payload: data, depth: outer.depth + 1, ..*outer };
         self.message(&message, Look::at(data, missing));
+    }
+}
+
+/// Under which name a cut message is told.
+fn cut_class(proposal: Proposal) -> Class {
+    match proposal {
+        Proposal::Sip => Class::Sip,
+        Proposal::Rtsp => Class::Rtsp,
+        Proposal::Zrtp => Class::Zrtp,
+        Proposal::Stun => Class::Stun,
+        Proposal::Dtls | Proposal::ProposedDtls => Class::Dtls,
+        _ => Class::Rtcp,
     }
 }
 

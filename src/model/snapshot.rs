@@ -4,6 +4,7 @@
 
 pub use super::capture::{Asked, CaptureFacts, Damage, FileFacts};
 pub use super::class::{Class, ClassCounts};
+pub use super::clock_steps::{ClockStep, ClockStepSummary};
 pub use super::dtls::{AlertSeen, HandshakeSummary};
 pub use super::finding::{Finding, Severity};
 pub use super::finding_rules::CHECKED;
@@ -14,6 +15,7 @@ pub use super::rtp_stream::{
     Clock, ClockSource, DeltaSummary, JitterSummary, SequenceSummary, StreamFigures, TimingSummary, TsharkSummary,
 };
 pub use super::signalling::{Described, SessionState, SessionSummary, Signal};
+pub use super::snap_length::CutRecords;
 pub use super::stun::{Outcome, Transaction};
 pub use super::turn::{Allocation, AllocationEnd, Channel, TurnError};
 pub use super::words::{LossFigures, clock_source_name, utc_date};
@@ -67,6 +69,14 @@ pub struct CaptureSummary {
     pub first_ts: Option<Timestamp>,
     /// The latest time of any record.
     pub last_ts: Option<Timestamp>,
+    /// Where time does not run on.
+    pub clock_steps: ClockStepSummary,
+    /// Records that a snap length cut.
+    pub cut_records: CutRecords,
+    /// Messages that such a cut leaves unjudged, by class.
+    pub cut_messages: ClassCounts,
+    /// Segments of TCP whose end is cut off: their streams have holes.
+    pub cut_segments: u64,
     /// Copies of a mirror port that were counted once.
     pub duplicates_removed: u64,
     /// Datagrams found inside others, or beyond the first of a record.

@@ -14,32 +14,66 @@ use std::net::SocketAddrV4;
 /// An analysis and the number of its last frame.
 pub(super) struct Stage {
     pub(super) analyzer: Analyzer,
+    /// Bytes of a packet that are captured.
+    snap_length: usize,
     frame: u64,
+    /// The last packet that was sent, and its time in nanoseconds.
+    last: (i64, Vec<u8>),
 }
 
 impl Stage {
     pub(super) fn new() -> Self {
-        Self { analyzer: Analyzer::new(Options::default()), frame: 0 }
+        Self::with(Options::default())
+    }
+
+    pub(super) fn with(options: Options) -> Self {
+        Self { analyzer: Analyzer::new(options), snap_length: usize::MAX, frame: 0, last: (0, Vec::new()) }
+    }
+
+    /// A capture with a snap length.
+    pub(super) fn cut_to(snap_length: usize) -> Self {
+        Self { snap_length, ..Self::new() }
     }
 
     /// One IP packet, without a link header.
     fn packet(&mut self, millis: i64, protocol: u8, from: SocketAddrV4, to: SocketAddrV4, segment: &[u8]) {
-        self.frame += 1;
         let mut data = vec![0x45, 0];
         data.extend((20 + segment.len() as u16).to_be_bytes());
-        data.extend((self.frame as u16).to_be_bytes());
+        data.extend((self.frame as u16 + 1).to_be_bytes());
         data.extend([0, 0, 64, protocol, 0, 0]);
         data.extend(from.ip().octets());
         data.extend(to.ip().octets());
         data.extend_from_slice(segment);
+        self.last = (millis * 1_000_000, data);
+        self.record(0);
+    }
+
+    /// The last packet, as an interface shows it.
+    fn record(&mut self, interface: u32) {
+        self.frame += 1;
+        let (nanos, data) = &self.last;
         self.analyzer.packet(&RawPacket {
-            ts: Timestamp::from_nanos(millis * 1_000_000),
+            ts: Timestamp::from_nanos(*nanos),
             frame: FrameNo(self.frame),
-            interface: 0,
+            interface,
             link: LinkType::RAW,
             wire_len: data.len() as u32,
-            data: &data,
+            data: &data[..data.len().min(self.snap_length)],
         });
+    }
+
+    /// The last packet once more, 40 microseconds later: the capture saw it on this interface too.
+    pub(super) fn again(&mut self, interface: u32) -> &mut Self {
+        self.last.0 += 40_000;
+        self.record(interface);
+        self
+    }
+
+    /// An IP packet as it is.
+    pub(super) fn ip(&mut self, interface: u32, millis: i64, data: &[u8]) -> &mut Self {
+        self.last = (millis * 1_000_000, data.to_vec());
+        self.record(interface);
+        self
     }
 
     pub(super) fn udp(&mut self, millis: i64, from: &str, to: &str, payload: &[u8]) -> &mut Self {

@@ -84,7 +84,8 @@ impl Decoder {
         let inside = link.open(packet.link, Cut::new(packet.data, packet.wire_len as usize));
         let mut walk = Walk { decoder: self, sink, ts: packet.ts, frame: packet.frame };
         let result = inside.and_then(|inside| walk.inside(inside, link, Place::default()));
-        result.err().unwrap_or(Verdict::Delivered)
+        let cut = packet.data.len() < packet.wire_len as usize;
+        result.err().map_or(Verdict::Delivered, |verdict| verdict.on_headers(cut))
     }
 }
 
@@ -157,6 +158,7 @@ impl Walk<'_, '_> {
             ts: self.ts,
             timeout: if header.v4 { defrag::TIMEOUT_V4 } else { defrag::TIMEOUT_V6 },
             fragment,
+            tag: link.tag.value() ^ u32::from(header.ttl) << 24,
             protocol: payload.protocol,
             ip_len: header.ip_len,
             content: payload.content,
@@ -165,11 +167,13 @@ impl Walk<'_, '_> {
             return Err(Verdict::FragmentHeld);
         };
         let header = IpHeader { ip_len: whole.ip_len, ..header };
-        let payload = ip::extensions(whole.protocol, Cut::new(&whole.bytes, whole.wire))?;
+        let cut = whole.bytes.len() < whole.wire;
+        let payload = ip::extensions(whole.protocol, Cut::new(&whole.bytes, whole.wire))
+            .map_err(|verdict| verdict.on_headers(cut))?;
         if payload.fragment.is_some() {
             return Err(ParseError::invalid("ip fragment", 0, "a fragment header within a fragmented datagram").into());
         }
-        self.transport(&header, payload, link, place)
+        self.transport(&header, payload, link, place).map_err(|verdict| verdict.on_headers(cut))
     }
 
     fn transport(

@@ -8,7 +8,7 @@ use super::datagram::{Addr, TunnelId};
 use super::ip::Fragment;
 use crate::bytes::ParseError;
 use crate::time::{NANOS_PER_SEC, Timestamp};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// RFC 791 starts at 15 seconds and RFC 1122, section 3.3.2, allows more; hosts of our days give up after 30.
 pub(super) const TIMEOUT_V4: i64 = 30 * NANOS_PER_SEC;
@@ -19,6 +19,14 @@ const MAX_DATAGRAM: usize = 65_535;
 /// Charged for a piece and for a datagram on top of their bytes, so that many tiny ones meet the limit too.
 const PIECE_OVERHEAD: usize = 96;
 const DATAGRAM_OVERHEAD: usize = 384;
+/// Datagrams that are remembered when they are whole, to know the copies of their fragments, and for how long: no sender
+/// uses an identification again so soon (RFC 6864, section 4.3).
+const REMEMBERED: usize = 64;
+const REMEMBERED_NANOS: i64 = NANOS_PER_SEC / 2;
+/// Fragments of one that is remembered; at the least MTU of IPv6 the largest datagram has 54.
+const MAX_REMEMBERED_FRAGMENTS: usize = 64;
+/// Fragments before it can be told whether those alike to the last bit are a mirror port's.
+const ENOUGH_ORIGINALS: u64 = 8;
 
 /// What belongs together. Interface and link header are not part of it: bonded links spread the fragments of one
 /// datagram.
@@ -40,6 +48,8 @@ pub(super) struct Arrival<'a> {
     /// Nanoseconds after the first fragment at which the datagram is given up.
     pub(super) timeout: i64,
     pub(super) fragment: Fragment,
+    /// Differs where interface, link header or hop count does: of two copies of a fragment.
+    pub(super) tag: u32,
     /// Protocol of the whole, as this fragment has it.
     pub(super) protocol: u8,
     /// Of this fragment's packet.
@@ -69,10 +79,29 @@ pub struct FragmentStatistics {
     pub evicted: u64,
     /// Fragments that repeated bytes already there, wholly or in part.
     pub overlapping: u64,
+    /// Fragments seen before: at the same place of the same datagram, with the same length.
+    pub repeated: u64,
+    /// Those of them on another link or with another hop count that completed nothing.
+    pub copies_elsewhere: u64,
+    /// Those of them alike to the last bit.
+    pub alike: u64,
+    /// The same without those that completed a datagram once more.
+    pub alike_held: u64,
     /// Datagrams that wait for fragments now.
     pub held: u64,
     /// Bytes that these take now, with a charge for the bookkeeping.
     pub held_bytes: u64,
+}
+
+impl FragmentStatistics {
+    /// Fragments that a mirror port doubled and that completed nothing: all on another link or with another hop count,
+    /// and those alike to the last bit where at least half of all fragments have one. Where few do, the network doubled
+    /// them.
+    pub fn copies(&self) -> u64 {
+        let originals = self.fragments.saturating_sub(self.repeated);
+        let mirrored = originals >= ENOUGH_ORIGINALS && self.alike * 2 >= originals;
+        self.copies_elsewhere + if mirrored { self.alike_held } else { 0 }
+    }
 }
 
 /// Datagrams in the making.
@@ -85,6 +114,8 @@ pub(super) struct FragmentPool {
     /// Oldest first.
     order: BTreeMap<u64, Key>,
     next_order: u64,
+    /// Those that were completed last, newest first.
+    completed: VecDeque<Completed>,
     statistics: FragmentStatistics,
 }
 
@@ -97,6 +128,7 @@ impl FragmentPool {
             buffers: HashMap::new(),
             order: BTreeMap::new(),
             next_order: 0,
+            completed: VecDeque::new(),
             statistics: FragmentStatistics::default(),
         }
     }
@@ -113,6 +145,14 @@ impl FragmentPool {
             return Err(ParseError::invalid("ip fragment", 0, "ends beyond 65,535 bytes"));
         }
         self.expire(arrival);
+        let completed = self.completed.iter().find(|completed| completed.is_of(arrival));
+        let (mut repetition, is_spent) = completed
+            .map_or((None, false), |completed| (completed.repetition(arrival, end as u32), completed.took_repetitions));
+        if repetition.is_some() && is_spent {
+            // Some of its copies were taken for repetitions while it was put together: the rest of them completes nothing.
+            self.repeated(repetition, false);
+            return Ok(None);
+        }
         let order = &mut self.order;
         let next_order = &mut self.next_order;
         let held = &mut self.bytes;
@@ -122,16 +162,47 @@ impl FragmentPool {
             *held += DATAGRAM_OVERHEAD;
             Buffer::new(*next_order, arrival)
         });
+        let own = buffer.repetition(arrival, end as u32);
+        buffer.took_repetitions |= own.is_some();
+        repetition = own.or(repetition);
         let (added, overlaps) = buffer.add(arrival, end as u32);
         self.bytes += added;
         self.statistics.overlapping += u64::from(overlaps);
-        if let Some(whole) = buffer.whole() {
-            self.remove(&arrival.key);
-            self.statistics.reassembled += 1;
-            return Ok(Some(whole));
+        let whole = buffer.whole();
+        self.repeated(repetition, whole.is_some());
+        if whole.is_some() {
+            self.complete(arrival);
         }
         self.make_room();
-        Ok(None)
+        Ok(whole)
+    }
+
+    fn repeated(&mut self, repetition: Option<Repetition>, completes: bool) {
+        let statistics = &mut self.statistics;
+        statistics.repeated += u64::from(repetition.is_some());
+        match repetition {
+            Some(Repetition::Elsewhere) => statistics.copies_elsewhere += u64::from(!completes),
+            Some(Repetition::Alike) => {
+                statistics.alike += 1;
+                statistics.alike_held += u64::from(!completes);
+            }
+            None => {}
+        }
+    }
+
+    fn complete(&mut self, arrival: &Arrival<'_>) {
+        self.statistics.reassembled += 1;
+        let Some(buffer) = self.remove(&arrival.key) else { return };
+        let is_known = self.completed.iter().any(|completed| completed.is_of(arrival));
+        if !is_known && buffer.pieces.len() <= MAX_REMEMBERED_FRAGMENTS {
+            self.completed.truncate(REMEMBERED - 1);
+            self.completed.push_front(Completed {
+                key: arrival.key,
+                ts: arrival.ts,
+                fragments: buffer.pieces.iter().map(|(start, piece)| (*start, piece.end, piece.tag)).collect(),
+                took_repetitions: buffer.took_repetitions,
+            });
+        }
     }
 
     /// Gives up what is too old at this time. IPv4 may wait behind an older IPv6 datagram a little longer for its
@@ -158,11 +229,48 @@ impl FragmentPool {
         }
     }
 
-    fn remove(&mut self, key: &Key) {
-        if let Some(buffer) = self.buffers.remove(key) {
-            self.order.remove(&buffer.order);
-            self.bytes -= buffer.cost;
-        }
+    fn remove(&mut self, key: &Key) -> Option<Buffer> {
+        let buffer = self.buffers.remove(key)?;
+        self.order.remove(&buffer.order);
+        self.bytes -= buffer.cost;
+        Some(buffer)
+    }
+}
+
+/// How a fragment that was seen before was seen again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repetition {
+    /// On another link, or with another hop count.
+    Elsewhere,
+    /// Alike to the last bit.
+    Alike,
+}
+
+impl Repetition {
+    fn of(before: u32, now: u32) -> Self {
+        if before == now { Self::Alike } else { Self::Elsewhere }
+    }
+}
+
+/// A datagram that was handed on.
+#[derive(Debug)]
+struct Completed {
+    key: Key,
+    ts: Timestamp,
+    /// Start, end and tag.
+    fragments: Vec<(u32, u32, u32)>,
+    took_repetitions: bool,
+}
+
+impl Completed {
+    fn is_of(&self, arrival: &Arrival<'_>) -> bool {
+        self.key.id == arrival.key.id && self.key == arrival.key && arrival.ts.nanos_since(self.ts) <= REMEMBERED_NANOS
+    }
+
+    fn repetition(&self, arrival: &Arrival<'_>, end: u32) -> Option<Repetition> {
+        let place = (arrival.fragment.offset, end);
+        let (.., tag) = self.fragments.iter().find(|(start, end, _)| (*start, *end) == place)?;
+        Some(Repetition::of(*tag, arrival.tag))
     }
 }
 
@@ -179,11 +287,15 @@ struct Buffer {
     protocol: u8,
     ip_len: u32,
     cost: usize,
+    /// Fragments came twice.
+    took_repetitions: bool,
 }
 
 #[derive(Debug)]
 struct Piece {
     end: u32,
+    /// Of the fragment that brought it.
+    tag: u32,
     /// Shorter than the piece where a snap length cut it.
     captured: Vec<u8>,
 }
@@ -200,11 +312,18 @@ impl Buffer {
             protocol: arrival.protocol,
             ip_len: 0,
             cost: DATAGRAM_OVERHEAD,
+            took_repetitions: false,
         }
     }
 
     fn expired(&self, now: Timestamp) -> bool {
         now.nanos_since(self.first_ts) > self.timeout
+    }
+
+    /// Whether the fragment is here already, with the same bytes.
+    fn repetition(&self, arrival: &Arrival<'_>, end: u32) -> Option<Repetition> {
+        let piece = self.pieces.get(&arrival.fragment.offset).filter(|piece| piece.end == end)?;
+        (piece.captured == arrival.content.bytes()).then(|| Repetition::of(piece.tag, arrival.tag))
     }
 
     /// Fills holes with what the fragment has for them. Returns the added cost, and whether it had bytes for what was
@@ -230,7 +349,7 @@ impl Buffer {
             let captured = arrival.content.after((at - start) as usize).at_most((stop - at) as usize).bytes().to_vec();
             added += PIECE_OVERHEAD + captured.len();
             self.covered += stop - at;
-            self.pieces.insert(at, Piece { end: stop, captured });
+            self.pieces.insert(at, Piece { end: stop, tag: arrival.tag, captured });
             at = stop;
         }
         if added > 0 {
@@ -282,6 +401,7 @@ mod tests {
             ts: Timestamp::from_parts(seconds, 0),
             timeout: TIMEOUT_V4,
             fragment: Fragment { id, offset, more },
+            tag: 1,
             protocol: 17,
             ip_len: 20 + bytes.len() as u32,
             content: Cut::new(bytes, bytes.len()),
@@ -324,6 +444,62 @@ mod tests {
         }
         let whole = pool.insert(&at(0, 7, 24, false, &data[24..])).unwrap().unwrap();
         assert_eq!((whole.bytes, whole.ip_len, pool.statistics().overlapping), (data, 100, 2));
+    }
+
+    /// Puts in three fragments of each of ten datagrams and a second set of them with this tag, all fragments of a set
+    /// or each with its copy; gives how many datagrams came out and how many fragments are copies.
+    fn doubled(tag: u32, sets: bool, has_copy: impl Fn(u32) -> bool) -> (usize, u64) {
+        let data = data();
+        let mut pool = pool();
+        let mut wholes = 0;
+        for id in 0..10 {
+            let parts = [(0, true, 0..24), (24, true, 24..48), (48, false, 48..60)];
+            let original = parts.map(|(offset, more, range)| at(0, id, offset, more, &data[range]));
+            let copy = original.map(|part| Arrival { tag, ..part });
+            let order: Vec<Arrival<'_>> = match (has_copy(id), sets) {
+                (false, _) => original.to_vec(),
+                (true, true) => [original, copy].concat(),
+                (true, false) => original.into_iter().zip(copy).flat_map(|(one, two)| [one, two]).collect(),
+            };
+            wholes += order.iter().filter_map(|part| pool.insert(part).unwrap()).count();
+        }
+        assert_eq!(pool.statistics().held, 0);
+        (wholes, pool.statistics().copies())
+    }
+
+    #[test]
+    fn copies_of_fragments_are_told_apart_from_fragments_in_either_order() {
+        for tag in [1, 2] {
+            // The last of a second set completes the datagram again, and is judged as a datagram.
+            assert_eq!(doubled(tag, true, |_| true), (20, 20), "tag {tag}");
+            assert_eq!(doubled(tag, false, |_| true), (10, 30), "tag {tag}");
+        }
+    }
+
+    #[test]
+    fn a_few_fragments_alike_to_the_last_bit_are_the_networks_and_on_another_link_they_are_copies() {
+        assert_eq!(doubled(1, false, |id| id == 3), (10, 0));
+        assert_eq!(doubled(2, false, |id| id == 3), (10, 3));
+    }
+
+    #[test]
+    fn an_identification_that_comes_back_later_is_another_datagram() {
+        let mut pool = pool();
+        for seconds in [0, 1, 2] {
+            assert_eq!(pool.insert(&at(seconds, 7, 0, true, &[1; 8])), Ok(None));
+            assert!(pool.insert(&at(seconds, 7, 8, false, &[1; 8])).unwrap().is_some());
+        }
+        assert_eq!(pool.statistics().repeated, 0);
+    }
+
+    #[test]
+    fn what_is_remembered_of_whole_datagrams_is_bounded() {
+        let mut pool = pool();
+        for id in 0..1000 {
+            assert_eq!(pool.insert(&at(0, id, 0, true, &[1; 8])), Ok(None));
+            assert!(pool.insert(&at(0, id, 8, false, &[1; 8])).unwrap().is_some());
+        }
+        assert_eq!(pool.completed.len(), REMEMBERED);
     }
 
     #[test]

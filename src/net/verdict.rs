@@ -32,6 +32,16 @@ pub enum Verdict {
     Malformed(ParseError),
 }
 
+impl Verdict {
+    /// The verdict on headers that are `cut`: where bytes lack, it is not their sender who left them out.
+    pub(super) fn on_headers(self, cut: bool) -> Self {
+        match self {
+            Verdict::Malformed(error) if cut && error.need > error.have => Verdict::Other(OtherReason::CutOff),
+            verdict => verdict,
+        }
+    }
+}
+
 impl From<ParseError> for Verdict {
     fn from(error: ParseError) -> Self {
         Verdict::Malformed(error)
@@ -85,6 +95,8 @@ pub enum OtherReason {
     TunnelDepth,
     /// A link type that is not read.
     LinkType(u16),
+    /// A record that a snap length cut within the headers.
+    CutOff,
 }
 
 /// As the report writes it.
@@ -110,6 +122,7 @@ impl fmt::Display for OtherReason {
             Self::WirelessDamaged => f.write_str("damaged 802.11 frame"),
             Self::TunnelDepth => f.write_str("tunnels nested too deep"),
             Self::LinkType(number) => write!(f, "link type {}", packet::LinkType(*number)),
+            Self::CutOff => f.write_str("headers cut off by the snap length"),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! Never: a head refused for a line end, a case, a fold or a line that is no header.
 #![forbid(unsafe_code)]
 
-use super::framing::{Frame, MAX_HEAD, MAX_START_LINE};
+use super::framing::{Frame, MAX_HEAD, MAX_START_LINE, Need};
 
 /// A head as far as it is there.
 #[derive(Clone, Copy, Debug)]
@@ -35,13 +35,15 @@ impl<'a> Head<'a> {
         let window = bytes.get(..MAX_START_LINE).unwrap_or(bytes);
         match window.iter().position(|byte| *byte == b'\n') {
             Some(end) if accepts(trim_line(window.get(..end).unwrap_or_default())) => {}
-            None if window.len() < MAX_START_LINE && may_begin_a_head(window) => return Err(Frame::NeedMore),
+            None if window.len() < MAX_START_LINE && may_begin_a_head(window) => {
+                return Err(Frame::NeedMore(Need::Line));
+            }
             _ => return Err(Frame::NotThis),
         }
         let head = Self::split(bytes.get(..MAX_HEAD).unwrap_or(bytes));
         match head.complete {
             true => Ok(head),
-            false if bytes.len() < MAX_HEAD => Err(Frame::NeedMore),
+            false if bytes.len() < MAX_HEAD => Err(Frame::NeedMore(Need::Head)),
             false => Err(Frame::NotThis),
         }
     }
@@ -358,7 +360,8 @@ mod tests {
         let frame = |bytes: &[u8]| Head::in_stream(bytes, accepts).map(|head| head.length).unwrap_err();
         assert_eq!(frame(b"\x16\x03\x01\x02\x00"), Frame::NotThis);
         assert_eq!(frame(b"INVITE sip:\x00"), Frame::NotThis);
-        assert_eq!(frame(b"INVITE sip:a S"), Frame::NeedMore);
+        assert_eq!(frame(b"INVITE sip:a S"), Frame::NeedMore(Need::Line));
+        assert_eq!(frame(b"INVITE sip:a SIP/2.0\r\na: b\r\n"), Frame::NeedMore(Need::Head));
         assert_eq!(frame(b"GET / HTTP/1.1\r\n\r\n"), Frame::NotThis);
         assert_eq!(frame(&[b'A'; 33]), Frame::NotThis);
         let long = [b"INVITE sip:a".to_vec(), vec![b'a'; MAX_START_LINE]].concat();

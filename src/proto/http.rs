@@ -7,7 +7,7 @@
 
 pub use super::header::StartLine;
 
-use super::framing::{Frame, MAX_BODY, MAX_HEAD, MAX_START_LINE, sized};
+use super::framing::{Frame, MAX_BODY, MAX_HEAD, MAX_START_LINE, Need, sized};
 use super::header::{number, text};
 use super::multipart::ContentType;
 use crate::bytes::ParseError;
@@ -53,13 +53,15 @@ pub fn frame(bytes: &[u8]) -> Frame {
         Head::Whole(message, length) => (message, length),
         Head::Beginning(_) if bytes.len() >= MAX_HEAD => return Frame::NotThis,
         Head::Beginning(None) if bytes.len() >= MAX_START_LINE => return Frame::NotThis,
-        Head::Beginning(_) => return Frame::NeedMore,
+        Head::Beginning(None) => return Frame::NeedMore(Need::Line),
+        Head::Beginning(Some(_)) => return Frame::NeedMore(Need::Head),
         Head::NotHttp => return Frame::NotThis,
     };
     let body = bytes.get(head..).unwrap_or_default();
     match message.body_length(body) {
         Frame::Complete(length) => sized(head, length, bytes.len()),
-        Frame::NeedMore if body.len() > MAX_BODY => Frame::NotThis,
+        Frame::NeedMore(_) if body.len() > MAX_BODY => Frame::NotThis,
+        Frame::NeedMore(Need::Bytes(length)) => Frame::NeedMore(Need::Bytes(head + length.min(MAX_BODY + 1))),
         other => other,
     }
 }
@@ -78,8 +80,8 @@ impl<'a> Message<'a> {
                 (body.len(), Some(ParseError::short("http body", head, length, body.len())))
             }
             Frame::Complete(length) => (length, None),
-            Frame::NeedMore if !message.chunked => (body.len(), None),
-            Frame::NeedMore => (body.len(), Some(ParseError::short("http body", bytes.len(), 1, 0))),
+            Frame::NeedMore(_) if !message.chunked => (body.len(), None),
+            Frame::NeedMore(_) => (body.len(), Some(ParseError::short("http body", bytes.len(), 1, 0))),
             Frame::NotThis => (body.len(), Some(ParseError::invalid("http body", head, "not chunked as it says"))),
         };
         message.body = body.get(..length).unwrap_or(body);
@@ -94,7 +96,7 @@ impl<'a> Message<'a> {
             _ if self.chunked => chunked_length(body),
             _ if self.content_length.is_some() => Frame::Complete(self.content_length.unwrap_or_default()),
             StartLine::Request { .. } => Frame::Complete(0),
-            StartLine::Response { .. } => Frame::NeedMore,
+            StartLine::Response { .. } => Frame::NeedMore(Need::Bytes(usize::MAX)),
         }
     }
 
@@ -188,15 +190,16 @@ fn chunk(body: &[u8], position: usize) -> Result<(&[u8], usize), Frame> {
     let rest = body.get(position..).unwrap_or_default();
     let (line, size) = match httparse::parse_chunk_size(rest) {
         Ok(Status::Complete((line, size))) => (position + line, usize::try_from(size).unwrap_or(usize::MAX)),
-        Ok(Status::Partial) => return Err(Frame::NeedMore),
+        Ok(Status::Partial) => return Err(Frame::NeedMore(Need::Bytes(body.len() + 1))),
         Err(_) => return Err(Frame::NotThis),
     };
-    let data = body.get(line..).and_then(|rest| rest.get(..size)).ok_or(Frame::NeedMore)?;
-    let end = line + size;
+    let end = line.saturating_add(size);
+    let with_line_end = Need::Bytes(end.saturating_add(if size > 0 { 2 } else { 0 }));
+    let data = body.get(line..end).ok_or(Frame::NeedMore(with_line_end))?;
     match (size, body.get(end..).unwrap_or_default()) {
         (0, _) => Ok((data, end)),
         (_, [b'\r', b'\n', ..]) => Ok((data, end + 2)),
-        (_, [] | [b'\r']) => Err(Frame::NeedMore),
+        (_, [] | [b'\r']) => Err(Frame::NeedMore(with_line_end)),
         _ => Err(Frame::NotThis),
     }
 }
@@ -214,7 +217,7 @@ fn chunked_length(body: &[u8]) -> Frame {
                         return Frame::Complete(end);
                     }
                 }
-                return Frame::NeedMore;
+                return Frame::NeedMore(Need::Bytes(body.len() + 1));
             }
             Ok((_, next)) => position = next,
             Err(frame) => return frame,
@@ -246,6 +249,7 @@ fn chunks(body: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::framing::tests::assert_needs_are_honest;
     use crate::proto::sdp::find_sdp;
 
     const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\n";
@@ -308,9 +312,9 @@ mod tests {
         for text in [whip(), chunked_answer()] {
             let first_line = text.find("\r\n").unwrap() + 2;
             assert_eq!(Message::parse(text.as_bytes()).unwrap().error, None);
+            assert_needs_are_honest(frame, text.as_bytes());
             for length in 0..text.len() {
                 let cut = &text.as_bytes()[..length];
-                assert_eq!(frame(cut), Frame::NeedMore, "{length}");
                 let message = Message::parse(cut);
                 assert!(message.is_some() || length < first_line, "{length}");
                 if let Some(message) = message {
@@ -336,7 +340,7 @@ mod tests {
         assert_eq!(length("GET / HTTP/1.1"), Ok(0));
         assert_eq!(length("HTTP/1.1 204 No Content\r\nContent-Length: 4"), Ok(0));
         assert_eq!(length("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket"), Ok(0));
-        assert_eq!(length("HTTP/1.0 200 OK"), Err(Frame::NeedMore));
+        assert_eq!(length("HTTP/1.0 200 OK"), Err(Frame::NeedMore(Need::Bytes(19 + MAX_BODY + 1))));
         assert_eq!(length("HTTP/1.1 200 OK\r\nContent-Length: 2"), Ok(2));
         assert_eq!(length("HTTP/1.1 200 OK\r\nContent-Length: 9999999"), Err(Frame::NotThis));
         assert_eq!(length("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"), Err(Frame::NotThis));
@@ -391,7 +395,7 @@ mod tests {
             }
         }
         let hostile = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx";
-        assert_eq!(frame(hostile), Frame::NeedMore);
+        assert!(matches!(frame(hostile), Frame::NeedMore(Need::Bytes(length)) if length <= hostile.len() + MAX_BODY));
         assert_eq!(Message::parse(hostile).unwrap().content().as_ref(), b"x");
     }
 }

@@ -6,7 +6,7 @@
 
 pub use super::header::{Header, Headers, Parameters, StartLine};
 
-use super::framing::{Frame, sized};
+use super::framing::{Frame, Need, sized};
 use super::header::{Head, comma_separated, number, text, with_parameters};
 use super::multipart::{ContentType, find_part};
 use super::sdp::looks_like_sdp;
@@ -43,7 +43,7 @@ pub fn frame(bytes: &[u8]) -> Frame {
     if bytes.first() == Some(&INTERLEAVED_MAGIC) {
         return match bytes {
             [_, _, high, low, ..] => sized(4, usize::from(u16::from_be_bytes([*high, *low])), bytes.len()),
-            _ => Frame::NeedMore,
+            _ => Frame::NeedMore(Need::Bytes(4)),
         };
     }
     let line_ends = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
@@ -198,6 +198,7 @@ fn pair<T: std::str::FromStr>(parameters: Parameters<'_>, name: &str) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::framing::tests::assert_needs_are_honest;
 
     const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=Door\r\nm=video 0 RTP/AVP 96\r\na=control:track1\r\n";
 
@@ -262,7 +263,7 @@ mod tests {
         assert_eq!(Interleaved::parse(&stream), Some(Interleaved { channel: 1, payload: b"abc" }));
         assert_eq!(Interleaved::parse(&stream[7..]), None);
         for length in 1..7 {
-            assert_eq!(frame(&stream[..length]), Frame::NeedMore, "{length}");
+            assert_eq!(frame(&stream[..length]), Frame::NeedMore(Need::Bytes(if length < 4 { 4 } else { 7 })));
             assert_eq!(Interleaved::parse(&stream[..length]), None, "{length}");
         }
     }
@@ -270,9 +271,9 @@ mod tests {
     #[test]
     fn every_truncation_needs_more_and_is_read_as_far_as_it_goes() {
         let response = describe_response();
+        assert_needs_are_honest(frame, response.as_bytes());
         for length in 0..response.len() {
             let cut = &response.as_bytes()[..length];
-            assert_eq!(frame(cut), Frame::NeedMore, "{length}");
             if let Some(message) = Message::parse(cut) {
                 assert!(message.error.is_some() || message.body.is_empty(), "{length}");
                 assert!(SDP.as_bytes().starts_with(message.body));

@@ -80,3 +80,49 @@ fn the_figures_of_words_follow_from_the_rows() {
         (vec!["udp".to_owned()], vec!["udp".to_owned()])
     );
 }
+
+/// An RTP packet on UDP in two IP fragments of one datagram.
+fn fragments(seq: u16) -> [Vec<u8>; 2] {
+    let media = rtp(0, 7, seq, u32::from(seq) * 160);
+    let datagram = [&[0x13, 0x88, 0x17, 0x70, 0, 8 + media.len() as u8, 0, 0], &media[..]].concat();
+    let fragment = |at: usize, more: u8, bytes: &[u8]| {
+        let [high, low] = seq.to_be_bytes();
+        let head = [0x45, 0, 0, 20 + bytes.len() as u8, high, low, more << 5, at as u8 / 8, 64, 17, 0, 0];
+        [&head[..], &[10, 0, 0, 1, 10, 0, 0, 2], bytes].concat()
+    };
+    [fragment(0, 1, &datagram[..24]), fragment(24, 0, &datagram[24..])]
+}
+
+#[test]
+fn a_fragment_that_came_twice_is_in_no_class_twice() {
+    let set = |stage: &mut Stage, seq: u16, interface: u32| {
+        for fragment in fragments(seq) {
+            stage.ip(interface, 20 * i64::from(seq), &fragment);
+        }
+    };
+    let each = |stage: &mut Stage, seq: u16, interface: u32| {
+        for fragment in fragments(seq) {
+            stage.ip(0, 20 * i64::from(seq), &fragment).again(interface);
+        }
+    };
+    let sets = |stage: &mut Stage, seq: u16, interface: u32| {
+        set(stage, seq, 0);
+        set(stage, seq, interface);
+    };
+    let snapshot = |options: Options, packet: &dyn Fn(&mut Stage, u16, u32), interface: u32| {
+        let mut stage = Stage::with(options);
+        (1..=20).for_each(|seq| packet(&mut stage, seq, interface));
+        stage.snapshot()
+    };
+    let plain = snapshot(Options::default(), &set, 0);
+    assert_eq!((plain.packets.of(Class::Rtp), plain.packets.of(Class::Other)), (20, 20));
+    for interface in [0, 1] {
+        for packet in [&each as &dyn Fn(&mut Stage, u16, u32), &sets] {
+            let mirrored = snapshot(Options::default(), packet, interface);
+            assert_eq!((mirrored.packets, &mirrored.other), (plain.packets, &plain.other));
+            assert_eq!(mirrored.capture.duplicates_removed, 40);
+            let kept = snapshot(Options { remove_copies: false, ..Options::default() }, packet, interface);
+            assert_eq!((kept.packets.total(), kept.capture.duplicates_removed), (80, 0));
+        }
+    }
+}

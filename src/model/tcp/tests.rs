@@ -1,5 +1,7 @@
 //! Messages cut out of TCP streams, with segments that end anywhere, get lost and never come.
 
+use super::super::analyzer::Options;
+use super::super::snapshot::Snapshot;
 use super::super::stage::{Stage, channel_data, check, classes, rtp, stun};
 use super::*;
 use crate::proto::stun::{Class as StunClass, Method};
@@ -178,7 +180,7 @@ fn a_head_that_never_ends_is_not_held_for_ever() {
     let endless = [b"INVITE sip:b@b SIP/2.0\r\n".to_vec(), b"A: b\r\n".repeat(60_000)].concat();
     send(&mut stage, CLIENT, SERVER, &endless, 1400, |_| false);
     let connections = &stage.analyzer.parts().0.connections;
-    assert!(connections.held <= 3 * MAX_UNKNOWN + 1400, "{}", connections.held);
+    assert!(connections.held <= 3 * dialogue::MAX_UNKNOWN + 1400, "{}", connections.held);
 }
 
 #[test]
@@ -190,4 +192,52 @@ fn garbage_is_left_alone_after_a_few_kilobytes() {
         let snapshot = stage.snapshot();
         assert_eq!(snapshot.packets.total(), snapshot.capture.packets + snapshot.capture.inner_datagrams);
     }
+}
+
+/// A call's signalling and relayed media over TCP, each segment as often as `times` says: on other interfaces, or on
+/// the same.
+fn mirrored(options: Options, times: u32, other_interfaces: bool) -> Snapshot {
+    let mut stage = Stage::with(options);
+    stage.tcp(0, CLIENT, SERVER, 0, SYN, &[]);
+    for (at, piece) in turn_stream(40).chunks(50).enumerate() {
+        stage.tcp(at as i64 + 1, CLIENT, SERVER, 1 + (at * 50) as u32, 0, piece);
+        for copy in 1..times {
+            stage.again(if other_interfaces { copy } else { 0 });
+        }
+    }
+    stage.snapshot()
+}
+
+#[test]
+fn segments_that_a_mirror_port_doubled_are_copies_and_change_no_class() {
+    let once = mirrored(Options::default(), 1, true);
+    let thrice = mirrored(Options::default(), 3, true);
+    assert_eq!((thrice.packets, &thrice.other), (once.packets, &once.other));
+    let segments = once.capture.packets - 1;
+    assert_eq!(thrice.capture.duplicates_removed, 2 * segments);
+    assert_eq!(thrice.packets.total(), once.capture.packets + thrice.capture.inner_datagrams);
+    assert_eq!(thrice.streams[0].figures.sequence.duplicates, 0);
+}
+
+#[test]
+fn segments_that_are_doubled_to_the_last_bit_are_copies_once_that_shows() {
+    let doubled = mirrored(Options::default(), 2, false);
+    let segments = (doubled.capture.packets - 1) / 2;
+    // Eight originals have to be there, and the SYN is the first.
+    assert_eq!(doubled.capture.duplicates_removed, segments - 6);
+}
+
+#[test]
+fn who_keeps_duplicates_has_each_segment_counted() {
+    let kept = mirrored(Options { remove_copies: false, ..Options::default() }, 2, true);
+    assert_eq!(kept.capture.duplicates_removed, 0);
+    assert_eq!(kept.packets.total(), kept.capture.packets + kept.capture.inner_datagrams);
+}
+
+#[test]
+fn a_segment_that_was_sent_again_is_no_copy() {
+    let mut stage = Stage::new();
+    stage.tcp(0, CLIENT, SERVER, 0, SYN, &[]).tcp(1, CLIENT, SERVER, 1, 0, INVITE).tcp(2, CLIENT, SERVER, 1, 0, INVITE);
+    let snapshot = stage.snapshot();
+    assert_eq!((snapshot.capture.duplicates_removed, snapshot.packets.total()), (0, 3));
 }

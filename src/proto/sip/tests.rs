@@ -1,4 +1,5 @@
 use super::*;
+use crate::proto::framing::tests::assert_needs_are_honest;
 
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 
@@ -90,9 +91,7 @@ fn a_stream_is_cut_by_content_length() {
     let rest = &stream.as_bytes()[first.len()..];
     assert_eq!(frame(rest), Frame::Complete(4));
     assert_eq!(frame(&rest[4..]), Frame::Complete(rest.len() - 4));
-    for length in 0..first.len() {
-        assert_eq!(frame(&first.as_bytes()[..length]), Frame::NeedMore, "{length}");
-    }
+    assert_needs_are_honest(frame, first.as_bytes());
 }
 
 #[test]
