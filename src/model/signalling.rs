@@ -128,7 +128,6 @@ pub struct SessionSummary {
     /// Offers and answers in order.
     pub descriptions: Vec<Described>,
     first_ts: Timestamp,
-    rounds: Rounds,
 }
 
 impl SessionSummary {
@@ -174,6 +173,8 @@ impl SessionSummary {
 #[derive(Default)]
 pub(crate) struct Signalling {
     sessions: Vec<SessionSummary>,
+    /// The offers and answers of each, at the same index.
+    rounds: Vec<Rounds>,
     by_call_id: HashMap<String, usize, ahash::RandomState>,
     pub(crate) contexts: MediaContexts,
     /// Bytes of [`MAX_TEXT`] that are used.
@@ -189,7 +190,7 @@ impl Signalling {
         let Some(index) = self.session(datagram, &message) else { return };
         self.progress(index, datagram, &message);
         if let Some(body) = message.sdp() {
-            let part = self.sessions[index].rounds.sip(&message);
+            let part = self.rounds[index].sip(&message);
             self.description(index, part, body, datagram, sink);
         }
     }
@@ -201,7 +202,7 @@ impl Signalling {
             return;
         }
         if let Some(index) = self.on_connection(Signal::Http, datagram) {
-            let part = self.sessions[index].rounds.http(matches!(message.start, StartLine::Response { .. }));
+            let part = self.rounds[index].http(matches!(message.start, StartLine::Response { .. }));
             self.description(index, part, &message.content(), datagram, sink);
         }
     }
@@ -321,8 +322,8 @@ impl Signalling {
             setup_ms: None,
             descriptions: Vec::new(),
             first_ts,
-            rounds: Rounds::default(),
         });
+        self.rounds.push(Rounds::default());
         Some(index)
     }
 
@@ -332,16 +333,16 @@ impl Signalling {
         match message.start {
             StartLine::Request { method: "INVITE", .. } => {
                 // Asked again, with credentials, at another place or with other codecs.
-                let is_new = session.rounds.invite(message);
+                let is_new = self.rounds[index].invite(message);
                 if is_new && matches!(session.state, SessionState::Failed | SessionState::Cancelled) {
                     session.state = SessionState::Calling;
                 }
             }
             // A BYE behind a refusal ends nothing: some clients send one all the same.
-            StartLine::Request { method: "BYE", .. } => {
-                if !matches!(session.state, SessionState::Failed | SessionState::Cancelled) {
-                    session.state = SessionState::Ended;
-                }
+            StartLine::Request { method: "BYE", .. }
+                if !matches!(session.state, SessionState::Failed | SessionState::Cancelled) =>
+            {
+                session.state = SessionState::Ended;
             }
             StartLine::Response { code, reason } if method == Some("INVITE") => {
                 session.response(code, reason, datagram.carrier.ts);

@@ -3,11 +3,11 @@
 //! In: the kind of each message, by method and CSeq. Out: the round of offer and answer that its description belongs
 //! to, and its part in it. Never: the description itself, or the order in which descriptions happened to be captured.
 //!
-//! SIP (RFC 3261, section 13.2.1; RFC 3262, section 5; RFC 6337, section 2.2): the description of a request is an offer, the one in
-//! a response to it the answer. An INVITE without a description asks for an offer: the response has it, and the ACK, or
-//! the PRACK where the response was provisional, answers. A description in any other PRACK is an offer again. HTTP has
-//! no such numbers, and its messages follow each other on a connection: a request offers and the response answers; where
-//! a response had to offer, the next request answers.
+//! SIP (RFC 3261, section 13.2.1; RFC 3262, section 5; RFC 6337, section 2.2): the description of a request is an offer,
+//! the one in a response to it the answer. An INVITE without a description asks for an offer: the response has it, and
+//! the ACK, or the PRACK where the response was provisional, answers. A description in any other PRACK is an offer again.
+//! HTTP has no such numbers, and its messages follow each other on a connection: a request offers and the response
+//! answers; where a response had to offer, the next request answers.
 
 use crate::proto::sip::{Message, StartLine};
 use std::collections::VecDeque;
@@ -172,4 +172,24 @@ impl Round {
 fn numbers<'a>(message: &Message<'a>) -> (u32, &'a [u8]) {
     let tag = message.from().and_then(|from| from.tag()).unwrap_or_default().as_bytes();
     (message.cseq().map_or(0, |cseq| cseq.number), tag.get(..MAX_TAG).unwrap_or(tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dialog_remembers_few_transactions_however_many_it_has() {
+        let mut rounds = Rounds::default();
+        for cseq in 0..1000 {
+            let text = format!(
+                "INVITE sip:b SIP/2.0\r\nCSeq: {cseq} INVITE\r\nFrom: <sip:a>;tag={}\r\n\r\n",
+                "t".repeat(5000)
+            );
+            let message = Message::parse(text.as_bytes()).unwrap();
+            assert!(rounds.invite(&message) && !rounds.invite(&message));
+        }
+        assert_eq!(rounds.recent.len(), MAX_ROUNDS);
+        assert!(rounds.recent.iter().all(|round| round.from_tag.len() == MAX_TAG));
+    }
 }
