@@ -94,8 +94,9 @@ struct Check {
 /// The state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PairState {
-    /// USERNAME of the first check, and of those before a restart.
+    /// USERNAME of the first check, who sent it, and the USERNAME of those before a restart.
     ufrag: Option<Box<[u8]>>,
+    ufrag_sender: Option<Direction>,
     ufrag_before: Option<Box<[u8]>>,
     restarts: u64,
     checks: u64,
@@ -125,7 +126,7 @@ impl PairState {
             || message.find(AttributeType::ICE_CONTROLLING).is_some()
             || message.find(AttributeType::ICE_CONTROLLED).is_some()
             || username.is_some_and(|name| name.contains(&b':'));
-        if !is_check || username.is_some_and(|name| !self.is_of_this_session(name)) {
+        if !is_check || username.is_some_and(|name| !self.is_of_this_session(from, name)) {
             return;
         }
         self.checks += 1;
@@ -155,7 +156,7 @@ impl PairState {
     }
 
     /// Other fragments are an ICE restart (RFC 8445, section 9): all begins anew. False for a straggler of before it.
-    fn is_of_this_session(&mut self, username: &[u8]) -> bool {
+    fn is_of_this_session(&mut self, from: Direction, username: &[u8]) -> bool {
         let username = username.get(..MAX_USERNAME).unwrap_or(username);
         match &self.ufrag {
             Some(known) if same_fragments(known, username) => {}
@@ -165,11 +166,23 @@ impl PairState {
             Some(_) => {
                 let ufrag_before = self.ufrag.take();
                 *self = Self { restarts: self.restarts + 1, ufrag_before, ..Self::default() };
-                self.ufrag = Some(username.into());
+                self.named(from, username);
             }
-            None => self.ufrag = Some(username.into()),
+            None => self.named(from, username),
         }
         true
+    }
+
+    fn named(&mut self, from: Direction, username: &[u8]) {
+        self.ufrag = Some(username.into());
+        self.ufrag_sender = Some(from);
+    }
+
+    /// The username fragment of who sends in this direction, as its description has it. A check names the receiver's,
+    /// and behind the colon the sender's (RFC 8445, section 7.2.2).
+    pub(crate) fn fragment(&self, sender: Direction) -> Option<&str> {
+        let (receivers, senders) = std::str::from_utf8(self.ufrag.as_ref()?).ok()?.split_once(':')?;
+        Some(if self.ufrag_sender == Some(sender) { senders } else { receivers })
     }
 
     /// Takes a success response to a Binding request, that `from` sent. The answers count here and not by the flow's
@@ -383,6 +396,28 @@ mod tests {
         let anew = pair(&mut stage);
         assert_eq!((anew.restarts, anew.ufrag.as_deref(), anew.status), (1, Some("east:west"), PairStatus::Checking));
         assert_eq!((anew.checks, anew.first_frame), (2, FrameNo(5)));
+    }
+
+    #[test]
+    fn each_side_has_the_fragment_that_its_own_checks_name_last() {
+        let carrier = Carrier {
+            ts: Timestamp::default(),
+            frame: FrameNo(1),
+            ip_len: 100,
+            ip_id: None,
+            ttl: 64,
+            traffic_class: 0,
+            link_tag: 0,
+        };
+        let mut state = PairState::default();
+        assert_eq!(state.fragment(Direction::Forward), None);
+        for (id, username) in [(1, &b"there:here"[..]), (2, b"east:west")] {
+            let bytes = named(id, username);
+            state.request(Direction::Backward, &carrier, &Message::parse(&bytes).unwrap());
+            let (receivers, senders) = std::str::from_utf8(username).unwrap().split_once(':').unwrap();
+            assert_eq!(state.fragment(Direction::Backward), Some(senders));
+            assert_eq!(state.fragment(Direction::Forward), Some(receivers));
+        }
     }
 
     #[test]

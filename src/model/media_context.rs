@@ -26,6 +26,7 @@ pub(crate) struct Format {
     pub(crate) encoding: String,
     pub(crate) clock_rate: u32,
     pub(crate) kind: String,
+    /// None where several sections have the payload type (RFC 9143, section 9.1.1): it does not tell which one.
     pub(crate) mid: Option<String>,
     /// The payload type whose packets an RTX format carries again (RFC 4588).
     pub(crate) apt: Option<u8>,
@@ -35,9 +36,11 @@ pub(crate) struct Format {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct MediaContext {
     pub(crate) formats: BTreeMap<u8, Format>,
-    /// Payload types listed without a rtpmap: static ones.
+    /// What the section of a payload type carries: also of those without a rtpmap, such as static ones.
     pub(crate) kinds: BTreeMap<u8, String>,
+    /// A section has a profile of SRTP.
     pub(crate) srtp: bool,
+    /// A section has a profile of RTP and names no keys, with which it might be SRTP all the same (RFC 8643).
     pub(crate) rtp: bool,
     /// Named by the `m=` and `c=` lines, and not by an ICE candidate only.
     pub(crate) by_media_line: bool,
@@ -89,7 +92,7 @@ impl Announcement {
             }
             let mut context = MediaContext { by_media_line: group.by_media_line, ..MediaContext::default() };
             group.sections.iter().filter_map(|section| media.get(*section)).for_each(|media| {
-                context.describe(media, &mut room);
+                context.describe(description, media, &mut room);
             });
             let context = Arc::new(context);
             shared.insert(group, Arc::clone(&context));
@@ -145,9 +148,10 @@ fn addresses(description: &SessionDescription, media: &Media) -> Vec<(Endpoint, 
 
 impl MediaContext {
     /// Adds what a section says; `room` is how many entries there may still be.
-    fn describe(&mut self, media: &Media, room: &mut usize) {
+    fn describe(&mut self, description: &SessionDescription, media: &Media, room: &mut usize) {
+        let has_keys = !media.attributes.cryptos.is_empty() || !description.fingerprints(media).is_empty();
         self.srtp |= media.protocol.is_srtp();
-        self.rtp |= !media.protocol.is_srtp();
+        self.rtp |= !media.protocol.is_srtp() && !has_keys;
         let mut has_room = || {
             let left = room.checked_sub(1);
             *room = left.unwrap_or(0);
@@ -159,16 +163,15 @@ impl MediaContext {
             self.kinds.insert(payload_type, kind.clone());
         }
         for map in media.attributes.rtpmaps.iter().take_while(|_| has_room()) {
-            self.formats.insert(
-                map.payload_type,
-                Format {
-                    encoding: name(&map.encoding),
-                    clock_rate: map.clock_rate,
-                    kind: kind.clone(),
-                    mid: mid.clone(),
-                    apt: media.apt(map.payload_type),
-                },
-            );
+            let is_elsewhere = self.formats.get(&map.payload_type).is_some_and(|known| known.mid != mid);
+            let format = Format {
+                encoding: name(&map.encoding),
+                clock_rate: map.clock_rate,
+                kind: kind.clone(),
+                mid: mid.clone().filter(|_| !is_elsewhere),
+                apt: media.apt(map.payload_type),
+            };
+            self.formats.insert(map.payload_type, format);
         }
         for source in media.attributes.sources.iter().take(MAX_SOURCES).take_while(|_| has_room()) {
             let entry = self.sources.entry(source.ssrc).or_default();
@@ -232,7 +235,16 @@ impl MediaContexts {
 
     /// The format of a payload type: as the receiver described it (RFC 3264, section 5.1), else as the sender did.
     pub(crate) fn format(&self, receiver: Endpoint, sender: Endpoint, payload_type: u8) -> Option<(&Format, bool)> {
-        [receiver, sender].into_iter().find_map(|endpoint| {
+        self.first_format([receiver, sender], payload_type)
+    }
+
+    /// The format of a payload type at the first of these addresses that has one, and whether tshark knows it too.
+    pub(crate) fn first_format(
+        &self,
+        endpoints: impl IntoIterator<Item = Endpoint>,
+        payload_type: u8,
+    ) -> Option<(&Format, bool)> {
+        endpoints.into_iter().find_map(|endpoint| {
             let context = self.at(endpoint)?;
             Some((context.formats.get(&payload_type)?, context.by_media_line))
         })
@@ -290,6 +302,31 @@ mod tests {
         assert_eq!(context.formats[&97].apt, Some(96));
         assert_eq!(context.sources[&2].rtx_of, Some(1));
         assert_eq!((context.srtp, context.rtp, context.by_media_line), (true, false, false));
+    }
+
+    #[test]
+    fn a_payload_type_of_two_sections_tells_of_neither() {
+        let section = |mid: &str| format!("m=audio 4000 RTP/AVP 0 96\r\na=mid:{mid}\r\na=rtpmap:96 opus/48000/2\r\n");
+        let both = contexts(&format!("{HEAD}a=group:BUNDLE a b\r\n{}{}{}", section("a"), section("b"), section("c")));
+        let context = both.at(endpoint("10.0.0.1:4000")).unwrap();
+        assert_eq!((context.formats[&96].mid.as_deref(), context.formats[&96].encoding.as_str()), (None, "opus"));
+        let one = contexts(&format!("{HEAD}{}", section("a")));
+        assert_eq!(one.at(endpoint("10.0.0.1:4000")).unwrap().formats[&96].mid.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn a_profile_of_rtp_with_keys_does_not_say_that_media_is_in_the_clear() {
+        let profile = |text: &str| {
+            let contexts = contexts(text);
+            let context = contexts.at(endpoint("10.0.0.1:4000")).unwrap();
+            (context.srtp, context.rtp)
+        };
+        let section = "m=audio 4000 RTP/AVP 0\r\n";
+        let crypto = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR\r\n";
+        assert_eq!(profile(&format!("{HEAD}{section}")), (false, true));
+        assert_eq!(profile(&format!("{HEAD}{section}{crypto}")), (false, false));
+        assert_eq!(profile(&format!("{HEAD}a=fingerprint:sha-1 AA:BB\r\n{section}")), (false, false));
+        assert_eq!(profile(&format!("{HEAD}{}{crypto}", section.replace("AVP", "SAVP"))), (true, false));
     }
 
     #[test]

@@ -3,6 +3,11 @@
 //! In: the front, the shards, what the source knows. Out: a [`Snapshot`]. Never: an order taken from a hash map or
 //! from the number of a shard.
 
+mod described;
+mod fingerprints;
+mod retransmission;
+mod secrecy;
+
 use super::analyzer::{Front, Options};
 use super::capture::CaptureFacts;
 use super::class::{Class, ClassCounts};
@@ -21,6 +26,9 @@ use crate::packet::FrameNo;
 use crate::proto::rtp::Ssrc;
 use crate::proto::rtp::payload_type::{MediaKind, PayloadRole, static_payload_type};
 use crate::time::Timestamp;
+use described::Described;
+use fingerprints::Announced;
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The snapshot of all that the front and the shards know.
@@ -30,6 +38,16 @@ pub(crate) fn snapshot(options: &Options, front: &Front, shards: &[Shard], facts
 
 /// A flow's place: which shard, which index there.
 type Place = (usize, u32);
+
+/// A row of a stream, and what it takes to join it to others.
+struct Draft {
+    place: Place,
+    row: StreamRow,
+    /// The payload types that those of a retransmission stream stand for.
+    repeats: Vec<u8>,
+    /// True where an end has a description.
+    is_described: bool,
+}
 
 struct Merge<'a> {
     options: &'a Options,
@@ -78,7 +96,7 @@ impl<'a> Merge<'a> {
     }
 
     fn snapshot(&self, facts: CaptureFacts) -> Snapshot {
-        let mut streams: Vec<(Place, StreamRow)> = Vec::new();
+        let mut streams: Vec<Draft> = Vec::new();
         let mut flow_classes: HashMap<Place, Tally, ahash::RandomState> = HashMap::default();
         let copied_fragments = if self.options.remove_copies { self.copied_fragments() } else { 0 };
         let mut duplicates_removed: u64 = self.shards.iter().map(|shard| shard.copies).sum();
@@ -91,24 +109,26 @@ impl<'a> Merge<'a> {
             if unexplained > 0 {
                 tally.reasons.insert("TCP segment that ends no message", unexplained);
             }
-            let encrypted = self.is_srtp(*place);
+            let secrecy = self.secrecy(*place);
             for index in &flow.streams {
                 let entry = &self.shards[place.0].streams[*index as usize];
                 let figures = entry.stream.figures(self.options.remove_copies);
                 duplicates_removed += figures.copies.packets;
-                if self.is_stream(*place, entry, encrypted) {
+                let encrypted = secrecy.is_srtp(entry.direction, entry.ssrc, &figures);
+                let described = self.described(*place, entry.direction);
+                if self.is_stream(*place, entry, encrypted, described) {
                     tally.classes.add(if encrypted { Class::Srtp } else { Class::Rtp }, figures.packets);
-                    streams.push((*place, self.stream_row(*place, entry, encrypted, figures)));
+                    streams.push(self.draft(*place, entry, encrypted, described, figures));
                 } else {
                     tally.unknown("rtp not confirmed by a second packet", figures.packets);
                 }
             }
             flow_classes.insert(*place, tally);
         }
-        streams.sort_by_key(|(place, row)| {
+        streams.sort_by_key(|Draft { place, row, .. }| {
             (row.figures.first_frame, self.flow(*place).first_frame, row.ssrc, row.src, row.via)
         });
-        link_retransmissions(&mut streams, self.contexts());
+        retransmission::link(&mut streams);
         let clock_rates = clock_rates(&streams);
 
         let mut packets = self.front.classes;
@@ -150,7 +170,7 @@ impl<'a> Merge<'a> {
             limits: self.limits(untracked),
             only_ssrcs: None,
         };
-        let others = streams.iter().map(|(_, row)| row.ssrc).filter(|ssrc| !self.is_wanted(*ssrc)).collect();
+        let others = streams.iter().map(|draft| draft.row.ssrc).filter(|ssrc| !self.is_wanted(*ssrc)).collect();
         let mut snapshot = Snapshot {
             capture,
             packets,
@@ -165,7 +185,7 @@ impl<'a> Merge<'a> {
             findings: Vec::new(),
             streams: streams
                 .into_iter()
-                .map(|(_, row)| row)
+                .map(|draft| draft.row)
                 .filter(|row| self.is_wanted(row.ssrc))
                 .enumerate()
                 .map(|(at, row)| StreamRow { id: format!("r{}", at + 1), ..row })
@@ -204,45 +224,13 @@ impl<'a> Merge<'a> {
     }
 
     /// RTP is confirmed by two packets, by SDP, or by DTLS-SRTP, ICE or TURN around it.
-    fn is_stream(&self, place: Place, entry: &StreamEntry, encrypted: bool) -> bool {
+    fn is_stream(&self, place: Place, entry: &StreamEntry, encrypted: bool, described: Described<'_>) -> bool {
         let flow = self.flow(place);
         entry.stream.is_confirmed()
             || encrypted
             || flow.details.as_ref().is_some_and(|details| details.ice.is_valid())
             || matches!(flow.origin, Origin::InTurn { .. })
-            || [flow.tuple.src, flow.tuple.dst].iter().any(|side| self.contexts().at(*side).is_some())
-    }
-
-    /// SRTP is told by its DTLS handshake, its SRTCP, the SDP; failing these, by connectivity checks around media
-    /// without a single RTCP packet in the clear, as in a capture that began in the middle of a WebRTC call.
-    fn is_srtp(&self, place: Place) -> bool {
-        let flow = self.flow(place);
-        let rtcp_port = |endpoint: Endpoint| Endpoint { port: endpoint.port.wrapping_add(1), ..endpoint };
-        let rtcp_tuple = FiveTuple { src: rtcp_port(flow.tuple.src), dst: rtcp_port(flow.tuple.dst), ..flow.tuple };
-        let mirrored = FiveTuple { src: rtcp_tuple.dst, dst: rtcp_tuple.src, ..rtcp_tuple };
-        // Inside TURN the ports are the relay's and the peer's inner flow has others: a neighbour is somebody else's.
-        let captured = matches!(flow.origin, Origin::Captured);
-        let sibling = [rtcp_tuple, mirrored]
-            .iter()
-            .filter(|_| captured)
-            .find_map(|tuple| self.by_tuple.get(tuple))
-            .map(|at| self.flow(*at));
-        let rtcp = |flow: &Flow| flow.details.as_ref().map_or((0, 0), |all| (all.rtcp.plain, all.rtcp.encrypted));
-        let (plain, encrypted) = [Some(flow), sibling]
-            .into_iter()
-            .flatten()
-            .map(rtcp)
-            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        if plain + encrypted > 0 {
-            return encrypted > plain;
-        }
-        if let Some(details) = &flow.details
-            && (is_dtls_srtp(details) || details.ice.is_valid())
-        {
-            return true;
-        }
-        let described = [flow.tuple.dst, flow.tuple.src].into_iter().find_map(|side| self.contexts().at(side));
-        described.is_some_and(|context| context.srtp && !context.rtp)
+            || described.is_any()
     }
 
     fn reasons(&self, flow: &Flow) -> BTreeMap<&'static str, u64> {
@@ -273,10 +261,18 @@ impl<'a> Merge<'a> {
         }
     }
 
-    fn stream_row(&self, place: Place, entry: &StreamEntry, encrypted: bool, figures: StreamFigures) -> StreamRow {
+    fn draft(
+        &self,
+        place: Place,
+        entry: &StreamEntry,
+        encrypted: bool,
+        described: Described<'a>,
+        figures: StreamFigures,
+    ) -> Draft {
         let flow = self.flow(place);
-        let (src, dst) = (flow.sender(entry.direction), flow.receiver(entry.direction));
-        let format = self.main_format(src, dst, &figures);
+        let formats: Vec<&Format> =
+            figures.payload_types.iter().filter_map(|payload_type| described.format(*payload_type)).collect();
+        let format = main_format(&formats);
         let codec = format.map(|format| format.encoding.clone()).or_else(|| {
             figures
                 .payload_types
@@ -284,12 +280,13 @@ impl<'a> Merge<'a> {
                 .find_map(|number| static_payload_type(*number))
                 .map(|row| row.encoding.to_owned())
         });
-        let source = [src, dst].iter().find_map(|side| self.contexts().at(*side)?.sources.get(&entry.ssrc));
-        StreamRow {
+        let section_kind = figures.payload_types.iter().find_map(|payload_type| described.kind(*payload_type));
+        let source = described.source(entry.ssrc);
+        let row = StreamRow {
             id: String::new(),
             flow: self.id(place),
-            src,
-            dst,
+            src: flow.sender(entry.direction),
+            dst: flow.receiver(entry.direction),
             peer: match flow.origin {
                 Origin::Captured => None,
                 Origin::InTurn { peer, .. } => Some(peer),
@@ -299,25 +296,15 @@ impl<'a> Merge<'a> {
             via: entry.via,
             ssrc: entry.ssrc,
             encrypted,
-            kind: stream_kind(format, &figures),
+            kind: stream_kind(format, section_kind, &figures),
             codec,
             mid: source.and_then(|source| source.mid.clone()).or_else(|| format.and_then(|format| format.mid.clone())),
             cname: self.cname(flow, entry.ssrc).or_else(|| source.and_then(|source| source.cname.clone())),
             rtx_of: source.and_then(|source| source.rtx_of),
             figures,
-        }
-    }
-
-    /// The format of the first payload type that is media; else that of any.
-    fn main_format(&self, src: Endpoint, dst: Endpoint, figures: &StreamFigures) -> Option<&'a Format> {
-        let formats: Vec<&Format> = figures
-            .payload_types
-            .iter()
-            .filter_map(|payload_type| self.contexts().format(dst, src, *payload_type))
-            .map(|(format, _)| format)
-            .collect();
-        let media = formats.iter().find(|format| PayloadRole::of_encoding(&format.encoding) == PayloadRole::Media);
-        media.or(formats.first()).copied()
+        };
+        let repeats = formats.iter().filter_map(|format| format.apt).collect();
+        Draft { place, row, repeats, is_described: described.is_any() }
     }
 
     fn cname(&self, flow: &Flow, ssrc: u32) -> Option<String> {
@@ -416,9 +403,12 @@ impl<'a> Merge<'a> {
     }
 
     fn handshakes(&self) -> Vec<HandshakeRow> {
+        let announced = LazyCell::new(|| Announced::of(&self.front.signalling));
+        let announced = &announced;
         self.details()
             .flat_map(|(place, flow, details)| {
-                details.dtls.iter().flat_map(|dtls| dtls.handshakes()).map(move |handshake| {
+                let handshakes = details.dtls.iter().flat_map(|dtls| dtls.handshakes());
+                handshakes.filter(|handshake| handshake.was_seen()).map(move |handshake| {
                     // Where nobody can be told to be the client, it is whoever sent first.
                     let client = match handshake.client {
                         Some(dtls::Direction::BToA) => Direction::Backward,
@@ -428,7 +418,7 @@ impl<'a> Merge<'a> {
                         flow: self.id(place),
                         client: flow.sender(client),
                         server: flow.receiver(client),
-                        sdp_fingerprint: "no-sdp",
+                        sdp_fingerprint: self.check_fingerprints(announced, place, handshake),
                         handshake: handshake.clone(),
                     }
                 })
@@ -471,15 +461,6 @@ impl<'a> Merge<'a> {
     }
 }
 
-/// A handshake that negotiates SRTP keys (RFC 5764): the client offers profiles, and the server did not leave them out
-/// where its answer can be read.
-fn is_dtls_srtp(details: &super::flow::Details) -> bool {
-    details.dtls.iter().flat_map(|dtls| dtls.handshakes()).any(|handshake| {
-        let hello_unseen = handshake.client_hello.is_none();
-        handshake.srtp_profile.is_some() || !handshake.offer.srtp_profiles.is_empty() || hello_unseen
-    })
-}
-
 /// Classes of one flow with its streams counted in.
 #[derive(Default)]
 struct Tally {
@@ -494,18 +475,27 @@ impl Tally {
     }
 }
 
-fn stream_kind(format: Option<&Format>, figures: &StreamFigures) -> Option<StreamKind> {
-    if let Some(format) = format {
-        return Some(match PayloadRole::of_encoding(&format.encoding) {
-            PayloadRole::Rtx => StreamKind::Rtx,
-            PayloadRole::Fec => StreamKind::Fec,
-            PayloadRole::TelephoneEvent => StreamKind::Event,
-            _ => match format.kind.as_str() {
-                "audio" => StreamKind::Audio,
-                "video" => StreamKind::Video,
-                "text" => StreamKind::Text,
-                _ => StreamKind::Other,
-            },
+/// The format of the first payload type that is media; else that of any.
+fn main_format<'a>(formats: &[&'a Format]) -> Option<&'a Format> {
+    let media = formats.iter().find(|format| PayloadRole::of_encoding(&format.encoding) == PayloadRole::Media);
+    media.or(formats.first()).copied()
+}
+
+/// By the format; else, where the SDP names none for the payload type, by the section that lists it, by the static
+/// table, by the clock.
+fn stream_kind(format: Option<&Format>, section_kind: Option<&str>, figures: &StreamFigures) -> Option<StreamKind> {
+    match format.map(|format| PayloadRole::of_encoding(&format.encoding)) {
+        Some(PayloadRole::Rtx) => return Some(StreamKind::Rtx),
+        Some(PayloadRole::Fec) => return Some(StreamKind::Fec),
+        Some(PayloadRole::TelephoneEvent) => return Some(StreamKind::Event),
+        _ => {}
+    }
+    if let Some(kind) = format.map(|format| format.kind.as_str()).or(section_kind) {
+        return Some(match kind {
+            "audio" => StreamKind::Audio,
+            "video" => StreamKind::Video,
+            "text" => StreamKind::Text,
+            _ => StreamKind::Other,
         });
     }
     let known = figures.payload_types.iter().find_map(|number| static_payload_type(*number));
@@ -522,27 +512,10 @@ fn stream_kind(format: Option<&Format>, figures: &StreamFigures) -> Option<Strea
     }
 }
 
-/// Where the SDP names no FID group, RTX of a section with one media stream repeats that stream.
-fn link_retransmissions(streams: &mut [(Place, StreamRow)], contexts: &MediaContexts) {
-    // None where there is more than one.
-    let mut only: HashMap<(String, Endpoint, Option<String>), Option<u32>, ahash::RandomState> = HashMap::default();
-    for (_, row) in streams.iter().filter(|(_, row)| matches!(row.kind, Some(StreamKind::Video | StreamKind::Audio))) {
-        only.entry((row.flow.clone(), row.src, row.mid.clone()))
-            .and_modify(|ssrc| *ssrc = None)
-            .or_insert(Some(row.ssrc));
-    }
-    for (_, row) in streams.iter_mut().filter(|(_, row)| row.kind == Some(StreamKind::Rtx) && row.rtx_of.is_none()) {
-        if contexts.at(row.dst).or_else(|| contexts.at(row.src)).is_none() {
-            continue;
-        }
-        row.rtx_of = only.get(&(row.flow.clone(), row.src, row.mid.clone())).copied().flatten();
-    }
-}
-
 /// The clock rate of each SSRC, where all streams with that SSRC agree.
-fn clock_rates(streams: &[(Place, StreamRow)]) -> BTreeMap<u32, u32> {
+fn clock_rates(streams: &[Draft]) -> BTreeMap<u32, u32> {
     let mut rates: BTreeMap<u32, Option<u32>> = BTreeMap::new();
-    for (_, row) in streams {
+    for Draft { row, .. } in streams {
         let Some(rate) = row.figures.timing.clock.rate else { continue };
         rates.entry(row.ssrc).and_modify(|known| *known = known.filter(|other| *other == rate)).or_insert(Some(rate));
     }

@@ -68,6 +68,9 @@ pub struct SenderSummary {
     pub(crate) direction: Direction,
     /// Packets by type.
     pub counts: RtcpCounts,
+    /// Sender and receiver reports in the clear; those since the first encrypted packet of anybody on the flow, where
+    /// there is one: before that nobody had keys.
+    pub(crate) clear_reports: u64,
     /// Canonical name of its SDES.
     pub cname: Option<String>,
     /// Its report blocks in capture order.
@@ -90,8 +93,9 @@ pub(crate) struct RtcpState {
     pub(crate) first_broken: Option<FrameNo>,
     /// Names of sources, also of those that sent no RTCP of their own.
     pub(crate) cnames: BTreeMap<Ssrc, String>,
+    /// Compounds in the clear.
     pub(crate) plain: u64,
-    pub(crate) encrypted: u64,
+    has_keys: bool,
 }
 
 impl RtcpState {
@@ -120,7 +124,9 @@ impl RtcpState {
 
     /// Takes an SRTCP packet: of its content only the first header and sender are in the clear.
     pub(crate) fn encrypted(&mut self, direction: Direction, bytes: &[u8], room: &mut usize) {
-        self.encrypted += 1;
+        if !std::mem::replace(&mut self.has_keys, true) {
+            self.senders.values_mut().for_each(|sender| sender.clear_reports = 0);
+        }
         let sender = bytes.get(4..).and_then(|rest| rest.first_chunk()).map(|word| Ssrc(u32::from_be_bytes(*word)));
         if let Some(sender) = sender.and_then(|ssrc| self.sender(direction, ssrc, room)) {
             sender.counts.encrypted += 1;
@@ -147,6 +153,7 @@ impl RtcpState {
         }
         let Some(sender) = ssrc.and_then(|ssrc| self.sender(direction, ssrc, room)) else { return error.is_some() };
         count(&mut sender.counts, packet);
+        sender.clear_reports += u64::from(matches!(message, Message::SenderReport(_) | Message::ReceiverReport(_)));
         for (point, negative) in rtts {
             if negative {
                 sender.negative_rtts.push(carrier.frame);
@@ -247,10 +254,18 @@ impl RtcpState {
             ssrc,
             direction,
             counts: RtcpCounts::default(),
+            clear_reports: 0,
             cname: None,
             reports: Vec::new(),
             negative_rtts: Vec::new(),
         }))
+    }
+
+    /// Reports in the clear, once somebody has keys only those since then, and encrypted packets of each sender of a
+    /// direction.
+    pub(crate) fn clear_and_encrypted(&self, direction: Direction) -> impl Iterator<Item = (Ssrc, u64, u64)> + '_ {
+        let senders = self.senders.range((direction, Ssrc(0))..=(direction, Ssrc(u32::MAX)));
+        senders.map(|((_, ssrc), sender)| (*ssrc, sender.clear_reports, sender.counts.encrypted))
     }
 
     /// Everyone who sent, in order of direction and SSRC.

@@ -559,10 +559,15 @@ struct Inner<'a> {
 }
 
 /// The clock of a packet's payload type by the receiver's description (RFC 3264, section 5.1: a payload type is what
-/// the describer wants to receive), else by the sender's.
+/// the describer wants to receive), else by the sender's. Inside TURN descriptions name the peer's address and not the
+/// server's; tshark knows nothing of that.
 fn payload_clock(contexts: &MediaContexts, flow: &Flow, direction: Direction, payload_type: u8) -> PayloadClock {
-    let format = contexts.format(flow.receiver(direction), flow.sender(direction), payload_type);
-    PayloadClock::of(payload_type, format, !flow.tshark_formats_lost)
+    let (receiver, sender) = (flow.receiver(direction), flow.sender(direction));
+    let format = contexts.format(receiver, sender, payload_type);
+    let clock = PayloadClock::of(payload_type, format, !flow.tshark_formats_lost);
+    let Origin::InTurn { peer: Peer::Address(peer), .. } = flow.origin else { return clock };
+    let format = contexts.first_format([receiver, peer, sender], payload_type);
+    PayloadClock { honest: PayloadClock::of(payload_type, format, false).honest, ..clock }
 }
 
 #[inline]

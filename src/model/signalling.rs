@@ -3,6 +3,8 @@
 //! In: SIP messages in capture order, whatever carried them, and SDP files. Out: [`SessionSummary`] per dialog, and an
 //! announcement of each description for the shards. Never: media; joining the two is done after the merge.
 
+mod rounds;
+
 use super::analyzer::FrontSink;
 use super::media_context::{Announcement, MediaContexts};
 use crate::net::{Datagram, Endpoint};
@@ -11,6 +13,7 @@ use crate::proto::sdp::SessionDescription;
 use crate::proto::sip::{Message, StartLine};
 use crate::proto::{http, rtsp};
 use crate::time::Timestamp;
+use rounds::{Part, Rounds};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -22,6 +25,9 @@ const MAX_TEXT: usize = 16 << 20;
 const MAX_NAME: usize = 1024;
 /// Descriptions kept per dialog: the first offer and answer, and what follows.
 const MAX_DESCRIPTIONS: usize = 32;
+
+/// The part of a description that nobody is asked to answer.
+const DECLARED: Part = Part { round: 0, is_offer: true };
 
 /// What told of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,11 +63,11 @@ pub enum SessionState {
     Ringing,
     /// 2xx to the INVITE.
     Established,
-    /// BYE.
+    /// BYE to a call that nobody refused.
     Ended,
-    /// A final response of 300 or more.
+    /// A final response of 300 or more to the INVITE. A BYE behind it changes nothing.
     Failed,
-    /// CANCEL, then 487.
+    /// 487 to the INVITE, after a CANCEL or a BYE that came before the answer.
     Cancelled,
     /// A description without a call around it.
     Described,
@@ -87,12 +93,14 @@ impl SessionState {
 pub struct Described {
     /// The frame that carried its last byte; none for a file.
     pub frame: Option<FrameNo>,
-    /// True for an offer (RFC 3264), false for an answer.
+    /// True for an offer (RFC 3264), false for an answer. A description that nobody is asked to answer, of RTSP or of a
+    /// file, is an offer.
     pub is_offer: bool,
     /// What it says.
     pub sdp: Arc<SessionDescription>,
     /// What a strict reader would refuse of it; none where it accepts it.
     pub strict_error: Option<String>,
+    round: u32,
 }
 
 /// One dialog.
@@ -110,7 +118,8 @@ pub struct SessionSummary {
     pub addresses: Option<(Endpoint, Endpoint)>,
     /// Where it stands.
     pub state: SessionState,
-    /// The last final status of the INVITE.
+    /// The final status that made the state what it is: the last one of an INVITE, but not the refusal of one within an
+    /// established call.
     pub status: Option<(u16, String)>,
     /// First frame; none for a file.
     pub first_frame: Option<FrameNo>,
@@ -119,7 +128,6 @@ pub struct SessionSummary {
     /// Offers and answers in order.
     pub descriptions: Vec<Described>,
     first_ts: Timestamp,
-    offer_open: bool,
 }
 
 impl SessionSummary {
@@ -132,12 +140,41 @@ impl SessionSummary {
     pub fn answer(&self) -> Option<&Described> {
         self.descriptions.iter().find(|described| !described.is_offer)
     }
+
+    /// Takes the status of a response to an INVITE.
+    fn response(&mut self, code: u16, reason: &str, at: Timestamp) {
+        let before = self.state;
+        let was_established = self.setup_ms.is_some();
+        if was_established && code >= 300 {
+            // An INVITE within the call that is refused leaves the call as it was (RFC 3261, section 14.1).
+            return;
+        }
+        self.state = match (before, code) {
+            (_, 100) => before,
+            (SessionState::Calling, 101..=199) => SessionState::Ringing,
+            (_, 101..=199) => before,
+            (SessionState::Ended, 200..=299) => before,
+            (_, 200..=299) => SessionState::Established,
+            (_, 487) => SessionState::Cancelled,
+            // A challenge is followed by another INVITE of the same dialog.
+            (_, 401 | 407) => before,
+            _ => SessionState::Failed,
+        };
+        if code >= 200 {
+            self.status = Some((code, name(reason)));
+        }
+        if (200..300).contains(&code) && !was_established {
+            self.setup_ms = Some(at.millis_since(self.first_ts));
+        }
+    }
 }
 
 /// The state.
 #[derive(Default)]
 pub(crate) struct Signalling {
     sessions: Vec<SessionSummary>,
+    /// The offers and answers of each, at the same index.
+    rounds: Vec<Rounds>,
     by_call_id: HashMap<String, usize, ahash::RandomState>,
     pub(crate) contexts: MediaContexts,
     /// Bytes of [`MAX_TEXT`] that are used.
@@ -153,7 +190,8 @@ impl Signalling {
         let Some(index) = self.session(datagram, &message) else { return };
         self.progress(index, datagram, &message);
         if let Some(body) = message.sdp() {
-            self.description(index, body, datagram, sink);
+            let part = self.rounds[index].sip(&message);
+            self.description(index, part, body, datagram, sink);
         }
     }
 
@@ -164,7 +202,8 @@ impl Signalling {
             return;
         }
         if let Some(index) = self.on_connection(Signal::Http, datagram) {
-            self.description(index, &message.content(), datagram, sink);
+            let part = self.rounds[index].http(matches!(message.start, StartLine::Response { .. }));
+            self.description(index, part, &message.content(), datagram, sink);
         }
     }
 
@@ -174,7 +213,7 @@ impl Signalling {
         if let Some(body) = message.sdp()
             && let Some(index) = self.on_connection(Signal::Rtsp, datagram)
         {
-            self.description(index, body, datagram, sink);
+            self.description(index, DECLARED, body, datagram, sink);
         }
         if !matches!(message.start, StartLine::Response { code: 200, .. }) {
             return;
@@ -202,13 +241,20 @@ impl Signalling {
         Some(index)
     }
 
-    fn description(&mut self, index: usize, body: &[u8], datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
+    fn description(
+        &mut self,
+        index: usize,
+        part: Part,
+        body: &[u8],
+        datagram: &Datagram<'_>,
+        sink: &mut impl FrontSink,
+    ) {
         let description = SessionDescription::parse(body);
-        if self.knows(index, &description) {
+        if self.knows(index, part, &description) {
             return;
         }
         let announcement = Announcement::of(&description);
-        self.describe(index, Some(datagram.carrier.frame), description, body);
+        self.describe(index, part, Some(datagram.carrier.frame), description, body);
         self.announce(announcement, datagram, sink);
     }
 
@@ -227,7 +273,7 @@ impl Signalling {
         let announcement = Arc::new(Announcement::of(&description));
         self.contexts.add(&announcement);
         if let Some(index) = self.open(name, Signal::File, SessionState::Described, Timestamp::default()) {
-            self.describe(index, None, description, body);
+            self.describe(index, DECLARED, None, description, body);
         }
         announcement
     }
@@ -276,8 +322,8 @@ impl Signalling {
             setup_ms: None,
             descriptions: Vec::new(),
             first_ts,
-            offer_open: false,
         });
+        self.rounds.push(Rounds::default());
         Some(index)
     }
 
@@ -285,42 +331,46 @@ impl Signalling {
         let session = &mut self.sessions[index];
         let method = message.cseq().map(|cseq| cseq.method);
         match message.start {
-            StartLine::Request { method: "BYE", .. } => session.state = SessionState::Ended,
+            StartLine::Request { method: "INVITE", .. } => {
+                // Asked again, with credentials, at another place or with other codecs.
+                let is_new = self.rounds[index].invite(message);
+                if is_new && matches!(session.state, SessionState::Failed | SessionState::Cancelled) {
+                    session.state = SessionState::Calling;
+                }
+            }
+            // A BYE behind a refusal ends nothing: some clients send one all the same.
+            StartLine::Request { method: "BYE", .. }
+                if !matches!(session.state, SessionState::Failed | SessionState::Cancelled) =>
+            {
+                session.state = SessionState::Ended;
+            }
             StartLine::Response { code, reason } if method == Some("INVITE") => {
-                let before = session.state;
-                session.state = match (before, code) {
-                    (SessionState::Ended, _) | (_, 100) => before,
-                    // A re-INVITE that is refused leaves the call as it was (RFC 3261, section 14.1).
-                    (SessionState::Established, 300..) => before,
-                    (SessionState::Calling, 101..=199) => SessionState::Ringing,
-                    (_, 101..=199) => before,
-                    (_, 200..=299) => SessionState::Established,
-                    (_, 487) => SessionState::Cancelled,
-                    // A challenge or a redirection is followed by another INVITE of the same dialog.
-                    (_, 401 | 407) => before,
-                    _ => SessionState::Failed,
-                };
-                if code >= 200 {
-                    session.status = Some((code, name(reason)));
-                }
-                if (200..300).contains(&code) && session.setup_ms.is_none() {
-                    session.setup_ms = Some(datagram.carrier.ts.millis_since(session.first_ts));
-                }
+                session.response(code, reason, datagram.carrier.ts);
             }
             _ => {}
         }
     }
 
-    /// RFC 3264: a description is an offer, the next one its answer. The same one again (a retransmission, the 200
-    /// after a 183) changes nothing.
-    /// True where the dialog's last offer or answer said the same: a message sent again, or a session refreshed.
-    fn knows(&self, index: usize, description: &SessionDescription) -> bool {
-        self.sessions[index].descriptions.iter().rev().take(2).any(|known| *known.sdp == *description)
+    /// True where the description says nothing new: a message sent again, the 200 after a 183, or a round that repeats
+    /// what the last one settled (a session refreshed, an INVITE sent again with credentials).
+    fn knows(&self, index: usize, part: Part, description: &SessionDescription) -> bool {
+        let is_known = |(age, known): (usize, &Described)| {
+            let sent_again = (known.round, known.is_offer) == (part.round, part.is_offer);
+            let settled = age < 2 && known.round != part.round;
+            (sent_again || settled) && *known.sdp == *description
+        };
+        self.sessions[index].descriptions.iter().rev().enumerate().any(is_known)
     }
 
-    fn describe(&mut self, index: usize, frame: Option<FrameNo>, description: SessionDescription, body: &[u8]) {
+    fn describe(
+        &mut self,
+        index: usize,
+        part: Part,
+        frame: Option<FrameNo>,
+        description: SessionDescription,
+        body: &[u8],
+    ) {
         let session = &mut self.sessions[index];
-        session.offer_open = !session.offer_open;
         if session.descriptions.len() == MAX_DESCRIPTIONS || self.text >= MAX_TEXT {
             self.dropped_descriptions += 1;
             return;
@@ -328,9 +378,10 @@ impl Signalling {
         self.text += body.len();
         session.descriptions.push(Described {
             frame,
-            is_offer: session.offer_open,
+            is_offer: part.is_offer,
             sdp: Arc::new(description),
             strict_error: crate::proto::sdp::strict(&String::from_utf8_lossy(body)).err(),
+            round: part.round,
         });
     }
 

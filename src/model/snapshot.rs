@@ -190,7 +190,7 @@ pub struct StreamRow {
     pub mid: Option<String>,
     /// Canonical name from SDES or SDP.
     pub cname: Option<String>,
-    /// The stream that this one repeats packets of.
+    /// The stream that this one repeats packets of: by the SDP's FID group, else the only one that its `apt` fits.
     pub rtx_of: Option<u32>,
     /// All figures.
     pub figures: StreamFigures,
@@ -269,8 +269,34 @@ pub struct HandshakeRow {
     pub client: Endpoint,
     /// The other side.
     pub server: Endpoint,
-    /// `match`, `mismatch`, or `no-sdp` where no description with a fingerprint belongs to it.
-    pub sdp_fingerprint: &'static str,
+    /// What its certificates are to the fingerprints of the SDP.
+    pub sdp_fingerprint: FingerprintCheck,
     /// The rest.
     pub handshake: HandshakeSummary,
+}
+
+/// What the certificates of a handshake are to `a=fingerprint` (RFC 8122, section 5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FingerprintCheck {
+    /// Those that could be compared are those that were announced.
+    Match,
+    /// A side sent another certificate than its description announced.
+    Mismatch,
+    /// No description with a fingerprint belongs to it.
+    NoSdp,
+    /// There are fingerprints, but nothing to compare them with: the certificates are encrypted (DTLS 1.3), were not
+    /// captured, or were announced by another hash than SHA-256.
+    Unknown,
+}
+
+impl FingerprintCheck {
+    /// The report's word; none where it is unknown.
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            FingerprintCheck::Match => Some("match"),
+            FingerprintCheck::Mismatch => Some("mismatch"),
+            FingerprintCheck::NoSdp => Some("no-sdp"),
+            FingerprintCheck::Unknown => None,
+        }
+    }
 }

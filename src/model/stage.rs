@@ -7,6 +7,7 @@ use super::capture::CaptureFacts;
 use super::snapshot::{FlowRow, Snapshot};
 use crate::net::TcpFlags;
 use crate::packet::{FrameNo, LinkType, RawPacket};
+use crate::proto::dtls::vectors::{AIORTC_1_2, hex};
 use crate::proto::stun::{AttributeType, Builder, Class, Method, TransactionId, Value};
 use crate::time::Timestamp;
 use std::net::SocketAddrV4;
@@ -93,6 +94,15 @@ impl Stage {
         segment.extend([0, 0, 0, 0, 0x50, flags & !TcpFlags::ACK, 0xff, 0xff, 0, 0, 0, 0]);
         segment.extend_from_slice(payload);
         self.packet(millis, 6, from, to, &segment);
+        self
+    }
+
+    /// A handshake of DTLS 1.2 with SRTP and certificates of both sides, complete after three milliseconds.
+    pub(super) fn handshake(&mut self, millis: i64, client: &str, server: &str) -> &mut Self {
+        for (at, datagram) in (0..).zip(AIORTC_1_2) {
+            let (from, to) = if at % 2 == 0 { (client, server) } else { (server, client) };
+            self.udp(millis + at, from, to, &hex(datagram));
+        }
         self
     }
 

@@ -77,8 +77,6 @@ pub(crate) struct Transactions {
     by_id: HashMap<(TransactionId, Method, Direction), usize, ahash::RandomState>,
     /// Messages that were not kept for the bound's sake.
     pub(crate) dropped: u64,
-    /// Responses whose request was not captured.
-    pub(crate) unasked: u64,
     /// Messages whose FINGERPRINT is there and wrong: how many, and the first frame.
     pub(crate) bad_fingerprints: u64,
     pub(crate) first_bad_fingerprint: Option<FrameNo>,
@@ -168,10 +166,7 @@ impl Transactions {
 
     fn response(&mut self, direction: Direction, carrier: &Carrier, message: &Message<'_>) -> Option<&Transaction> {
         let key = (message.transaction_id(), message.method(), direction.opposite());
-        let Some(known) = self.by_id.get(&key).and_then(|index| self.list.get_mut(*index)) else {
-            self.unasked += 1;
-            return None;
-        };
+        let known = self.by_id.get(&key).and_then(|index| self.list.get_mut(*index))?;
         if known.outcome != Outcome::Open {
             return None;
         }

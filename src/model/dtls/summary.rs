@@ -2,10 +2,11 @@
 //!
 //! In: nothing; [`Association`](super::Association) fills it. Out: plain values for a snapshot. Never: a judgement.
 
-use super::flight::Flight;
+use super::flight::{Flight, MessageKind};
 use super::{Direction, Point};
 use crate::bytes::ParseError;
 use crate::proto::dtls::{Alert, CertificateInfo, CipherSuite, NamedGroup, SignatureScheme, SrtpProfile, Version};
+use crate::time::Timestamp;
 
 /// How the capture came to know of a handshake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -233,6 +234,31 @@ impl HandshakeSummary {
     pub fn handshake_ms(&self) -> Option<f64> {
         let (start, end) = (self.client_hello?, self.completed?);
         Some(end.ts.millis_since(start.ts))
+    }
+
+    /// True where something that belongs to a handshake was captured, and not only what is sent behind one: a capture
+    /// that began later and a five-tuple that ICE moved an association to show nothing else. A record of DTLS 1.3 that
+    /// hides its type proves nothing: its first byte is that of one datagram in eight of random ones.
+    pub fn was_seen(&self) -> bool {
+        let messages = || self.flights.iter().flat_map(|flight| &flight.messages);
+        self.opening != Opening::Joined
+            || messages().any(|message| message.kind != MessageKind::Encrypted)
+            || self.alerts.iter().any(|seen| seen.alert.is_some())
+    }
+
+    /// Where it agreed on keys for SRTP (RFC 5764) and both sides had them: the end of the last flight.
+    pub(crate) fn srtp_since(&self) -> Option<Timestamp> {
+        self.srtp_profile.and(self.completed).map(|point| point.ts)
+    }
+
+    /// True where it may have agreed on keys for SRTP. The client offered profiles, and the server did not leave them
+    /// out where its answer can be read, which DTLS 1.3 encrypts; or the hellos were not captured.
+    pub(crate) fn may_have_srtp(&self) -> bool {
+        let declined = self.version_negotiated && self.version != Some(Version::DTLS_1_3);
+        match self.client_hello {
+            None => !declined || self.srtp_profile.is_some(),
+            Some(_) => self.srtp_profile.is_some() || (!self.offer.srtp_profiles.is_empty() && !declined),
+        }
     }
 
     /// The direction in which the server sends.

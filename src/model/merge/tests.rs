@@ -1,7 +1,8 @@
 //! What is joined over flows and shards, and in which order it is told.
 
-use super::super::stage::{Stage, rtp};
+use super::super::stage::{Stage, channel_data, rtp, stun};
 use super::*;
+use crate::proto::stun::{self, AttributeType, Method, Value};
 
 /// One description for both kinds, with retransmissions whose group is not named.
 const DESCRIPTION: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\n\
@@ -41,6 +42,125 @@ fn retransmission_repeats_the_only_stream_of_its_section() {
     stream(&mut stage, "10.0.0.1:5000", "10.0.0.2:6000", 96, 3);
     let streams = stage.snapshot().streams;
     assert_eq!(streams[1].rtx_of, None, "of two streams nobody knows which one");
+}
+
+/// Two codecs in one section, each with its retransmission, and the words of `more`.
+fn two_codecs(more: &str) -> Stage {
+    let text = DESCRIPTION.replace("96 97\r\n", "96 97 98 99\r\n")
+        + "a=rtpmap:98 H264/90000\r\na=rtpmap:99 rtx/90000\r\na=fmtp:99 apt=98\r\n"
+        + more;
+    let mut stage = Stage::new();
+    stage.analyzer.session_description("a.sdp", text.as_bytes());
+    for (payload_type, ssrc) in [(96, 1), (97, 2), (98, 3), (99, 4)] {
+        stream(&mut stage, "10.0.0.1:5000", "10.0.0.2:6000", payload_type, ssrc);
+    }
+    stage
+}
+
+#[test]
+fn retransmission_repeats_the_stream_of_the_payload_type_that_its_own_stands_for() {
+    let mut stage = two_codecs("");
+    let repeated: Vec<Option<u32>> = stage.snapshot().streams.iter().map(|row| row.rtx_of).collect();
+    assert_eq!(repeated, [None, Some(1), None, Some(3)]);
+    // The other way is another sender, with streams of its own.
+    stream(&mut stage, "10.0.0.2:6000", "10.0.0.1:5000", 97, 5);
+    assert_eq!(stage.snapshot().streams[4].rtx_of, None);
+}
+
+#[test]
+fn a_group_of_the_description_outweighs_payload_types() {
+    let sources: String = (1..=4).map(|ssrc| format!("a=ssrc:{ssrc} cname:x\r\n")).collect();
+    let mut stage = two_codecs(&format!("a=ssrc-group:FID 3 2\r\n{sources}"));
+    let rows = stage.snapshot().streams;
+    assert_eq!(rows.iter().map(|row| row.rtx_of).collect::<Vec<_>>(), [None, Some(3), None, Some(3)]);
+}
+
+#[test]
+fn retransmission_that_nobody_described_stands_alone() {
+    let mut stage = Stage::new();
+    for (payload_type, ssrc) in [(96, 1), (97, 2)] {
+        stream(&mut stage, "10.0.0.1:5000", "10.0.0.2:6000", payload_type, ssrc);
+    }
+    let rows = stage.snapshot().streams;
+    assert_eq!(rows.iter().map(|row| (row.kind, row.rtx_of)).collect::<Vec<_>>(), [(None, None), (None, None)]);
+}
+
+#[test]
+fn a_section_tells_the_kind_of_a_payload_type_that_it_does_not_name() {
+    let text = DESCRIPTION.replace("96 97\r\n", "96 97 120\r\n");
+    let mut stage = Stage::new();
+    stage.analyzer.session_description("a.sdp", text.as_bytes());
+    stream(&mut stage, "10.0.0.1:5000", "10.0.0.2:6000", 120, 1);
+    let row = stage.snapshot().streams.remove(0);
+    assert_eq!((row.kind, row.codec), (Some(StreamKind::Video), None));
+}
+
+const CLIENT: &str = "10.0.0.1:5000";
+const SERVER: &str = "10.0.0.3:3478";
+
+/// An allocation of CLIENT with the relayed address 10.0.0.3:49152 and a channel to 10.0.0.2:6000.
+fn relay(stage: &mut Stage) {
+    let address = |text: &str| Value::Address(text.parse().unwrap());
+    let relayed = [(AttributeType::XOR_RELAYED_ADDRESS, address("10.0.0.3:49152"))];
+    let bound = [
+        (AttributeType::CHANNEL_NUMBER, Value::U16(0x4000)),
+        (AttributeType::XOR_PEER_ADDRESS, address("10.0.0.2:6000")),
+    ];
+    stage.udp(0, CLIENT, SERVER, &stun(stun::Class::Request, Method::ALLOCATE, 1, &[]));
+    stage.udp(1, SERVER, CLIENT, &stun(stun::Class::SuccessResponse, Method::ALLOCATE, 1, &relayed));
+    stage.udp(2, CLIENT, SERVER, &stun(stun::Class::Request, Method::CHANNEL_BIND, 2, &bound));
+    stage.udp(3, SERVER, CLIENT, &stun(stun::Class::SuccessResponse, Method::CHANNEL_BIND, 2, &[]));
+}
+
+fn relayed_stream(stage: &mut Stage, from: &str, to: &str, payload_type: u8, ssrc: u32) {
+    for seq in 0..3 {
+        // Ten milliseconds by the clock of 90 kHz, so that there is jitter where the clock is known.
+        let packet = channel_data(0x4000, &rtp(payload_type, ssrc, seq, u32::from(seq) * 900));
+        stage.udp(10 + i64::from(seq) * 20, from, to, &packet);
+    }
+}
+
+#[test]
+fn media_inside_turn_is_what_the_description_of_its_peer_says() {
+    let mut stage = Stage::new();
+    stage.analyzer.session_description("a.sdp", DESCRIPTION.replace("AVPF", "SAVPF").as_bytes());
+    relay(&mut stage);
+    relayed_stream(&mut stage, CLIENT, SERVER, 96, 1);
+    relayed_stream(&mut stage, SERVER, CLIENT, 96, 2);
+    relayed_stream(&mut stage, CLIENT, SERVER, 97, 3);
+    let rows = stage.snapshot().streams;
+    for row in &rows[..2] {
+        assert_eq!((row.codec.as_deref(), row.mid.as_deref(), row.encrypted), (Some("VP8"), Some("v"), true));
+        let clock = row.figures.timing.clock;
+        assert_eq!((clock.rate, clock.source), (Some(90_000), ClockSource::Sdp));
+        assert!(row.figures.timing.jitter.is_some_and(|jitter| jitter.max > 0.0));
+        assert_eq!(row.figures.tshark.max_jitter_ms, 0.0, "tshark knows no peers, and so no clock");
+    }
+    assert_eq!((rows[2].kind, rows[2].rtx_of), (Some(StreamKind::Rtx), Some(1)));
+}
+
+#[test]
+fn media_inside_turn_to_the_client_is_what_the_description_of_the_relayed_address_says() {
+    let ours = DESCRIPTION.replace("10.0.0.2", "10.0.0.3").replace("6000", "49152").replace("VP8", "AV1");
+    let mut stage = Stage::new();
+    stage.analyzer.session_description("theirs.sdp", DESCRIPTION.as_bytes());
+    stage.analyzer.session_description("ours.sdp", ours.as_bytes());
+    relay(&mut stage);
+    relayed_stream(&mut stage, CLIENT, SERVER, 96, 1);
+    relayed_stream(&mut stage, SERVER, CLIENT, 96, 2);
+    let codecs: Vec<Option<String>> = stage.snapshot().streams.into_iter().map(|row| row.codec).collect();
+    assert_eq!(codecs, [Some("VP8".to_owned()), Some("AV1".to_owned())]);
+}
+
+#[test]
+fn what_is_sent_behind_a_handshake_elsewhere_is_no_handshake() {
+    let mut stage = Stage::new();
+    stage.handshake(0, "10.0.0.1:5000", "10.0.0.2:6000");
+    let data = [&[23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 9, 0, 40][..], &[9; 40]].concat();
+    stage.udp(10, "10.0.0.1:5002", "10.0.0.2:6002", &data).udp(11, "10.0.0.2:6002", "10.0.0.1:5002", &data);
+    let snapshot = stage.snapshot();
+    assert_eq!(snapshot.flows[1].classes.of(Class::Dtls), 2);
+    assert_eq!(snapshot.handshakes.iter().map(|row| row.flow.as_str()).collect::<Vec<_>>(), ["f1"]);
 }
 
 #[test]

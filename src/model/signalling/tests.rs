@@ -8,13 +8,44 @@ const A: &str = "10.0.0.1:5060";
 const B: &str = "10.0.0.2:5060";
 
 fn sip(start: &str, call: &str, method: &str, body: &str) -> Vec<u8> {
+    message(start, call, &format!("1 {method}"), "1", body)
+}
+
+fn message(start: &str, call: &str, cseq: &str, from_tag: &str, body: &str) -> Vec<u8> {
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
     format!(
-        "{start}\r\nCall-ID: {call}\r\nCSeq: 1 {method}\r\nFrom: <sip:a@a>;tag=1\r\nTo: <sip:b@b>\r\n{kind}\
+        "{start}\r\nCall-ID: {call}\r\nCSeq: {cseq}\r\nFrom: <sip:a@a>;tag={from_tag}\r\nTo: <sip:b@b>\r\n{kind}\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     )
     .into_bytes()
+}
+
+/// A request within the call, by the caller.
+fn request(cseq: &str, body: &str) -> Vec<u8> {
+    let (_, method) = cseq.split_once(' ').unwrap();
+    message(&format!("{method} sip:b@b SIP/2.0"), "1", cseq, "1", body)
+}
+
+/// The response to it.
+fn response(code: u16, cseq: &str, body: &str) -> Vec<u8> {
+    message(&format!("SIP/2.0 {code} Because"), "1", cseq, "1", body)
+}
+
+/// Frame and part of each description: `1 offer, 2 answer`.
+fn parts(stage: &mut Stage) -> String {
+    let session = stage.snapshot().sessions.remove(0);
+    let part =
+        |known: &Described| format!("{} {}", known.frame.unwrap(), if known.is_offer { "offer" } else { "answer" });
+    session.descriptions.iter().map(part).collect::<Vec<_>>().join(", ")
+}
+
+fn ours(port: u16) -> String {
+    description("10.0.0.1", port, "sendrecv")
+}
+
+fn theirs(port: u16) -> String {
+    description("10.0.0.2", port, "sendrecv")
 }
 
 fn description(host: &str, port: u16, direction: &str) -> String {
@@ -77,6 +108,144 @@ fn a_refused_re_invite_leaves_the_call_as_it_was() {
     stage.udp(0, A, B, &invite("")).udp(10, B, A, &reply(200, ""));
     stage.udp(20, A, B, &invite("")).udp(30, B, A, &reply(488, ""));
     assert_eq!(state(&stage.snapshot()), SessionState::Established);
+}
+
+#[test]
+fn a_bye_behind_a_refusal_does_not_make_it_a_call_that_ended() {
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &request("1 INVITE", &ours(4000))).udp(5, B, A, &response(180, "1 INVITE", ""));
+    stage.udp(10, B, A, &response(403, "1 INVITE", "")).udp(11, A, B, &request("1 ACK", ""));
+    stage.udp(12, A, B, &request("2 BYE", "")).udp(13, B, A, &response(200, "2 BYE", ""));
+    let snapshot = stage.snapshot();
+    assert_eq!(state(&snapshot), SessionState::Failed);
+    assert_eq!(snapshot.sessions[0].status, Some((403, "Because".to_owned())));
+}
+
+#[test]
+fn a_call_that_is_given_up_while_it_rings_is_cancelled() {
+    for method in ["CANCEL", "BYE"] {
+        let mut stage = Stage::new();
+        stage.udp(0, A, B, &request("1 INVITE", "")).udp(5, B, A, &response(180, "1 INVITE", ""));
+        stage.udp(9, A, B, &request(&format!("1 {method}"), "")).udp(10, B, A, &response(487, "1 INVITE", ""));
+        assert_eq!(state(&stage.snapshot()), SessionState::Cancelled, "{method}");
+    }
+}
+
+#[test]
+fn a_refusal_within_the_call_is_not_its_status() {
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &request("1 INVITE", "")).udp(10, B, A, &response(200, "1 INVITE", ""));
+    stage.udp(20, A, B, &request("2 INVITE", "")).udp(30, B, A, &response(488, "2 INVITE", ""));
+    stage.udp(40, A, B, &request("3 BYE", ""));
+    let snapshot = stage.snapshot();
+    assert_eq!((state(&snapshot), snapshot.sessions[0].status.as_ref().unwrap().0), (SessionState::Ended, 200));
+}
+
+#[test]
+fn a_call_that_is_tried_again_after_a_refusal_is_calling_again() {
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &request("1 INVITE", "")).udp(10, B, A, &response(422, "1 INVITE", ""));
+    stage.udp(11, A, B, &request("1 INVITE", ""));
+    assert_eq!(state(&stage.snapshot()), SessionState::Failed, "the same one once more");
+    stage.udp(20, A, B, &request("2 INVITE", ""));
+    assert_eq!(state(&stage.snapshot()), SessionState::Calling);
+    stage.udp(30, B, A, &response(200, "2 INVITE", ""));
+    assert_eq!(state(&stage.snapshot()), SessionState::Established);
+}
+
+#[test]
+fn the_response_to_an_invite_without_an_offer_offers_and_the_ack_answers() {
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &request("1 INVITE", "")).udp(10, B, A, &response(200, "1 INVITE", &theirs(5000)));
+    stage.udp(500, B, A, &response(200, "1 INVITE", &theirs(5000)));
+    stage.udp(510, A, B, &request("1 ACK", &ours(4000))).udp(520, A, B, &request("1 ACK", &ours(4000)));
+    assert_eq!(parts(&mut stage), "2 offer, 4 answer");
+}
+
+#[test]
+fn a_prack_answers_where_a_provisional_response_offered_and_offers_where_it_answered() {
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &request("1 INVITE", "")).udp(1, B, A, &response(183, "1 INVITE", &theirs(5000)));
+    stage.udp(2, A, B, &request("2 PRACK", &ours(4000))).udp(3, B, A, &response(200, "2 PRACK", ""));
+    stage.udp(4, B, A, &response(200, "1 INVITE", "")).udp(5, A, B, &request("1 ACK", ""));
+    assert_eq!(parts(&mut stage), "2 offer, 3 answer");
+
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &request("1 INVITE", &ours(4000))).udp(1, B, A, &response(183, "1 INVITE", &theirs(5000)));
+    stage.udp(2, A, B, &request("2 PRACK", &ours(4002))).udp(3, B, A, &response(200, "2 PRACK", &theirs(5002)));
+    assert_eq!(parts(&mut stage), "1 offer, 2 answer, 3 offer, 4 answer");
+}
+
+#[test]
+fn an_update_is_a_round_of_its_own_whoever_sends_it() {
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &request("1 INVITE", &ours(4000))).udp(1, B, A, &response(183, "1 INVITE", &theirs(5000)));
+    // The callee counts for itself: the number is that of the INVITE.
+    stage.udp(2, B, A, &message("UPDATE sip:a@a SIP/2.0", "1", "1 UPDATE", "2", &theirs(5002)));
+    stage.udp(3, A, B, &message("SIP/2.0 200 OK", "1", "1 UPDATE", "2", &ours(4002)));
+    assert_eq!(parts(&mut stage), "1 offer, 2 answer, 3 offer, 4 answer");
+}
+
+#[test]
+fn an_offer_that_is_refused_leaves_the_next_one_an_offer() {
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &request("1 INVITE", &ours(4000))).udp(1, B, A, &response(200, "1 INVITE", &theirs(5000)));
+    stage.udp(2, A, B, &request("2 INVITE", &ours(4002))).udp(3, B, A, &response(488, "2 INVITE", ""));
+    stage.udp(4, A, B, &request("3 INVITE", &ours(4004))).udp(5, B, A, &response(200, "3 INVITE", &theirs(5004)));
+    assert_eq!(parts(&mut stage), "1 offer, 2 answer, 3 offer, 5 offer, 6 answer");
+}
+
+#[test]
+fn a_second_answer_of_a_round_is_an_answer() {
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &request("1 INVITE", &ours(4000))).udp(1, B, A, &response(183, "1 INVITE", &theirs(5000)));
+    stage.udp(2, B, A, &response(200, "1 INVITE", &theirs(5002)));
+    // The 183 comes once more, late.
+    stage.udp(3, B, A, &response(183, "1 INVITE", &theirs(5000)));
+    assert_eq!(parts(&mut stage), "1 offer, 2 answer, 3 answer");
+}
+
+#[test]
+fn an_invite_sent_again_with_credentials_is_no_new_offer() {
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &request("1 INVITE", &ours(4000))).udp(1, B, A, &response(407, "1 INVITE", ""));
+    stage.udp(2, A, B, &request("2 INVITE", &ours(4000))).udp(3, B, A, &response(200, "2 INVITE", &theirs(5000)));
+    assert_eq!(parts(&mut stage), "1 offer, 4 answer");
+}
+
+#[test]
+fn an_echo_that_answers_with_the_offer_itself_has_answered() {
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &request("1 INVITE", &ours(4000))).udp(1, B, A, &response(200, "1 INVITE", &ours(4000)));
+    assert_eq!(parts(&mut stage), "1 offer, 2 answer");
+}
+
+#[test]
+fn a_response_whose_request_was_not_captured_is_an_answer() {
+    let mut stage = Stage::new();
+    stage.udp(1, B, A, &response(200, "1 INVITE", &theirs(5000)));
+    assert_eq!(parts(&mut stage), "1 answer");
+}
+
+#[test]
+fn a_round_is_found_again_behind_many_others() {
+    let mut stage = Stage::new();
+    for cseq in 1..=100_u16 {
+        stage.udp(i64::from(cseq), A, B, &request(&format!("{cseq} INVITE"), &ours(4000)));
+    }
+    stage.udp(200, B, A, &response(200, "100 INVITE", &theirs(5000)));
+    assert_eq!(parts(&mut stage), "1 offer, 101 answer");
+}
+
+#[test]
+fn in_http_a_request_offers_and_where_the_response_had_to_the_next_request_answers() {
+    let mut rounds = Rounds::default();
+    let part = |rounds: &mut Rounds, is_response| {
+        let part = rounds.http(is_response);
+        (part.round, part.is_offer)
+    };
+    let said = [false, true, true, false, false, true].map(|is_response| part(&mut rounds, is_response));
+    assert_eq!(said, [(0, true), (0, false), (1, true), (1, false), (2, true), (2, false)]);
 }
 
 #[test]

@@ -289,7 +289,7 @@ pub(super) struct Handshake<'a> {
     handshake_ms: Option<Rounded>,
     retransmitted_flights: u32,
     certificates: Vec<Certificate<'a>>,
-    sdp_fingerprint: &'static str,
+    sdp_fingerprint: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -339,7 +339,7 @@ impl<'a> Handshake<'a> {
                     frame: certificate.at.frame.0,
                 })
                 .collect(),
-            sdp_fingerprint: row.sdp_fingerprint,
+            sdp_fingerprint: row.sdp_fingerprint.name(),
         }
     }
 }

@@ -5,7 +5,7 @@
 use super::figures::{UNKNOWN, count, decimal, plural};
 use super::page::{Cell, Ink, Page};
 use super::table::{Column, Table};
-use crate::model::snapshot::{HandshakeRow, HandshakeSummary, Snapshot};
+use crate::model::snapshot::{FingerprintCheck, HandshakeRow, HandshakeSummary, Snapshot};
 use std::io;
 
 /// Characters of a fingerprint that tell certificates apart, unless all are wanted: eight bytes with colons.
@@ -113,9 +113,9 @@ fn remarks(row: &HandshakeRow) -> Vec<Cell> {
     let summary = &row.handshake;
     let mut items = Vec::new();
     match row.sdp_fingerprint {
-        "match" => items.push(Cell::new("certificate is that of the SDP", Ink::Good)),
-        "mismatch" => items.push(Cell::new("certificate is not that of the SDP", Ink::Bad)),
-        _ => {}
+        FingerprintCheck::Match => items.push(Cell::new("certificate is that of the SDP", Ink::Good)),
+        FingerprintCheck::Mismatch => items.push(Cell::new("certificate is not that of the SDP", Ink::Bad)),
+        FingerprintCheck::NoSdp | FingerprintCheck::Unknown => {}
     }
     if let Some(alert) = summary.ending_alert() {
         items.push(Cell::new(format!("alert {} in frame {}", alert.text(), alert.at.frame), Ink::Bad));
