@@ -96,7 +96,7 @@ impl<'a> Merge<'a> {
     }
 
     fn snapshot(&self, facts: CaptureFacts) -> Snapshot {
-        let mut streams: Vec<Draft> = Vec::new();
+        let mut streams: Vec<Draft> = Vec::with_capacity(self.shards.iter().map(|shard| shard.streams.len()).sum());
         let mut flow_classes: HashMap<Place, Tally, ahash::RandomState> = HashMap::default();
         let copied_fragments = if self.options.remove_copies { self.copied_fragments() } else { 0 };
         let mut duplicates_removed: u64 = self.shards.iter().map(|shard| shard.copies).sum();

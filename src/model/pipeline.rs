@@ -74,7 +74,6 @@ struct Round<'m> {
 }
 
 /// Datagrams of one shard in capture order.
-#[derive(Default)]
 struct Batch<'m> {
     /// Time of the first record of the capture.
     start: Timestamp,
@@ -182,6 +181,18 @@ impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
             self.changed.notify_all();
         }
         did
+    }
+}
+
+impl Default for Batch<'_> {
+    /// With room for its share of a round of nothing but media, and some more.
+    fn default() -> Self {
+        Self {
+            start: Timestamp::default(),
+            media: Vec::with_capacity(ROUND / SHARDS * 3 / 2),
+            others: Vec::new(),
+            copies: Vec::new(),
+        }
     }
 }
 

@@ -24,6 +24,8 @@ use std::collections::VecDeque;
 /// stream some 4 KB, so that either table stays below 1 GB.
 const MAX_FLOWS: usize = 1 << 14;
 const MAX_STREAMS: usize = 1 << 13;
+/// Room for flows and streams from the start: to grow is to copy them, and memory that is not used costs nothing.
+const FEW: usize = 64;
 /// STUN transactions, and RTCP report blocks, senders and names, that all flows of a shard may keep together.
 const MAX_TRANSACTIONS: usize = 1 << 16;
 const MAX_REPORT_BLOCKS: usize = 1 << 17;
@@ -120,9 +122,9 @@ impl Shard {
             hasher: TupleHasher::new(),
             by_tuple: HashTable::new(),
             inner: HashMap::default(),
-            flows: Vec::new(),
+            flows: Vec::with_capacity(FEW),
             by_ssrc: HashMap::default(),
-            streams: Vec::new(),
+            streams: Vec::with_capacity(FEW),
             doubtful: VecDeque::new(),
             contexts: MediaContexts::default(),
             routes: Routes::default(),

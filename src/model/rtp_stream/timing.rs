@@ -3,7 +3,7 @@
 //! In: arrival time and RTP timestamp of each unique packet. Out: [`TimingSummary`] (RFC 3550 A.8).
 //! Never: a figure with a guessed clock that is not labelled as inferred.
 
-use super::histogram::LogHistogram;
+use super::histogram::{Twin, TwinHistogram};
 use crate::time::Timestamp;
 
 /// Rates that an inferred clock snaps to, in Hz.
@@ -89,6 +89,8 @@ pub(crate) struct Timing {
     deviation: Deviation,
     /// Apart from `jitter` only once a timestamp repeats: until then they are the same.
     frames: Option<Jitter>,
+    /// Of `jitter`, and of `frames`.
+    histogram: TwinHistogram,
     clock: Clock,
     /// The longest segment before the present one, with its span.
     longest: Option<Box<(i64, Deviation)>>,
@@ -117,7 +119,6 @@ struct Jitter {
     sum: f64,
     max: f64,
     samples: u64,
-    histogram: LogHistogram,
 }
 
 /// Least squares of (arrival - RTP time) over arrival, both in milliseconds since the first packet.
@@ -144,6 +145,7 @@ impl Timing {
             jitter: Jitter::new(first),
             deviation: Deviation::new(first),
             frames: None,
+            histogram: TwinHistogram::default(),
             clock: Clock { rate: None, source: ClockSource::None },
             longest: None,
             pending: Vec::new(),
@@ -253,17 +255,23 @@ impl Timing {
             self.measure_frame(sample);
         }
         self.jitter.difference((arrival - media).abs(), sample);
+        self.histogram.record(Twin::First, self.jitter.value);
         self.deviation.packet(sample.ts, ticks, self.millis_per_tick);
     }
 
     /// Before the packet has changed `jitter`.
     #[inline(never)]
     fn measure_frame(&mut self, sample: Sample) {
-        let frames = self.frames.get_or_insert_with(|| self.jitter.clone());
+        let histogram = &mut self.histogram;
+        let frames = self.frames.get_or_insert_with(|| {
+            histogram.part();
+            self.jitter.clone()
+        });
         let ticks = sample.rtp_ts.wrapping_sub(frames.last.rtp_ts) as i32;
         if ticks > 0 {
             let arrival = sample.ts.nanos_since(frames.last.ts) as f64 * 1e-6;
             frames.difference((arrival - f64::from(ticks) * self.millis_per_tick).abs(), sample);
+            histogram.record(Twin::Second, frames.value);
         }
     }
 
@@ -310,14 +318,14 @@ impl Timing {
 
     fn figures(&self) -> TimingSummary {
         let known = self.clock.rate.is_some();
-        let jitter = known.then(|| self.jitter.summary()).flatten();
+        let jitter = known.then(|| self.jitter.summary(&self.histogram, Twin::First)).flatten();
         let span = self.deviation.span(self.jitter.last);
         let present = (span, self.deviation);
         let (span, deviation) = self.longest.as_deref().filter(|longest| longest.0 > span).unwrap_or(&present);
         TimingSummary {
             clock: self.clock,
             jitter,
-            frame_jitter: self.frames.as_ref().map_or(jitter, |frames| frames.summary()),
+            frame_jitter: self.frames.as_ref().map_or(jitter, |frames| frames.summary(&self.histogram, Twin::Second)),
             drift_ppm: if known { deviation.drift_ppm(*span) } else { None },
             skew_ms: if known { deviation.skew_ms() } else { None },
         }
@@ -334,7 +342,7 @@ impl Sample {
 
 impl Jitter {
     fn new(first: Sample) -> Self {
-        Self { last: first, value: 0.0, sum: 0.0, max: 0.0, samples: 0, histogram: LogHistogram::default() }
+        Self { last: first, value: 0.0, sum: 0.0, max: 0.0, samples: 0 }
     }
 
     /// RFC 3550, A.8: one interarrival difference in milliseconds, and the packet that made it.
@@ -347,15 +355,14 @@ impl Jitter {
             self.max = self.value;
         }
         self.samples += 1;
-        self.histogram.record(self.value);
     }
 
-    fn summary(&self) -> Option<JitterSummary> {
+    fn summary(&self, histogram: &TwinHistogram, twin: Twin) -> Option<JitterSummary> {
         (self.samples > 0).then(|| JitterSummary {
             last: self.value,
             mean: self.sum / self.samples as f64,
             max: self.max,
-            p95: self.histogram.quantile(0.95).min(self.max),
+            p95: histogram.quantile(twin, 0.95).min(self.max),
         })
     }
 }

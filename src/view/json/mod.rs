@@ -6,9 +6,15 @@ mod media;
 mod sections;
 mod transport;
 
-use crate::model::snapshot::Snapshot;
+use crate::model::finding::Finding;
+use crate::model::snapshot::{
+    AllocationRow, FlowRow, HandshakeRow, PairRow, RtcpRow, Snapshot, StreamRow, TransactionRow,
+};
 use serde::{Serialize, Serializer};
-use std::io;
+use std::io::{self, Write};
+
+/// Bytes of the report that are written at once.
+const BUFFER: usize = 1 << 16;
 
 /// Raised where a key that others read changes its meaning.
 const SCHEMA: &str = "rtcscope-report/1";
@@ -17,12 +23,17 @@ const SCHEMA: &str = "rtcscope-report/1";
 ///
 /// # Errors
 /// Those of the writer.
-pub fn write(snapshot: &Snapshot, pretty: bool, out: &mut dyn io::Write) -> io::Result<()> {
+pub fn write(snapshot: &Snapshot, pretty: bool, out: &mut dyn Write) -> io::Result<()> {
     let report = Report::of(snapshot);
-    // In memory first: a call through the writer for every token would cost more than making the tokens.
-    let mut text = if pretty { serde_json::to_vec_pretty(&report)? } else { serde_json::to_vec(&report)? };
-    text.push(b'\n');
-    out.write_all(&text)
+    // A call through `dyn` for every token would cost more than making the tokens.
+    let mut out = io::BufWriter::with_capacity(BUFFER, out);
+    if pretty {
+        serde_json::to_writer_pretty(&mut out, &report)?;
+    } else {
+        serde_json::to_writer(&mut out, &report)?;
+    }
+    out.write_all(b"\n")?;
+    out.flush()
 }
 
 /// One row of a list of the report, for a stream of rows.
@@ -54,15 +65,24 @@ struct Report<'a> {
     capture: sections::Capture<'a>,
     packets: sections::Packets<'a>,
     other: &'a std::collections::BTreeMap<String, u64>,
-    flows: Vec<transport::Flow<'a>>,
-    rtp_streams: Vec<media::Stream<'a>>,
-    rtcp: Vec<media::Rtcp<'a>>,
+    flows: Rows<'a, FlowRow, transport::Flow<'a>>,
+    rtp_streams: Rows<'a, StreamRow, media::Stream<'a>>,
+    rtcp: Rows<'a, RtcpRow, media::Rtcp<'a>>,
     stun: Stun<'a>,
-    ice: Vec<transport::Pair<'a>>,
+    ice: Rows<'a, PairRow, transport::Pair<'a>>,
     turn: Turn<'a>,
-    dtls: Vec<transport::Handshake<'a>>,
+    dtls: Rows<'a, HandshakeRow, transport::Handshake<'a>>,
     sessions: Vec<sections::Session<'a>>,
-    findings: Vec<sections::Finding<'a>>,
+    findings: Rows<'a, Finding, sections::Finding<'a>>,
+}
+
+/// The rows of a list, each made when it is written: all at once they would fill the memory a second time.
+struct Rows<'a, T, R>(&'a [T], fn(&'a T) -> R);
+
+impl<T, R: Serialize> Serialize for Rows<'_, T, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(self.1))
+    }
 }
 
 /// What a stream of rows begins with, so that its reader knows what comes.
@@ -92,12 +112,12 @@ impl Tool {
 
 #[derive(Serialize)]
 struct Stun<'a> {
-    transactions: Vec<transport::Transaction<'a>>,
+    transactions: Rows<'a, TransactionRow, transport::Transaction<'a>>,
 }
 
 #[derive(Serialize)]
 struct Turn<'a> {
-    allocations: Vec<transport::Allocation<'a>>,
+    allocations: Rows<'a, AllocationRow, transport::Allocation<'a>>,
 }
 
 impl<'a> Report<'a> {
@@ -108,15 +128,15 @@ impl<'a> Report<'a> {
             capture: sections::Capture::of(&snapshot.capture),
             packets: sections::Packets(&snapshot.packets),
             other: &snapshot.other,
-            flows: snapshot.flows.iter().map(transport::Flow::of).collect(),
-            rtp_streams: snapshot.streams.iter().map(media::Stream::of).collect(),
-            rtcp: snapshot.rtcp.iter().map(media::Rtcp::of).collect(),
-            stun: Stun { transactions: snapshot.transactions.iter().map(transport::Transaction::of).collect() },
-            ice: snapshot.pairs.iter().map(transport::Pair::of).collect(),
-            turn: Turn { allocations: snapshot.allocations.iter().map(transport::Allocation::of).collect() },
-            dtls: snapshot.handshakes.iter().map(transport::Handshake::of).collect(),
+            flows: Rows(&snapshot.flows, transport::Flow::of),
+            rtp_streams: Rows(&snapshot.streams, media::Stream::of),
+            rtcp: Rows(&snapshot.rtcp, media::Rtcp::of),
+            stun: Stun { transactions: Rows(&snapshot.transactions, transport::Transaction::of) },
+            ice: Rows(&snapshot.pairs, transport::Pair::of),
+            turn: Turn { allocations: Rows(&snapshot.allocations, transport::Allocation::of) },
+            dtls: Rows(&snapshot.handshakes, transport::Handshake::of),
             sessions: sections::sessions(snapshot),
-            findings: snapshot.findings.iter().map(sections::Finding::of).collect(),
+            findings: Rows(&snapshot.findings, sections::Finding::of),
         }
     }
 }
