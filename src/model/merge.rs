@@ -97,7 +97,7 @@ impl<'a> Merge<'a> {
 
     fn snapshot(&self, facts: CaptureFacts) -> Snapshot {
         let mut streams: Vec<Draft> = Vec::with_capacity(self.shards.iter().map(|shard| shard.streams.len()).sum());
-        let mut flow_classes: HashMap<Place, Tally, ahash::RandomState> = HashMap::default();
+        let mut tallies: Vec<Tally> = Vec::with_capacity(self.order.len());
         let copied_fragments = if self.options.remove_copies { self.copied_fragments() } else { 0 };
         let mut duplicates_removed: u64 = self.shards.iter().map(|shard| shard.copies).sum();
         duplicates_removed += self.front.connections.copies + copied_fragments;
@@ -123,7 +123,7 @@ impl<'a> Merge<'a> {
                     tally.unknown("rtp not confirmed by a second packet", figures.packets);
                 }
             }
-            flow_classes.insert(*place, tally);
+            tallies.push(tally);
         }
         streams.sort_by_key(|Draft { place, row, .. }| {
             (row.figures.first_frame, self.flow(*place).first_frame, row.ssrc, row.src, row.via)
@@ -142,8 +142,7 @@ impl<'a> Merge<'a> {
             other.insert("IP fragment of a datagram that its last one stands for".to_owned(), fragments);
         }
         let mut flows = Vec::with_capacity(self.order.len());
-        for place in &self.order {
-            let tally = flow_classes.remove(place).unwrap_or_default();
+        for (place, tally) in self.order.iter().zip(tallies) {
             packets += &tally.classes;
             for (reason, count) in &tally.reasons {
                 *other.entry((*reason).to_owned()).or_default() += count;

@@ -209,7 +209,9 @@ impl Sequence {
     }
 
     fn restart(&mut self, seq: u16) {
-        self.flush();
+        let mut losses = std::mem::take(&mut self.losses);
+        self.flush(&mut losses);
+        self.losses = losses;
         self.closed_expected += self.highest - self.lowest + 1;
         // Beyond all numbers of the segment before, so that burst distances never join two segments.
         let cycle = ((self.highest >> 16) + 2) << 16;
@@ -227,27 +229,27 @@ impl Sequence {
         self.advance(1);
     }
 
-    /// Makes the fate of all numbers of the segment final.
-    fn flush(&mut self) {
+    /// Adds the fate of all numbers of the segment as if no more came.
+    fn flush(&self, losses: &mut LossRuns) {
         let start = self.lowest.max((self.highest + 1).saturating_sub(WINDOW));
         let mut extended = start;
         while extended <= self.highest {
             let (word, bit) = slot(extended);
             // A word of 64 that all came says so in one look.
             if bit == 1 && self.window[word] == u64::MAX && extended + 63 <= self.highest {
-                self.losses.received();
+                losses.received();
                 extended += 64;
                 continue;
             }
             if self.window[word] & bit != 0 {
-                self.losses.received();
+                losses.received();
             } else {
-                self.losses.lost(extended);
+                losses.lost(extended);
             }
             extended += 1;
         }
-        self.losses.received();
-        self.losses.end_burst();
+        losses.received();
+        losses.end_burst();
     }
 
     #[inline]
@@ -263,25 +265,26 @@ impl Sequence {
 
     /// The sums, as if the stream ended here.
     pub(crate) fn summary(&self) -> SequenceSummary {
-        let mut end = self.clone();
-        end.flush();
-        let expected = end.closed_expected + end.highest - end.lowest + 1;
-        let runs: u64 = end.losses.runs.values().sum();
+        // Only this is copied: the window is large, and a report asks every stream.
+        let mut losses = self.losses.clone();
+        self.flush(&mut losses);
+        let expected = self.closed_expected + self.highest - self.lowest + 1;
+        let runs: u64 = losses.runs.values().sum();
         let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         SequenceSummary {
             expected,
-            lost: expected.saturating_sub(end.unique),
-            duplicates: end.duplicates,
-            reordered: end.reordered,
-            max_reorder_distance: end.max_reorder_distance,
-            misordered: end.misordered,
-            segments: end.segments,
-            gilbert_p: ratio(runs, end.unique),
-            gilbert_r: ratio(runs, end.losses.lost),
-            loss_runs: end.losses.runs,
-            bursts: end.losses.bursts,
-            burst_packets: end.losses.burst_packets,
-            burst_lost: end.losses.burst_lost,
+            lost: expected.saturating_sub(self.unique),
+            duplicates: self.duplicates,
+            reordered: self.reordered,
+            max_reorder_distance: self.max_reorder_distance,
+            misordered: self.misordered,
+            segments: self.segments,
+            gilbert_p: ratio(runs, self.unique),
+            gilbert_r: ratio(runs, losses.lost),
+            loss_runs: losses.runs,
+            bursts: losses.bursts,
+            burst_packets: losses.burst_packets,
+            burst_lost: losses.burst_lost,
         }
     }
 }

@@ -503,7 +503,57 @@ mod tests {
         // Nine hundred packets of a burst at the start, and then media at its pace.
         let burst = (0..900).map(|i| (i * 3_000, i as u32 * 320));
         let sum = run(UNKNOWN, burst.chain((0..1200).map(|i| (2_700_000 + i * 20_000, 288_000 + i as u32 * 960))));
-        assert_eq!(sum.clock.source, ClockSource::Inferred);
+        assert_eq!(sum.clock, Clock { rate: Some(48_000), source: ClockSource::Inferred });
+    }
+
+    /// Packets of one clock, then of another, then of the first again, as `change_clock` is told of them.
+    fn with_another_in_between(first: Clock, other: Clock, is_media: bool, other_ticks: u32) -> TimingSummary {
+        let at = |i: i64| Timestamp::from_nanos(i * 20_000_000);
+        let mut timing = Timing::new(at(0), 0, first, true);
+        (1..200).for_each(|i| timing.packet(at(i), i as u32 * 160));
+        timing.change_clock(other, is_media);
+        (200..220).for_each(|i| timing.packet(at(i), 32_000 + (i as u32 - 200) * other_ticks));
+        timing.change_clock(first, true);
+        (220..600).for_each(|i| timing.packet(at(i), i as u32 * 160));
+        timing.summary()
+    }
+
+    #[test]
+    fn a_telephone_event_whose_timestamp_stands_still_is_no_jitter() {
+        let event = Clock { rate: Some(16_000), source: ClockSource::Sdp };
+        let sum = with_another_in_between(KNOWN, event, false, 0);
+        assert!(sum.jitter.unwrap().max < 1e-9 && sum.skew_ms.unwrap().abs() < 1e-6, "{sum:?}");
+        assert_eq!(sum.clock, KNOWN);
+    }
+
+    #[test]
+    fn comfort_noise_with_the_clock_of_the_media_is_measured_with_it() {
+        let noise = Clock { rate: Some(8000), source: ClockSource::Static };
+        let late = with_another_in_between(KNOWN, noise, false, 320);
+        assert!(late.jitter.unwrap().max > 1.0, "{late:?}");
+    }
+
+    #[test]
+    fn a_stream_that_begins_with_comfort_noise_takes_its_clock_from_the_media() {
+        let noise = Clock { rate: Some(8000), source: ClockSource::Static };
+        let mut timing = Timing::new(Timestamp::from_nanos(0), 0, noise, false);
+        timing.change_clock(UNKNOWN, true);
+        (1..300).for_each(|i| timing.packet(Timestamp::from_nanos(i * 20_000_000), i as u32 * 960));
+        assert_eq!(timing.summary().clock, Clock { rate: Some(48_000), source: ClockSource::Inferred });
+    }
+
+    #[test]
+    fn a_payload_type_of_another_rate_begins_anew_and_mixes_no_clocks() {
+        let wide = Clock { rate: Some(48_000), source: ClockSource::Sdp };
+        let sum = with_another_in_between(KNOWN, wide, true, 960);
+        assert!(sum.jitter.unwrap().max < 1e-9 && sum.drift_ppm.unwrap().abs() < 1e-3, "{sum:?}");
+    }
+
+    #[test]
+    fn a_payload_type_without_a_known_clock_leaves_the_known_one_alone() {
+        let sum = with_another_in_between(KNOWN, UNKNOWN, true, 7);
+        assert_eq!(sum.clock, KNOWN);
+        assert!(sum.jitter.unwrap().max < 1e-9, "{sum:?}");
     }
 
     #[test]
