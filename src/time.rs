@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn differences_are_signed_and_saturate() {
+    fn differences_are_signed_and_those_of_the_ends_fit() {
         let early = Timestamp::from_nanos(10);
         assert_eq!(early.nanos_since(Timestamp::from_nanos(30)), -20);
         assert_eq!(Timestamp::from_nanos(i64::MAX).nanos_since(Timestamp::from_nanos(i64::MIN)), i64::MAX - 1);

@@ -120,7 +120,8 @@ pub(crate) struct Flow {
     pub(crate) context_version: u32,
     pub(crate) first_frame: FrameNo,
     pub(crate) first_ts: Timestamp,
-    /// The latest of any datagram that was no packet of a confirmed stream: streams keep their own.
+    /// The latest of the datagrams that came the general way; packets of streams may come a shorter one (`media.rs`), and
+    /// streams keep a time of their own.
     pub(crate) last_ts: Timestamp,
     /// Everything but RTP, which is counted by its streams.
     pub(crate) classes: ClassCounts,

@@ -179,9 +179,10 @@ fn place((addresses, rest): RouteKey) -> usize {
 mod tests {
     use super::*;
     use crate::model::analyzer::{shard_of, shard_of_media};
+    use crate::net::{Decoder, Unit};
+    use crate::packet::LinkType;
 
-    fn media(n: u8, ssrc: u8) -> Media {
-        let rtp = [0x80, 0, 0, n, 0, 0, 0, 160, 0, 0, 0, ssrc];
+    fn datagram(n: u8) -> (Datagram<'static>, Look) {
         let carrier = Carrier {
             ts: Timestamp::from_nanos(i64::from(n)),
             frame: FrameNo(u64::from(n)),
@@ -198,30 +199,70 @@ mod tests {
             transport: Transport::Udp,
             tunnel: TunnelId(0),
         };
-        let datagram = Datagram { carrier, flow, missing: 0, payload: &rtp };
-        Media::of(&datagram, Look::at(&rtp, 0)).unwrap()
+        let datagram = Datagram { carrier, flow, missing: 0, payload: &RTP };
+        (datagram, Look::at(&RTP, 0))
+    }
+
+    const RTP: [u8; 12] = [0x80, 0, 0, 5, 0, 0, 0, 160, 0, 0, 0, 9];
+
+    fn media(n: u8, ssrc: u8) -> Media {
+        let (datagram, look) = datagram(n);
+        let mut media = Media::of(&datagram, look).unwrap();
+        media.rtp[11] = ssrc;
+        media
     }
 
     #[test]
     fn a_packet_unpacks_to_what_it_was_made_of_and_goes_to_the_shard_of_its_flow() {
         for n in 0..=255 {
-            let (carrier, flow, look) = media(n, 9).unpacked();
-            assert_eq!((carrier.ip_len, carrier.ip_id, carrier.traffic_class), (200, Some(7), 0xb8));
-            assert_eq!((flow.src.port, flow.dst.port), (5000 + u16::from(n), 6000));
-            assert!(matches!(look, Look::Rtp(header, 12) if header.ssrc.0 == 9 && header.sequence == u16::from(n)));
-            assert_eq!(shard_of_media(&media(n, 9)), shard_of(&flow));
+            let (datagram, look) = datagram(n);
+            let media = Media::of(&datagram, look).unwrap();
+            let (carrier, flow, unpacked) = media.unpacked();
+            assert_eq!((carrier, flow), (datagram.carrier, datagram.flow));
+            let (Look::Rtp(before, 12), Look::Rtp(after, 12)) = (look, unpacked) else { panic!("{n}") };
+            assert_eq!(before, after);
+            assert_eq!(shard_of_media(&media), shard_of(&flow));
         }
     }
 
     #[test]
+    fn a_record_gives_the_same_packet_as_its_datagram() {
+        let mut record = vec![9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 11, 12, 8, 0];
+        record.extend([0x45, 0xb8, 0, 40, 1, 2, 0x40, 0, 63, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        record.extend([0x13, 0x88, 0x17, 0x70, 0, 20, 0, 0]);
+        record.extend([0x80, 0xe0, 0, 7, 0, 0, 0, 160, 0, 0, 0, 9]);
+        let packet = RawPacket {
+            ts: Timestamp::from_nanos(77),
+            frame: FrameNo(5),
+            interface: 3,
+            link: LinkType::ETHERNET,
+            wire_len: record.len() as u32,
+            data: &record,
+        };
+        let straight = Media::at(&packet).unwrap().unpacked();
+        let mut general = None;
+        Decoder::default().packet(&packet, |unit| {
+            if let Unit::Datagram(datagram) = unit {
+                general = Media::of(&datagram, Look::at(datagram.payload, datagram.missing));
+            }
+        });
+        let general = general.unwrap().unpacked();
+        assert_eq!((straight.0, straight.1), (general.0, general.1));
+        assert_eq!((straight.0.ip_len, straight.0.ip_id, straight.0.ttl), (40, Some(0x0102), 63));
+        let cut = RawPacket { wire_len: packet.wire_len + 1, ..packet };
+        assert!(Media::at(&cut).is_none());
+    }
+
+    #[test]
     fn only_udp_on_ipv4_outside_of_tunnels_is_taken() {
-        let (carrier, flow, look) = media(1, 9).unpacked();
+        let (datagram, look) = datagram(1);
+        assert!(Media::of(&datagram, look).is_some());
+        let flow = datagram.flow;
         let inside = FiveTuple { tunnel: TunnelId(3), ..flow };
         let tcp = FiveTuple { transport: Transport::Tcp, ..flow };
-        let ipv6 = Addr::v6([0x20; 16]);
-        let six = FiveTuple { dst: Endpoint { addr: ipv6, port: 1 }, ..flow };
+        let six = FiveTuple { dst: Endpoint { addr: Addr::v6([0x20; 16]), port: 1 }, ..flow };
         for flow in [inside, tcp, six] {
-            assert!(Media::of(&Datagram { carrier, flow, missing: 0, payload: &[] }, look).is_none());
+            assert!(Media::of(&Datagram { flow, ..datagram }, look).is_none(), "{flow:?}");
         }
     }
 

@@ -21,7 +21,7 @@ use super::snapshot::{
     AllocationRow, CaptureSummary, FlowRow, HandshakeRow, OnlySsrcs, PairRow, RtcpRow, Snapshot, StreamKind, StreamRow,
     TransactionRow,
 };
-use crate::net::{Endpoint, FiveTuple, TunnelLayer};
+use crate::net::{FiveTuple, TunnelLayer};
 use crate::packet::FrameNo;
 use crate::proto::rtp::Ssrc;
 use crate::proto::rtp::payload_type::{MediaKind, PayloadRole, static_payload_type};
@@ -270,16 +270,16 @@ impl<'a> Merge<'a> {
     ) -> Draft {
         let flow = self.flow(place);
         let formats: Vec<&Format> =
-            figures.payload_types.iter().filter_map(|payload_type| described.format(*payload_type)).collect();
+            figures.payload_types_by_use.iter().filter_map(|payload_type| described.format(*payload_type)).collect();
         let format = main_format(&formats);
         let codec = format.map(|format| format.encoding.clone()).or_else(|| {
             figures
-                .payload_types
+                .payload_types_by_use
                 .iter()
                 .find_map(|number| static_payload_type(*number))
                 .map(|row| row.encoding.to_owned())
         });
-        let section_kind = figures.payload_types.iter().find_map(|payload_type| described.kind(*payload_type));
+        let section_kind = figures.payload_types_by_use.iter().find_map(|payload_type| described.kind(*payload_type));
         let source = described.source(entry.ssrc);
         let row = StreamRow {
             id: String::new(),
@@ -298,7 +298,7 @@ impl<'a> Merge<'a> {
             kind: stream_kind(format, section_kind, &figures),
             codec,
             mid: source.and_then(|source| source.mid.clone()).or_else(|| format.and_then(|format| format.mid.clone())),
-            cname: self.cname(flow, entry.ssrc).or_else(|| source.and_then(|source| source.cname.clone())),
+            cname: self.cname(place, entry.ssrc).or_else(|| source.and_then(|source| source.cname.clone())),
             rtx_of: source.and_then(|source| source.rtx_of),
             figures,
         };
@@ -306,13 +306,9 @@ impl<'a> Merge<'a> {
         Draft { place, row, repeats, is_described: described.is_any() }
     }
 
-    fn cname(&self, flow: &Flow, ssrc: u32) -> Option<String> {
-        let own = flow.details.as_ref();
-        let next_port = |endpoint: Endpoint| Endpoint { port: endpoint.port.wrapping_add(1), ..endpoint };
-        let tuple = FiveTuple { src: next_port(flow.tuple.src), dst: next_port(flow.tuple.dst), ..flow.tuple };
-        let swapped = FiveTuple { src: tuple.dst, dst: tuple.src, ..tuple };
-        let sibling = self.by_tuple.get(&tuple).or_else(|| self.by_tuple.get(&swapped));
-        let sibling = sibling.and_then(|place| self.flow(*place).details.as_ref());
+    fn cname(&self, place: Place, ssrc: u32) -> Option<String> {
+        let own = self.flow(place).details.as_deref();
+        let sibling = self.rtcp_sibling(place).map(|(details, _)| details);
         [own, sibling].into_iter().flatten().find_map(|details| details.rtcp.cnames.get(&Ssrc(ssrc))).cloned()
     }
 
@@ -474,7 +470,7 @@ impl Tally {
     }
 }
 
-/// The format of the first payload type that is media; else that of any.
+/// The format of the payload type that is media, the first in the order of use; else that of any.
 fn main_format<'a>(formats: &[&'a Format]) -> Option<&'a Format> {
     let media = formats.iter().find(|format| PayloadRole::of_encoding(&format.encoding) == PayloadRole::Media);
     media.or(formats.first()).copied()
@@ -497,7 +493,7 @@ fn stream_kind(format: Option<&Format>, section_kind: Option<&str>, figures: &St
             _ => StreamKind::Other,
         });
     }
-    let known = figures.payload_types.iter().find_map(|number| static_payload_type(*number));
+    let known = figures.payload_types_by_use.iter().find_map(|number| static_payload_type(*number));
     if let Some(row) = known {
         return Some(match row.kind {
             MediaKind::Audio => StreamKind::Audio,

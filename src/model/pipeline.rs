@@ -21,23 +21,15 @@ use std::time::Duration;
 const ROUND: usize = 8192;
 /// Bytes copied (where the capture is not mapped) that end a round early.
 const ROUND_BYTES: usize = 4 << 20;
-/// Batches in the queues at which the walk waits for the shards.
-const BACKLOG: usize = SHARDS * 3;
+/// What may wait for the shards, as [`Batch::weight`], before the walk waits for them.
+const BACKLOG: usize = ROUND * 3;
+/// Copied bytes that weigh as much as a record.
+const BYTES_PER_WEIGHT: usize = ROUND_BYTES / ROUND;
 
 /// Feeds everything that `feed` yields to `analyzer`, on `threads` threads (at least one).
 pub fn run<'m>(analyzer: &mut Analyzer, feed: &mut (impl PacketFeed<'m> + Send), threads: usize) {
     let (front, shards) = analyzer.parts();
-    let work = Work {
-        walk: Mutex::new(Walk { feed, front, round: Round::default() }),
-        shards: shards.iter_mut().map(Mutex::new).collect(),
-        queues: (0..SHARDS).map(|_| Mutex::default()).collect(),
-        spare: Mutex::default(),
-        queued: AtomicUsize::new(0),
-        walked: AtomicBool::new(false),
-        abandoned: AtomicBool::new(false),
-        changed: Condvar::new(),
-        sleep: Mutex::new(()),
-    };
+    let work = Work::new(feed, front, shards, threads.max(1));
     std::thread::scope(|scope| {
         for worker in 1..threads.max(1) {
             let work = &work;
@@ -50,8 +42,9 @@ pub fn run<'m>(analyzer: &mut Analyzer, feed: &mut (impl PacketFeed<'m> + Send),
 struct Work<'w, 'm, F> {
     walk: Mutex<Walk<'w, 'm, F>>,
     shards: Vec<Mutex<&'w mut Shard>>,
-    queues: Vec<Mutex<VecDeque<Batch<'m>>>>,
-    spare: Mutex<Vec<Batch<'m>>>,
+    queues: Vec<Mutex<Queue<'m>>>,
+    threads: usize,
+    /// The weight of all batches that wait or are being worked on.
     queued: AtomicUsize,
     walked: AtomicBool,
     /// A thread panicked: its part will never be done.
@@ -64,6 +57,14 @@ struct Walk<'w, 'm, F> {
     feed: &'w mut F,
     front: &'w mut Front,
     round: Round<'m>,
+}
+
+/// Batches of one shard: those that wait, and those that were done and come back to the same shard, since shards differ
+/// in what they need.
+#[derive(Default)]
+struct Queue<'m> {
+    waiting: VecDeque<Batch<'m>>,
+    spare: Vec<Batch<'m>>,
 }
 
 /// One batch per shard.
@@ -113,15 +114,32 @@ impl Drop for Guard<'_> {
     }
 }
 
-impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
+impl<'w, 'm, F: PacketFeed<'m> + Send> Work<'w, 'm, F> {
+    fn new(feed: &'w mut F, front: &'w mut Front, shards: &'w mut [Shard], threads: usize) -> Self {
+        Self {
+            walk: Mutex::new(Walk { feed, front, round: Round::default() }),
+            shards: shards.iter_mut().map(Mutex::new).collect(),
+            queues: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            threads,
+            queued: AtomicUsize::new(0),
+            walked: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
+            changed: Condvar::new(),
+            sleep: Mutex::new(()),
+        }
+    }
+
+    /// Walks where there is room, else works on what waits. False where there is nothing to do now.
+    fn step(&self, worker: usize) -> bool {
+        let has_room = self.queued.load(Ordering::Acquire) < BACKLOG;
+        (has_room && self.walk_a_round()) || self.work_on_shards(worker)
+    }
+
     fn run(&self, worker: usize) {
         let _guard = Guard { abandoned: &self.abandoned, changed: &self.changed };
         while !self.abandoned.load(Ordering::Acquire) {
             let walked = self.walked.load(Ordering::Acquire);
-            let did = (!walked && self.queued.load(Ordering::Acquire) < BACKLOG && self.walk_a_round())
-                || self.work_on_shards(worker)
-                || (!walked && self.walk_a_round());
-            if did {
+            if self.step(worker) {
                 continue;
             }
             // A batch leaves the count when it is done, not when it is taken.
@@ -141,7 +159,7 @@ impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
             return false;
         }
         let Walk { feed, front, round } = &mut *walk;
-        round.batches.resize_with(SHARDS, || lock(&self.spare).pop().unwrap_or_default());
+        round.batches.extend(self.queues.iter().map(|queue| lock(queue).spare.pop().unwrap_or_default()));
         round.copied = 0;
         let more = feed.feed(ROUND, &mut Intake { front, round });
         if !more {
@@ -149,11 +167,13 @@ impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
         }
         for (mut batch, queue) in round.batches.drain(..).zip(&self.queues) {
             batch.start = front.first_ts;
-            if batch.media.is_empty() && batch.others.is_empty() {
-                lock(&self.spare).push(batch);
-            } else {
-                self.queued.fetch_add(1, Ordering::AcqRel);
-                lock(queue).push_back(batch);
+            let mut queue = lock(queue);
+            match batch.weight() {
+                0 => queue.spare.push(batch),
+                weight => {
+                    self.queued.fetch_add(weight, Ordering::AcqRel);
+                    queue.waiting.push_back(batch);
+                }
             }
         }
         if !more {
@@ -167,18 +187,18 @@ impl<'m, F: PacketFeed<'m> + Send> Work<'_, 'm, F> {
     fn work_on_shards(&self, worker: usize) -> bool {
         let mut did = false;
         for step in 0..SHARDS {
-            let index = (worker * SHARDS / 2 + step) % SHARDS;
+            let index = (worker * SHARDS / self.threads + step) % SHARDS;
             let Ok(mut shard) = self.shards[index].try_lock() else { continue };
             loop {
-                let Some(mut batch) = lock(&self.queues[index]).pop_front() else { break };
+                let Some(mut batch) = lock(&self.queues[index]).waiting.pop_front() else { break };
+                let weight = batch.weight();
                 batch.drain_into(&mut shard);
-                lock(&self.spare).push(batch);
-                self.queued.fetch_sub(1, Ordering::AcqRel);
+                lock(&self.queues[index]).spare.push(batch);
+                self.queued.fetch_sub(weight, Ordering::AcqRel);
+                // Whoever waits for room to walk need not wait for the rest of this shard.
+                self.changed.notify_all();
                 did = true;
             }
-        }
-        if did {
-            self.changed.notify_all();
         }
         did
     }
@@ -197,6 +217,11 @@ impl Default for Batch<'_> {
 }
 
 impl<'m> Batch<'m> {
+    /// What it holds, in records and what copies come to in records.
+    fn weight(&self) -> usize {
+        self.media.len() + self.others.len() + self.copies.len() / BYTES_PER_WEIGHT
+    }
+
     fn push(&mut self, other: Other<'m>) {
         self.others.push((self.media.len(), other));
     }
@@ -310,6 +335,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::model::analyzer::Options;
+    use crate::model::capture::CaptureFacts;
+    use crate::packet::{FrameNo, LinkType, RawPacket};
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     struct Broken;
@@ -318,6 +345,55 @@ mod tests {
         fn feed(&mut self, _: usize, _: &mut impl PacketSink<'m>) -> bool {
             panic!("a feed that breaks")
         }
+    }
+
+    /// One call, so that all of it goes to one shard.
+    struct OneFlow {
+        left: usize,
+    }
+
+    impl<'m> PacketFeed<'m> for OneFlow {
+        fn feed(&mut self, limit: usize, sink: &mut impl PacketSink<'m>) -> bool {
+            for _ in 0..limit.min(self.left) {
+                self.left -= 1;
+                let mut data = [0_u8; 60];
+                data[12..24].copy_from_slice(&[8, 0, 0x45, 0, 0, 46, 0, 1, 0, 0, 64, 17]);
+                data[26..42].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2, 0x13, 0x88, 0x17, 0x70, 0, 26, 0, 0]);
+                data[42] = 0x80;
+                data[44..46].copy_from_slice(&(self.left as u16).wrapping_neg().to_be_bytes());
+                let packet = RawPacket {
+                    ts: Timestamp::default(),
+                    frame: FrameNo(1),
+                    interface: 0,
+                    link: LinkType::ETHERNET,
+                    wire_len: 60,
+                    data: &data,
+                };
+                if !sink.packet(FedPacket { packet, mapped: None }) {
+                    return true;
+                }
+            }
+            self.left > 0
+        }
+    }
+
+    #[test]
+    fn the_walk_does_not_run_ahead_of_one_busy_shard() {
+        let mut analyzer = Analyzer::new(Options::default());
+        let (front, shards) = analyzer.parts();
+        let mut feed = OneFlow { left: ROUND * 40 };
+        let work = Work::new(&mut feed, front, shards, 4);
+        // Others work on all shards: no batch gets done.
+        let busy: Vec<_> = work.shards.iter().map(lock).collect();
+        while work.step(3) {}
+        let waiting = work.queued.load(Ordering::Acquire);
+        assert!((BACKLOG..BACKLOG + ROUND).contains(&waiting), "{waiting}");
+        drop(busy);
+        work.run(0);
+        assert_eq!(work.queued.load(Ordering::Acquire), 0);
+        drop(work);
+        let snapshot = analyzer.snapshot(CaptureFacts::default());
+        assert_eq!(snapshot.streams[0].figures.packets, ROUND as u64 * 40);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::net::SocketAddrV4;
 /// An analysis and the number of its last frame.
 pub(super) struct Stage {
     pub(super) analyzer: Analyzer,
-    /// Bytes of a packet that are captured.
+    /// Bytes of a record that are captured.
     snap_length: usize,
     frame: u64,
     /// The last packet that was sent, and its time in nanoseconds.
@@ -36,7 +36,7 @@ impl Stage {
         Self { snap_length, ..Self::new() }
     }
 
-    /// One IP packet, without a link header.
+    /// One IP packet.
     fn packet(&mut self, millis: i64, protocol: u8, from: SocketAddrV4, to: SocketAddrV4, segment: &[u8]) {
         let mut data = vec![0x45, 0];
         data.extend((20 + segment.len() as u16).to_be_bytes());
@@ -52,12 +52,14 @@ impl Stage {
     /// The last packet, as an interface shows it.
     fn record(&mut self, interface: u32) {
         self.frame += 1;
-        let (nanos, data) = &self.last;
+        let (nanos, ip) = &self.last;
+        let ether_type = if ip[0] >> 4 == 6 { [0x86, 0xdd] } else { [0x08, 0x00] };
+        let data = [&[2; 12], ether_type.as_slice(), ip].concat();
         self.analyzer.packet(&RawPacket {
             ts: Timestamp::from_nanos(*nanos),
             frame: FrameNo(self.frame),
             interface,
-            link: LinkType::RAW,
+            link: LinkType::ETHERNET,
             wire_len: data.len() as u32,
             data: &data[..data.len().min(self.snap_length)],
         });

@@ -27,7 +27,8 @@ impl<'a> Straight<'a> {
         let this = Self { head, payload: &[] };
         let is_ipv4 = packet.link == LinkType::ETHERNET && this.at(12) == [0x08, 0x00, 0x45];
         let [fragment_high, fragment_low, _, protocol] = this.at(20);
-        if !is_ipv4 || (fragment_high & 0x3f) | fragment_low != 0 || protocol != protocol::UDP {
+        let is_whole = packet.data.len() >= packet.wire_len as usize;
+        if !is_whole || !is_ipv4 || (fragment_high & 0x3f) | fragment_low != 0 || protocol != protocol::UDP {
             return None;
         }
         let udp_len = u16::from_be_bytes(this.at(38));

@@ -111,7 +111,7 @@ impl Merge<'_> {
 
     /// The flow of the ports above, where RTCP of its own goes (RFC 3550, section 11), and whether its directions are
     /// the other way round. Inside TURN the ports are the relay's, and a neighbour is somebody else's.
-    fn rtcp_sibling(&self, place: Place) -> Option<(&Details, bool)> {
+    pub(super) fn rtcp_sibling(&self, place: Place) -> Option<(&Details, bool)> {
         let flow = self.flow(place);
         if !matches!(flow.origin, Origin::Captured) {
             return None;

@@ -29,6 +29,8 @@ use tshark::{TsharkFigures, TsharkPacket};
 /// of video) beyond what the time between them explains at 90 kHz.
 const CONSISTENT_SEQUENCE: u16 = 100;
 const CONSISTENT_TICKS: i64 = 900_000;
+/// Packets of a stream before alike ones can be told from those that the network doubled, as in `model/copies.rs`.
+const ENOUGH_ORIGINALS: u64 = 8;
 /// Recent packets that a copy is compared with.
 const RECENT: usize = 16;
 
@@ -131,18 +133,32 @@ pub struct DeltaSummary {
 pub struct Copies {
     /// How many.
     pub packets: u64,
-    /// Their RTP bytes and IP bytes.
+    /// Their RTP bytes.
     pub bytes: u64,
     /// Their IP bytes.
     pub ip_bytes: u64,
 }
 
+impl Copies {
+    fn add(&mut self, packet: &StreamPacket) {
+        self.packets += 1;
+        self.bytes += u64::from(packet.bytes);
+        self.ip_bytes += u64::from(packet.ip_len);
+    }
+
+    fn remove(&mut self, packet: &StreamPacket) {
+        self.packets -= 1;
+        self.bytes -= u64::from(packet.bytes);
+        self.ip_bytes -= u64::from(packet.ip_len);
+    }
+}
+
 /// The figures of one stream.
 #[derive(Clone, Debug)]
 pub struct StreamFigures {
-    /// Capture time of the first and the last packet.
+    /// Capture time of the first packet.
     pub first_ts: Timestamp,
-    /// Capture time of the last packet.
+    /// The latest capture time of any packet.
     pub last_ts: Timestamp,
     /// Frame of the first packet.
     pub first_frame: FrameNo,
@@ -156,13 +172,15 @@ pub struct StreamFigures {
     pub ip_bytes: u64,
     /// Payload types seen, ascending.
     pub payload_types: Vec<u8>,
+    /// The same, those of most packets first.
+    pub payload_types_by_use: Vec<u8>,
     /// Sums over the sequence numbers.
     pub sequence: SequenceSummary,
     /// Jitter, drift, clock.
     pub timing: TimingSummary,
-    /// Arrival gaps; none with one packet.
+    /// Arrival gaps; none with one packet, or where the capture's clock went back by more than the stream took.
     pub delta: Option<DeltaSummary>,
-    /// RTP bits per second from the first to the last packet; none with one packet.
+    /// RTP bits per second of the unique packets from the first to the last; none with one packet.
     pub mean_bps: Option<f64>,
     /// IP bits per second from the first to the last packet.
     pub mean_ip_bps: Option<f64>,
@@ -201,7 +219,9 @@ pub(crate) struct RtpStream {
     packets: u64,
     bytes: u64,
     ip_bytes: u64,
-    payload_types: u128,
+    /// Packets of each payload type, up to the last change of it, and how many packets there were then.
+    uses: Vec<(u8, u64)>,
+    uses_until: u64,
     last_ts: Timestamp,
     last_frame: FrameNo,
     tshark: TsharkFigures,
@@ -214,8 +234,12 @@ pub(crate) struct RtpStream {
     first_frame: FrameNo,
     /// Copies on another interface, MAC, VLAN or hop count: surely the capture's doing.
     certain_copies: Copies,
-    /// Copies alike to the last bit: a mirror port's where nearly all packets have one, else the network's.
+    /// Copies alike to the last bit: a mirror port's where at least half of the packets have one, else the network's.
     likely_copies: Copies,
+    /// Duplicates, copies and misordered packets: what no bitrate counts.
+    not_unique: Copies,
+    /// The last misordered packet: the first of a new segment where the next one follows it.
+    misordered: Option<StreamPacket>,
 }
 
 impl RtpStream {
@@ -229,7 +253,8 @@ impl RtpStream {
             packets: 1,
             bytes: u64::from(packet.bytes),
             ip_bytes: u64::from(packet.ip_len),
-            payload_types: 1 << (packet.payload_type & 127),
+            uses: Vec::new(),
+            uses_until: 0,
             last_ts: packet.ts,
             last_frame: packet.frame,
             tshark: TsharkFigures::new(rel_ms, &packet.for_tshark()),
@@ -242,6 +267,8 @@ impl RtpStream {
             first_frame: packet.frame,
             certain_copies: Copies::default(),
             likely_copies: Copies::default(),
+            not_unique: Copies::default(),
+            misordered: None,
         };
         this.remember(packet);
         this
@@ -255,8 +282,11 @@ impl RtpStream {
 
     /// The clock of the payload type that the next packets have.
     pub(crate) fn set_payload_clock(&mut self, payload_type: u8, clock: PayloadClock) {
-        self.payload_type = payload_type;
-        self.payload_types |= 1 << (payload_type & 127);
+        if self.payload_type != payload_type {
+            add_use(&mut self.uses, self.payload_type, self.packets - self.uses_until);
+            self.uses_until = self.packets;
+            self.payload_type = payload_type;
+        }
         self.tshark_ticks_per_ms = clock.tshark_ticks_per_ms;
         self.timing.change_clock(clock.honest, clock.is_media);
     }
@@ -274,11 +304,11 @@ impl RtpStream {
         match self.sequence.packet(packet.seq) {
             Arrival::Forward | Arrival::Reordered => self.unique(packet),
             Arrival::Duplicate => self.duplicate(packet),
-            Arrival::Misordered => {}
+            Arrival::Misordered => self.misordered(packet),
             Arrival::Restart => self.restart(packet),
         }
         self.last_rtp_ts = packet.rtp_ts;
-        self.last_ts = packet.ts;
+        self.last_ts = self.last_ts.max(packet.ts);
         self.last_frame = packet.frame;
         self.remember(packet);
     }
@@ -297,8 +327,18 @@ impl RtpStream {
 
     #[cold]
     fn restart(&mut self, packet: &StreamPacket) {
-        self.timing.restart(packet.ts, packet.rtp_ts);
-        self.unique_gap(packet);
+        if let Some(first) = self.misordered.take() {
+            self.not_unique.remove(&first);
+            self.timing.restart(first.ts, first.rtp_ts);
+            self.unique_gap(&first);
+        }
+        self.unique(packet);
+    }
+
+    #[cold]
+    fn misordered(&mut self, packet: &StreamPacket) {
+        self.not_unique.add(packet);
+        self.misordered = Some(*packet);
     }
 
     #[inline(always)]
@@ -317,15 +357,14 @@ impl RtpStream {
     /// Tells a copy that the capture made from a packet that really came twice.
     #[cold]
     fn duplicate(&mut self, packet: &StreamPacket) {
+        self.not_unique.add(packet);
         let before = self.recent[usize::from(packet.seq) % RECENT];
         let now = Fingerprint::of(packet);
         if (before.seq, before.ip_id, before.bytes) != (now.seq, now.ip_id, now.bytes) {
             return;
         }
         let copies = if before.tag != now.tag { &mut self.certain_copies } else { &mut self.likely_copies };
-        copies.packets += 1;
-        copies.bytes += u64::from(packet.bytes);
-        copies.ip_bytes += u64::from(packet.ip_len);
+        copies.add(packet);
     }
 
     #[inline]
@@ -347,7 +386,7 @@ impl RtpStream {
         self.confirmed
     }
 
-    /// Capture time of the last packet.
+    /// The latest capture time of any packet.
     pub(crate) fn last_ts(&self) -> Timestamp {
         self.last_ts
     }
@@ -362,7 +401,7 @@ impl RtpStream {
             return Copies::default();
         }
         let first_seen = self.packets - self.certain_copies.packets - self.likely_copies.packets;
-        let mirrored = self.likely_copies.packets * 2 >= first_seen;
+        let mirrored = first_seen >= ENOUGH_ORIGINALS && self.likely_copies.packets * 2 >= first_seen;
         let likely = if mirrored { self.likely_copies } else { Copies::default() };
         Copies {
             packets: self.certain_copies.packets + likely.packets,
@@ -374,6 +413,11 @@ impl RtpStream {
     /// The figures, as if the stream ended here. `remove_copies`: count a mirror port's copies once.
     pub(crate) fn figures(&self, remove_copies: bool) -> StreamFigures {
         let copies = self.copies(remove_copies);
+        let mut uses = self.uses.clone();
+        add_use(&mut uses, self.payload_type, self.packets - self.uses_until);
+        uses.sort_unstable();
+        let mut by_use = uses.clone();
+        by_use.sort_by_key(|(_, packets)| std::cmp::Reverse(*packets));
         let mut sequence = self.sequence.summary();
         sequence.duplicates -= copies.packets;
         let (bytes, ip_bytes) = (self.bytes - copies.bytes, self.ip_bytes - copies.ip_bytes);
@@ -388,20 +432,28 @@ impl RtpStream {
             packets: self.packets - copies.packets,
             bytes,
             ip_bytes,
-            payload_types: (0..128).filter(|bit| self.payload_types >> bit & 1 == 1).collect(),
+            payload_types: uses.iter().map(|(payload_type, _)| *payload_type).collect(),
+            payload_types_by_use: by_use.iter().map(|(payload_type, _)| *payload_type).collect(),
             sequence,
             timing: self.timing.summary(),
-            delta: (self.deltas.samples > 0).then(|| DeltaSummary {
+            delta: (self.deltas.samples > 0 && sum_nanos >= 0.0).then(|| DeltaSummary {
                 mean: sum_nanos * 1e-6 / self.deltas.samples as f64,
                 max: self.deltas.max_nanos as f64 * 1e-6,
                 max_frame: self.deltas.max_frame,
             }),
-            mean_bps: mean(bytes),
-            mean_ip_bps: mean(ip_bytes),
+            mean_bps: mean(self.bytes - self.not_unique.bytes),
+            mean_ip_bps: mean(self.ip_bytes - self.not_unique.ip_bytes),
             max_1s_bps: self.rate.max_bps(),
             copies,
             tshark: self.tshark.summary(),
         }
+    }
+}
+
+fn add_use(uses: &mut Vec<(u8, u64)>, payload_type: u8, packets: u64) {
+    match uses.iter_mut().find(|(known, _)| *known == payload_type) {
+        Some((_, count)) => *count += packets,
+        None => uses.push((payload_type, packets)),
     }
 }
 

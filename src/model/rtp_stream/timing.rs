@@ -84,6 +84,11 @@ struct Sample {
 #[derive(Clone, Debug)]
 pub(crate) struct Timing {
     mode: Mode,
+    /// The next packet that is measured is measured from and not to: what lies before it had another clock, or a pause
+    /// of which nothing is known.
+    needs_reference: bool,
+    /// The clock stays unknown, whatever other payload types come in between.
+    gave_up: bool,
     millis_per_tick: f64,
     jitter: Jitter,
     deviation: Deviation,
@@ -102,14 +107,12 @@ pub(crate) struct Timing {
 enum Mode {
     /// It is measured.
     Measure,
-    /// It is measured from, but not to: its clock is not the one before.
+    /// It is the first of a new reference.
     Restart,
     /// It is held back until there are enough to infer the clock.
     HoldBack,
-    /// It is no media: comfort noise or an event in the midst of media with another clock.
+    /// Nothing: it is comfort noise or an event in the midst of media with another clock, or the clock stays unknown.
     Ignore,
-    /// The clock stays unknown.
-    GaveUp,
 }
 
 #[derive(Clone, Debug)]
@@ -141,6 +144,8 @@ impl Timing {
         let first = Sample { ts, rtp_ts };
         let mut this = Self {
             mode: Mode::Ignore,
+            needs_reference: false,
+            gave_up: false,
             millis_per_tick: 0.0,
             jitter: Jitter::new(first),
             deviation: Deviation::new(first),
@@ -172,7 +177,7 @@ impl Timing {
             Mode::Measure => self.measure(sample),
             Mode::Restart => self.restart_reference(sample),
             Mode::HoldBack => self.hold_back(sample),
-            Mode::Ignore | Mode::GaveUp => {}
+            Mode::Ignore => {}
         }
     }
 
@@ -185,7 +190,7 @@ impl Timing {
                 self.pending.clear();
                 self.pending.push(sample);
             }
-            Mode::Ignore | Mode::GaveUp => {}
+            Mode::Ignore => {}
         }
     }
 
@@ -201,6 +206,7 @@ impl Timing {
         if let Some(frames) = &mut self.frames {
             frames.last = sample;
         }
+        self.needs_reference = false;
         self.mode = Mode::Measure;
     }
 
@@ -219,17 +225,16 @@ impl Timing {
             Some(rate) => self.learn_clock(Clock { rate: Some(rate), ..clock }),
             // The payload types of one stream nearly always share a clock: what was inferred goes for all of them.
             None if known && self.clock.source == ClockSource::Inferred => self.resume(),
-            None if self.mode == Mode::GaveUp => {}
-            None => self.mode = Mode::HoldBack,
+            None => self.mode = if self.gave_up { Mode::Ignore } else { Mode::HoldBack },
         }
     }
 
-    /// Goes on with the clock that is known.
+    /// Goes on with the clock that is known. Where packets of an unknown one came in between, RTP time need not have run
+    /// with arrival.
     fn resume(&mut self) {
+        self.needs_reference |= !self.pending.is_empty();
         self.pending.clear();
-        if self.mode != Mode::Restart {
-            self.mode = Mode::Measure;
-        }
+        self.mode = if self.needs_reference { Mode::Restart } else { Mode::Measure };
     }
 
     /// The clock rate has become known, or is another from here on.
@@ -237,6 +242,7 @@ impl Timing {
         let held = std::mem::take(&mut self.pending);
         self.clock = clock;
         self.millis_per_tick = clock.rate.map_or(0.0, millis_per_tick);
+        self.needs_reference = true;
         self.mode = Mode::Restart;
         held.into_iter().for_each(|sample| self.packet(sample.ts, sample.rtp_ts));
     }
@@ -289,7 +295,8 @@ impl Timing {
             match infer(&self.pending) {
                 Some(rate) => self.learn_clock(Clock { rate: Some(rate), source: ClockSource::Inferred }),
                 None if full && sample.ts.nanos_since(first) >= GIVE_UP_NANOS => {
-                    self.mode = Mode::GaveUp;
+                    self.gave_up = true;
+                    self.mode = Mode::Ignore;
                     self.pending = Vec::new();
                 }
                 None if full => {
@@ -554,6 +561,46 @@ mod tests {
         let sum = with_another_in_between(KNOWN, UNKNOWN, true, 7);
         assert_eq!(sum.clock, KNOWN);
         assert!(sum.jitter.unwrap().max < 1e-9, "{sum:?}");
+    }
+
+    #[test]
+    fn a_stretch_without_a_clock_in_which_rtp_time_ran_otherwise_is_no_jitter() {
+        let at = |i: i64| Timestamp::from_nanos(i * 20_000_000);
+        let mut timing = Timing::new(at(0), 0, KNOWN, true);
+        (1..200).for_each(|i| timing.packet(at(i), i as u32 * 160));
+        timing.change_clock(UNKNOWN, true);
+        (200..250).for_each(|i| timing.packet(at(i), 32_000 + (i as u32 - 200) * 960));
+        timing.change_clock(KNOWN, true);
+        (250..600).for_each(|i| timing.packet(at(i), 80_000 + (i as u32 - 250) * 160));
+        let sum = timing.summary();
+        assert!(sum.jitter.unwrap().max < 1e-9 && sum.skew_ms.unwrap().abs() < 1e-6, "{sum:?}");
+    }
+
+    #[test]
+    fn a_new_reference_waits_for_media_where_noise_comes_first() {
+        let at = |i: i64| Timestamp::from_nanos(i * 20_000_000);
+        let wide = Clock { rate: Some(48_000), source: ClockSource::Sdp };
+        let mut timing = Timing::new(at(0), 0, KNOWN, true);
+        (1..200).for_each(|i| timing.packet(at(i), i as u32 * 160));
+        timing.change_clock(wide, true);
+        timing.change_clock(KNOWN, false);
+        timing.packet(at(200), 7);
+        timing.change_clock(wide, true);
+        (201..600).for_each(|i| timing.packet(at(i), i as u32 * 960));
+        let sum = timing.summary();
+        assert!(sum.jitter.unwrap().max < 1e-9 && sum.skew_ms.unwrap().abs() < 1e-6, "{sum:?}");
+    }
+
+    #[test]
+    fn what_was_given_up_stays_given_up_after_comfort_noise() {
+        let at = |i: i64| Timestamp::from_nanos(i * 20_000_000);
+        let noise = Clock { rate: Some(8000), source: ClockSource::Static };
+        let mut timing = Timing::new(at(0), 0, UNKNOWN, true);
+        (1..4000).for_each(|i| timing.packet(at(i), i as u32 * 7));
+        timing.change_clock(noise, false);
+        timing.change_clock(UNKNOWN, true);
+        (4000..6000).for_each(|i| timing.packet(at(i), i as u32 * 160));
+        assert_eq!(timing.summary().clock, UNKNOWN);
     }
 
     #[test]

@@ -22,7 +22,6 @@ pub struct TsharkSummary {
     pub min_jitter_ms: f64,
     pub mean_jitter_ms: f64,
     pub max_jitter_ms: f64,
-    pub max_skew_ms: f64,
     pub problem: bool,
 }
 
@@ -45,7 +44,6 @@ pub(crate) struct TsharkFigures {
     jitter: f64,
     delta_ms: Aggregate,
     jitter_ms: Aggregate,
-    max_skew: f64,
     first_rtp_ts: u32,
     total: u32,
     cycles: u32,
@@ -114,7 +112,6 @@ impl TsharkFigures {
             jitter: 0.0,
             delta_ms: Aggregate::EMPTY,
             jitter_ms: Aggregate::EMPTY,
-            max_skew: 0.0,
             first_rtp_ts: packet.rtp_ts,
             total: 1,
             cycles: 0,
@@ -197,10 +194,6 @@ impl TsharkFigures {
         self.jitter = (15.0 * self.jitter + difference) / 16.0;
         self.last_arrival_ms = arrival_ms;
         self.last_nominal_ms = nominal_ms;
-        let skew = nominal_ms - arrival_ms;
-        if skew.abs() > self.max_skew.abs() {
-            self.max_skew = skew;
-        }
     }
 
     /// The row that tshark would print now.
@@ -220,7 +213,6 @@ impl TsharkFigures {
             min_jitter_ms: self.jitter_ms.min(),
             mean_jitter_ms: self.jitter_ms.mean(),
             max_jitter_ms: self.jitter_ms.max,
-            max_skew_ms: self.max_skew,
             problem: self.problem,
         }
     }

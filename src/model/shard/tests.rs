@@ -1,5 +1,6 @@
 //! What datagrams are taken for, by themselves and by what is around them.
 
+use super::super::rtp_stream::ClockSource;
 use super::super::snapshot::{FlowRow, Snapshot};
 use super::super::stage::{Stage, channel_data, check, classes, rtp, stun};
 use super::*;
@@ -192,4 +193,76 @@ fn noise_that_looked_like_rtp_once_makes_room_for_streams_that_come_later() {
     assert_eq!(snapshot.streams[0].figures.packets, 10);
     assert_eq!(snapshot.capture.limits["packets_of_streams_not_followed"], 0);
     assert_sums(&snapshot);
+}
+
+#[test]
+fn a_description_in_the_midst_of_a_stream_gives_it_a_clock_from_there_on() {
+    let sdp = "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\n\
+               m=audio 6000 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\n";
+    let invite = format!(
+        "INVITE sip:b@b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@a>;tag=1\r\nTo: <sip:b@b>\r\n\
+         Call-ID: c\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+        sdp.len()
+    );
+    let mut stage = Stage::new();
+    let send = |stage: &mut Stage, n: u16| {
+        let packet = rtp(96, 9, n, u32::from(n) * 960);
+        stage.udp(i64::from(n) * 20, "10.0.0.1:5000", "10.0.0.2:6000", &packet);
+    };
+    (0..20).for_each(|n| send(&mut stage, n));
+    stage.udp(390, "10.0.0.2:5060", "10.0.0.1:5060", invite.as_bytes());
+    (20..40).for_each(|n| send(&mut stage, n));
+    let snapshot = stage.snapshot();
+    let [stream] = snapshot.streams.as_slice() else { panic!("{}", snapshot.streams.len()) };
+    let clock = stream.figures.timing.clock;
+    assert_eq!((clock.rate, clock.source), (Some(48_000), ClockSource::Sdp));
+    assert_eq!((stream.figures.packets, stream.codec.as_deref()), (40, Some("opus")));
+}
+
+#[test]
+fn a_payload_type_in_the_midst_of_a_stream_is_counted_and_the_codec_is_that_of_most_packets() {
+    let mut stage = Stage::new();
+    for n in 0..60_u16 {
+        let payload_type = if n == 30 { 0 } else { 8 };
+        stage.udp(i64::from(n) * 20, "10.0.0.1:5000", "10.0.0.2:6000", &rtp(payload_type, 9, n, u32::from(n) * 160));
+    }
+    let snapshot = stage.snapshot();
+    let [stream] = snapshot.streams.as_slice() else { panic!("{}", snapshot.streams.len()) };
+    assert_eq!((stream.figures.payload_types.as_slice(), stream.figures.packets), ([0, 8].as_slice(), 60));
+    assert_eq!(stream.figures.payload_types_by_use, [8, 0]);
+    assert_eq!(stream.codec.as_deref(), Some("PCMA"));
+}
+
+#[test]
+fn no_mean_is_above_the_busiest_second_where_the_network_doubles_packets() {
+    let mut stage = Stage::new();
+    for n in 0..200_u16 {
+        let packet = rtp(0, 9, n, u32::from(n) * 160);
+        stage.udp(i64::from(n) * 20, A, B, &packet);
+        if n % 3 == 0 {
+            stage.udp(i64::from(n) * 20 + 1, A, B, &packet);
+        }
+    }
+    let figures = &stage.snapshot().streams[0].figures;
+    assert_eq!((figures.packets, figures.sequence.duplicates), (267, 67));
+    // Two hundred packets have 199 gaps.
+    assert!(
+        figures.mean_bps.unwrap() * 199.0 / 200.0 <= figures.max_1s_bps as f64,
+        "{:?} {}",
+        figures.mean_bps,
+        figures.max_1s_bps
+    );
+}
+
+#[test]
+fn the_packet_that_begins_a_segment_has_a_gap_before_and_after_it() {
+    let mut stage = Stage::new();
+    let numbers = (0..50_u16).chain(20_000..20_050);
+    for (at, n) in numbers.enumerate() {
+        stage.udp(at as i64 * 20, A, B, &rtp(0, 9, n, at as u32 * 160));
+    }
+    let figures = &stage.snapshot().streams[0].figures;
+    assert_eq!((figures.sequence.segments, figures.sequence.misordered), (2, 0));
+    assert_eq!(figures.delta.unwrap().mean, 20.0);
+    assert!((figures.mean_bps.unwrap() - 100.0 * 32.0 * 8.0 / 1.98).abs() < 1.0, "{:?}", figures.mean_bps);
 }

@@ -17,9 +17,9 @@ fn frames(finding: &Finding) -> Vec<u64> {
     finding.frames.iter().map(|frame| frame.0).collect()
 }
 
-/// IP and UDP, and so many bytes of payload.
+/// Ethernet, IP and UDP, and so many bytes of payload.
 const fn payload(bytes: usize) -> usize {
-    28 + bytes
+    42 + bytes
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn the_snap_length_is_told_with_what_it_leaves_unjudged() {
     stage.tcp(50, A, B, 1, 0, &[0; 100]);
     let snapshot = stage.snapshot();
     let finding = only(&snapshot);
-    assert_eq!(finding.summary, "22 of 23 packets cut to 52 bytes; cut within: STUN 1, TCP segments 1");
+    assert_eq!(finding.summary, "22 of 23 packets cut to 66 bytes; cut within: STUN 1, TCP segments 1");
     assert_eq!((finding.severity, frames(finding)[..3].to_vec()), (Severity::Warning, vec![1, 3, 4]));
     assert_eq!(snapshot.streams[0].figures.sequence.lost, 0);
 }
@@ -73,9 +73,9 @@ fn where_only_media_is_cut_it_is_a_note() {
 
 #[test]
 fn headers_that_are_cut_off_are_not_malformed_and_short_ones_are() {
-    let mut stage = Stage::cut_to(22);
+    let mut stage = Stage::cut_to(36);
     let snapshot = stage.udp(0, A, B, &check(1, true)).snapshot();
-    assert_eq!(only(&snapshot).summary, "1 of 1 packets cut to 22 bytes; cut within: headers 1");
+    assert_eq!(only(&snapshot).summary, "1 of 1 packets cut to 36 bytes; cut within: headers 1");
     assert_eq!((snapshot.packets.of(Class::Malformed), snapshot.packets.of(Class::Other)), (0, 1));
 
     let whole = [0x45, 0, 0, 22, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 1, 2];
