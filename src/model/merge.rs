@@ -116,7 +116,7 @@ impl<'a> Merge<'a> {
                 duplicates_removed += figures.copies.packets;
                 let encrypted = secrecy.is_srtp(entry.direction, entry.ssrc, &figures);
                 let described = self.described(*place, entry.direction);
-                if self.is_stream(*place, entry, encrypted, described) {
+                if self.is_stream(*place, entry, secrecy.has_keys(), described) {
                     tally.classes.add(if encrypted { Class::Srtp } else { Class::Rtp }, figures.packets);
                     streams.push(self.draft(*place, entry, encrypted, described, figures));
                 } else {
@@ -223,10 +223,10 @@ impl<'a> Merge<'a> {
     }
 
     /// RTP is confirmed by two packets, by SDP, or by DTLS-SRTP, ICE or TURN around it.
-    fn is_stream(&self, place: Place, entry: &StreamEntry, encrypted: bool, described: Described<'_>) -> bool {
+    fn is_stream(&self, place: Place, entry: &StreamEntry, has_keys: bool, described: Described<'_>) -> bool {
         let flow = self.flow(place);
         entry.stream.is_confirmed()
-            || encrypted
+            || has_keys
             || flow.details.as_ref().is_some_and(|details| details.ice.is_valid())
             || matches!(flow.origin, Origin::InTurn { .. })
             || described.is_any()

@@ -29,8 +29,9 @@ const FEW: usize = 64;
 /// STUN transactions, and RTCP report blocks, senders and names, that all flows of a shard may keep together.
 const MAX_TRANSACTIONS: usize = 1 << 16;
 const MAX_REPORT_BLOCKS: usize = 1 << 17;
-/// Unconfirmed streams per flow: random bytes look like RTP once in four.
-const MAX_UNCONFIRMED: usize = 16;
+/// Unconfirmed streams per flow. Random bytes look like RTP once in four and fill them; but a trunk or a conference
+/// sends so many streams in turn that two packets of one are this far apart.
+const MAX_UNCONFIRMED: usize = 256;
 /// Datagrams inside datagrams.
 const MAX_DEPTH: u8 = 4;
 

@@ -74,6 +74,11 @@ impl Secrecy {
             .unwrap_or(self.is_like_webrtc)
     }
 
+    /// True where a handshake gave keys for SRTP, or may have. RTCP is no such proof: random bytes look like it.
+    pub(super) fn has_keys(&self) -> bool {
+        self.agreed_since.or(self.negotiated_since).is_some()
+    }
+
     fn rtcp(&self, direction: Direction, ssrc: u32) -> Option<bool> {
         let own = &self.sources[direction as usize];
         let of_source = own.binary_search_by_key(&Ssrc(ssrc), |(source, _)| *source).ok().and_then(|at| own.get(at));

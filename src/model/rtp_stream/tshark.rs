@@ -9,17 +9,17 @@ use crate::time::Timestamp;
 /// A drop of the sequence number beyond this counts as a jump forward over the wrap.
 const WRAP_DROP: i32 = 0xff00;
 
-/// What tshark prints. Times in milliseconds; -1 for a minimum without a sample, as tshark has it.
+/// What tshark prints. Times in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(missing_docs, reason = "the names are tshark's column heads")]
 pub struct TsharkSummary {
     pub packets: u32,
     pub lost: i32,
     pub lost_pct: f64,
-    pub min_delta_ms: f64,
+    pub min_delta_ms: Option<f64>,
     pub mean_delta_ms: f64,
     pub max_delta_ms: f64,
-    pub min_jitter_ms: f64,
+    pub min_jitter_ms: Option<f64>,
     pub mean_jitter_ms: f64,
     pub max_jitter_ms: f64,
     pub problem: bool,
@@ -91,9 +91,9 @@ impl Aggregate {
         self.sum *= weight / self.weight;
     }
 
-    /// What is printed: -1 where there was no sample.
-    fn min(&self) -> f64 {
-        if self.min == f64::INFINITY { -1.0 } else { self.min }
+    /// None without a sample, where tshark prints -1.
+    fn min(&self) -> Option<f64> {
+        (self.min != f64::INFINITY).then_some(self.min)
     }
 
     fn mean(&self) -> f64 {
@@ -248,14 +248,14 @@ mod tests {
     #[test]
     fn a_stream_of_one_packet_has_no_minimum() {
         let sum = figures(&[(5.0, 9, 0)]);
-        assert_eq!((sum.packets, sum.lost, sum.min_delta_ms, sum.min_jitter_ms), (1, 0, -1.0, -1.0));
+        assert_eq!((sum.packets, sum.lost, sum.min_delta_ms, sum.min_jitter_ms), (1, 0, None, None));
     }
 
     #[test]
     fn jitter_follows_the_running_sixteenth() {
         let sum = figures(&[(0.0, 1, 0), (20.0, 2, 160), (48.0, 3, 320)]);
-        assert_eq!((sum.min_jitter_ms, sum.max_jitter_ms, sum.mean_jitter_ms), (0.0, 0.5, 0.25));
-        assert_eq!((sum.min_delta_ms, sum.mean_delta_ms, sum.max_delta_ms), (20.0, 24.0, 28.0));
+        assert_eq!((sum.min_jitter_ms, sum.max_jitter_ms, sum.mean_jitter_ms), (Some(0.0), 0.5, 0.25));
+        assert_eq!((sum.min_delta_ms, sum.mean_delta_ms, sum.max_delta_ms), (Some(20.0), 24.0, 28.0));
     }
 
     #[test]

@@ -266,3 +266,35 @@ fn the_packet_that_begins_a_segment_has_a_gap_before_and_after_it() {
     assert_eq!(figures.delta.unwrap().mean, 20.0);
     assert!((figures.mean_bps.unwrap() - 100.0 * 32.0 * 8.0 / 1.98).abs() < 1.0, "{:?}", figures.mean_bps);
 }
+
+#[test]
+fn streams_that_take_turns_on_one_five_tuple_are_all_found() {
+    let mut stage = Stage::new();
+    for n in 0..10_u16 {
+        for ssrc in 0..200 {
+            stage.udp(i64::from(n) * 20, A, B, &rtp(111, 1000 + ssrc, n, u32::from(n) * 960));
+        }
+    }
+    let snapshot = stage.snapshot();
+    assert_eq!(snapshot.streams.len(), 200);
+    assert_eq!(classes(flow(&snapshot)), "rtp 2000");
+}
+
+#[test]
+fn random_bytes_are_neither_dtls_nor_streams() {
+    let mut state = 7_u64;
+    let mut stage = Stage::new();
+    for n in 0..20_000 {
+        let payload: Vec<u8> = (0..60)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 33) as u8
+            })
+            .collect();
+        stage.udp(n, A, B, &payload);
+    }
+    let snapshot = stage.snapshot();
+    let row = flow(&snapshot);
+    assert_eq!((snapshot.streams.len(), row.classes.of(Class::Dtls), row.classes.of(Class::Srtp)), (0, 0, 0));
+    assert!(row.classes.of(Class::Other) > 19_900, "{}", classes(row));
+}

@@ -109,15 +109,14 @@ struct Tshark {
 
 impl Tshark {
     fn of(sum: &TsharkSummary) -> Self {
-        let minimum = |value: f64| (value >= 0.0).then_some(value);
         Self {
             packets: sum.packets,
             lost: sum.lost,
             lost_pct: sum.lost_pct,
-            min_delta_ms: minimum(sum.min_delta_ms),
+            min_delta_ms: sum.min_delta_ms,
             mean_delta_ms: sum.mean_delta_ms,
             max_delta_ms: sum.max_delta_ms,
-            min_jitter_ms: minimum(sum.min_jitter_ms),
+            min_jitter_ms: sum.min_jitter_ms,
             mean_jitter_ms: sum.mean_jitter_ms,
             max_jitter_ms: sum.max_jitter_ms,
             problem: sum.problem,
