@@ -4,12 +4,13 @@
 //! and the values in between have types of their own: [`uri`], [`credentials`], [`quantity`], [`stages`], [`threshold`],
 //! [`secret`].
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod args;
 pub mod clock;
 pub mod config;
 pub mod credentials;
+pub mod engine;
 pub mod quantity;
 pub mod secret;
 pub mod stages;

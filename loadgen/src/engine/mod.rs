@@ -1,0 +1,9 @@
+//! Sockets, clock and threads: the only place of turnload that touches the world while a load runs.
+//!
+//! In: a plan. Out: statistics once a second and the sum at the end. Never: a decision about what the figures mean.
+
+pub(crate) mod clock;
+pub(crate) mod limits;
+pub(crate) mod peer;
+pub(crate) mod socket;
+mod wheel;
