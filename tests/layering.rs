@@ -27,7 +27,7 @@ const LOADGEN: &[(&str, &[&str])] = &[
     ("media", &["rtcscope::proto", "rtcscope::bytes"]),
     ("scenario", &["rtcscope::proto", "rtcscope::bytes"]),
     ("stats", &[]),
-    ("engine", &["client", "media", "scenario", "stats"]),
+    ("engine", &["client", "media", "scenario", "stats", "rtcscope::proto"]),
 ];
 
 /// Names that open, sleep or look at a clock, and the modules in which none of them may stand.

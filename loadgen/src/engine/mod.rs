@@ -7,3 +7,4 @@ pub(crate) mod limits;
 pub(crate) mod peer;
 pub(crate) mod socket;
 mod wheel;
+pub(crate) mod wire;
