@@ -360,7 +360,7 @@ fn may_be_loaded(server: &ServerUri, allowed: Option<&Host>) -> Result<(), Refus
 }
 
 /// Loopback, private or link-local.
-fn is_near(address: IpAddr) -> bool {
+pub(crate) fn is_near(address: IpAddr) -> bool {
     let v4 = |address: Ipv4Addr| address.is_loopback() || address.is_private() || address.is_link_local();
     let v6 = |address: Ipv6Addr| address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local();
     match address.to_canonical() {

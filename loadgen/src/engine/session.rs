@@ -1,0 +1,353 @@
+//! One allocation on its socket: the client, its streams, and where it is in its life.
+//!
+//! In: messages, times. Out: messages to the link, figures to the statistics. Never: another session; that two of them
+//! talk to each other is the shard's matter.
+
+use super::plan::{FarEnd, Plan};
+use super::wire::{Broken, Link, Sent};
+use crate::client::{Client, Event, Input, PeerId};
+use crate::clock::Moment;
+use crate::media::{self, Due, Pacer, Receiver, Stamp, StreamId};
+use crate::stats::ShardStats;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Redirections that are followed one after the other.
+const MAX_REDIRECTIONS: u32 = 3;
+
+/// Where a session is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Phase {
+    /// The transport is being set up.
+    Connecting,
+    /// The server was asked.
+    Allocating,
+    /// The allocation is there, its peer is not ready.
+    Up,
+    /// Media goes.
+    Streaming,
+    /// No more media; the last echoes may come.
+    Lingering,
+    /// Its deletion was asked for.
+    Closing,
+    /// Nothing more will happen.
+    Over,
+}
+
+/// One stream, there and back.
+pub(super) struct Stream {
+    pacer: Pacer,
+    due: Option<Due>,
+    is_paced: bool,
+    id: StreamId,
+    sent: u64,
+    receiver: Receiver,
+    /// What had been sent one and two seconds ago: so long an echo may take before it is counted as lost.
+    sent_before: [u64; 2],
+}
+
+/// One allocation.
+pub(super) struct Session {
+    pub(super) link: Link,
+    pub(super) body: Body,
+}
+
+/// All but the socket.
+pub(super) struct Body {
+    pub(super) id: u32,
+    pub(super) generation: u32,
+    pub(super) phase: Phase,
+    pub(super) client: Client,
+    pub(super) opened: Moment,
+    pub(super) streams: Vec<Stream>,
+    pub(super) peer: Option<PeerId>,
+    pub(super) peer_is_ready: bool,
+    /// The slot of the other one of a pair.
+    pub(super) partner: Option<u32>,
+    /// The earliest timer in the wheel.
+    pub(super) armed: Option<Moment>,
+    /// What the epoll was told.
+    pub(super) watches_write: bool,
+    redirections: u32,
+    /// The client has something to say.
+    is_dirty: bool,
+    dropped: u32,
+}
+
+/// What the shard has to see to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum News {
+    /// The relay is there.
+    Allocated,
+    /// The peer can be sent to.
+    PeerReady,
+    /// The server sends us elsewhere.
+    Redirected(SocketAddr),
+    /// The session is over.
+    Over,
+}
+
+impl Session {
+    /// Begins to connect.
+    pub(super) fn open(plan: &Plan, id: u32, generation: u32, now: Moment) -> Result<Self, Broken> {
+        let link = Link::open(&plan.transport, plan.server, plan.source(id), plan.clock)?;
+        let body = Body {
+            id,
+            generation,
+            phase: Phase::Connecting,
+            client: Client::new(plan.client(id, 0, now.since(Moment::START))),
+            opened: now,
+            streams: Vec::new(),
+            peer: None,
+            peer_is_ready: false,
+            partner: None,
+            armed: None,
+            watches_write: false,
+            redirections: 0,
+            is_dirty: false,
+            dropped: 0,
+        };
+        Ok(Self { link, body })
+    }
+
+    /// To another server, as the one before said. Whether that is followed.
+    pub(super) fn redirect(&mut self, plan: &Plan, server: SocketAddr, now: Moment) -> Result<bool, Broken> {
+        self.body.redirections += 1;
+        if self.body.redirections > MAX_REDIRECTIONS || !(plan.may_leave || crate::config::is_near(server.ip())) {
+            return Ok(false);
+        }
+        self.link = Link::open(&plan.transport, server, plan.source(self.body.id), plan.clock)?;
+        let config = plan.client(self.body.id, self.body.redirections, now.since(Moment::START));
+        self.body.client = Client::new(config);
+        self.body.phase = Phase::Connecting;
+        self.body.watches_write = false;
+        Ok(true)
+    }
+
+    /// Takes what the socket has; whether [`Self::pump`] is needed.
+    #[inline]
+    pub(super) fn receive(&mut self, buffer: &mut [u8], now: Moment, stats: &mut ShardStats) -> Result<bool, Broken> {
+        let body = &mut self.body;
+        self.link.receive(buffer, |message| body.input(message, now, stats))?;
+        Ok(std::mem::take(&mut body.is_dirty) || body.phase == Phase::Connecting)
+    }
+
+    /// Does what is due of client and transport.
+    pub(super) fn handle_timeout(&mut self, now: Moment) -> Result<(), Broken> {
+        if self.link.poll_timeout().is_some_and(|at| at <= now) {
+            self.link.handle_timeout()?;
+        }
+        if self.body.client.poll_timeout().is_some_and(|at| at <= now) {
+            self.body.client.handle_timeout(now);
+        }
+        Ok(())
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub(super) fn poll_timeout(&self) -> Option<Moment> {
+        match (self.link.poll_timeout(), self.body.client.poll_timeout()) {
+            (Some(link), Some(client)) => Some(link.min(client)),
+            (link, client) => link.or(client),
+        }
+    }
+
+    /// Sends what the client wants to say, and hears what it came to know.
+    pub(super) fn pump(
+        &mut self,
+        now: Moment,
+        out: &mut Vec<u8>,
+        stats: &mut ShardStats,
+    ) -> Result<Option<News>, Broken> {
+        let body = &mut self.body;
+        if body.phase == Phase::Connecting && self.link.is_ready() {
+            body.phase = Phase::Allocating;
+            body.client.allocate(now);
+        }
+        if self.link.is_ready() {
+            loop {
+                out.clear();
+                if !body.client.poll_transmit(out) {
+                    break;
+                }
+                // What has no room is as good as lost on the way: it is sent again.
+                self.link.send(out)?;
+            }
+        }
+        let mut news = None;
+        while let Some(event) = body.client.poll_event() {
+            news = body.hear(event, now, stats).or(news);
+        }
+        Ok(news)
+    }
+
+    /// Sends the packet of `stream` that was due; when the next one is.
+    #[inline]
+    pub(super) fn send_media(
+        &mut self,
+        stream: usize,
+        now: Moment,
+        out: &mut Vec<u8>,
+        stats: &mut ShardStats,
+    ) -> Result<Option<Moment>, Broken> {
+        let body = &mut self.body;
+        let (Some(peer), Some(stream), Phase::Streaming) = (body.peer, body.streams.get_mut(stream), body.phase) else {
+            return Ok(None);
+        };
+        let Some(due) = stream.due else { return Ok(None) };
+        let scheduled = if stream.is_paced { due.at } else { now };
+        let stamp = Stamp { id: stream.id, sequence: stream.sent, scheduled, sent: now };
+        out.clear();
+        let length = usize::from(due.packet.bytes).max(media::MIN_PAYLOAD);
+        let is_wrapped = body.client.wrap(peer, length, out).is_some();
+        if is_wrapped {
+            media::write(out, &stamp, &due.packet);
+            body.client.finish_wrap(out, 0);
+        }
+        let is_sent = is_wrapped && self.link.send(out)? == Sent::Yes;
+        stats.offered(length);
+        if is_sent {
+            stream.sent += 1;
+            stats.sent(length, now.since(scheduled));
+        }
+        stream.due = stream.pacer.next();
+        Ok(stream.due.map(|next| if stream.is_paced { next.at } else { now }))
+    }
+
+    /// Drops of the socket since this was asked last.
+    pub(super) fn new_drops(&mut self) -> u64 {
+        let dropped = self.link.dropped();
+        u64::from(dropped.wrapping_sub(std::mem::replace(&mut self.body.dropped, dropped)))
+    }
+}
+
+impl Body {
+    #[inline]
+    fn input(&mut self, message: &[u8], now: Moment, stats: &mut ShardStats) {
+        match self.client.handle_input(message, now) {
+            Input::Data { payload, .. } => self.arrive(payload, now, stats),
+            Input::Handled => self.is_dirty = true,
+            Input::Ignored => {}
+        }
+    }
+
+    #[inline]
+    fn arrive(&mut self, payload: &[u8], now: Moment, stats: &mut ShardStats) {
+        let Ok(arrived) = media::read(payload) else {
+            stats.corrupted();
+            return;
+        };
+        // A packet of a stream that is none of ours is the first one's to judge: misdelivered.
+        let at = usize::from(arrived.stamp.id.stream);
+        let at = if at < self.streams.len() { at } else { 0 };
+        match self.streams.get_mut(at) {
+            Some(stream) => stats.arrived(&stream.receiver.arrive(&arrived, now)),
+            None => stats.misdelivered(),
+        }
+    }
+
+    fn hear(&mut self, event: Event, now: Moment, stats: &mut ShardStats) -> Option<News> {
+        match event {
+            Event::Allocated { .. } => {
+                // From when it was due: connecting and TLS are part of what a user waits for.
+                stats.allocated(now.since(self.opened));
+                self.phase = Phase::Up;
+                Some(News::Allocated)
+            }
+            Event::PeerReady(_) => {
+                self.peer_is_ready = true;
+                Some(News::PeerReady)
+            }
+            Event::PeerRefused(_, failure) => {
+                stats.peer_refused(&failure.key(), &failure.to_string());
+                self.peer_is_ready = false;
+                self.streams.iter_mut().for_each(|stream| stream.due = None);
+                None
+            }
+            Event::Refreshed => None,
+            Event::Failed(failure) => {
+                stats.allocation_failed(&failure.key(), &failure.to_string());
+                self.phase = Phase::Over;
+                Some(News::Over)
+            }
+            Event::Lost(failure) => {
+                stats.allocation_lost(&failure.key(), &failure.to_string());
+                self.phase = Phase::Over;
+                Some(News::Over)
+            }
+            Event::Redirected(server) => Some(News::Redirected(server)),
+            Event::Closed => {
+                self.phase = Phase::Over;
+                Some(News::Over)
+            }
+        }
+    }
+
+    /// The link is of no use any longer.
+    pub(super) fn break_off(&mut self, broken: &Broken, stats: &mut ShardStats) {
+        match self.phase {
+            Phase::Connecting | Phase::Allocating => stats.allocation_failed(broken.key(), &broken.reason()),
+            Phase::Up | Phase::Streaming | Phase::Lingering => stats.allocation_lost(broken.key(), &broken.reason()),
+            // The answer to the deletion is all that is missing.
+            Phase::Closing | Phase::Over => {}
+        }
+        self.phase = Phase::Over;
+    }
+
+    /// Asks for the way to the peer.
+    pub(super) fn open_peer(&mut self, peer: SocketAddr, now: Moment) {
+        self.peer = Some(self.client.open_peer(peer, now));
+    }
+
+    /// Begins to send; what is to arrive are the packets of allocation `from`. When the first packets are due.
+    pub(super) fn start_media(&mut self, plan: &Plan, from: u32, now: Moment) -> Vec<Moment> {
+        self.phase = Phase::Streaming;
+        self.streams.reserve_exact(plan.streams.len());
+        for (number, shape) in plan.streams.iter().enumerate() {
+            let id = StreamId { run: plan.run, allocation: self.id, stream: number as u16 };
+            let mut pacer = Pacer::new(shape, plan.seed, id, now);
+            if let Some(messages) = plan.messages {
+                pacer = pacer.limited(messages);
+            }
+            let due = pacer.next();
+            let receiver = Receiver::new(StreamId { allocation: from, ..id });
+            self.streams.push(Stream { pacer, due, is_paced: shape.is_paced(), id, sent: 0, receiver, sent_before: [0; 2] });
+        }
+        self.streams.iter().filter_map(|stream| stream.due.map(|due| due.at)).collect()
+    }
+
+    /// No more media. What is on its way may still come.
+    pub(super) fn stop_media(&mut self) {
+        self.streams.iter_mut().for_each(|stream| stream.due = None);
+    }
+
+    /// Every stream has sent all that it had to.
+    pub(super) fn has_sent_all(&self) -> bool {
+        self.phase == Phase::Streaming && self.streams.iter().all(|stream| stream.due.is_none())
+    }
+
+    /// Packets that each stream has sent.
+    pub(super) fn sent(&self) -> Vec<u64> {
+        self.streams.iter().map(|stream| stream.sent).collect()
+    }
+
+    /// Counts as lost what had been sent two seconds before and has not arrived. `senders` are the counts of those
+    /// whose packets come here.
+    pub(super) fn settle(&mut self, senders: &[u64], stats: &mut ShardStats) {
+        for (stream, sent) in self.streams.iter_mut().zip(senders) {
+            stats.lost(stream.receiver.settle(stream.sent_before[1]));
+            stream.sent_before = [*sent, stream.sent_before[0]];
+        }
+    }
+
+    /// Counts as lost all that has not arrived.
+    pub(super) fn settle_all(&mut self, senders: &[u64], stats: &mut ShardStats) {
+        for (stream, sent) in self.streams.iter_mut().zip(senders) {
+            stats.lost(stream.receiver.settle(*sent));
+        }
+    }
+
+    /// Everything that was sent has arrived.
+    pub(super) fn is_complete(&self, senders: &[u64]) -> bool {
+        self.streams.iter().zip(senders).all(|(stream, sent)| stream.receiver.tally().delivered >= *sent)
+    }
+}
