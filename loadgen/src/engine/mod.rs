@@ -5,6 +5,9 @@
 pub(crate) mod clock;
 pub(crate) mod limits;
 pub(crate) mod peer;
+pub(crate) mod plan;
+mod session;
+pub(crate) mod shard;
 pub(crate) mod socket;
 mod wheel;
 pub(crate) mod wire;

@@ -3,9 +3,9 @@
 //! In: messages, times. Out: messages to the link, figures to the statistics. Never: another session; that two of them
 //! talk to each other is the shard's matter.
 
-use super::plan::{FarEnd, Plan};
-use super::wire::{Broken, Link, Sent};
-use crate::client::{Client, Event, Input, PeerId};
+use super::plan::Plan;
+use super::wire::{self, Broken, Link};
+use crate::client::{Client, Counters, Event, Input, PeerId};
 use crate::clock::Moment;
 use crate::media::{self, Due, Pacer, Receiver, Stamp, StreamId};
 use crate::stats::ShardStats;
@@ -46,6 +46,11 @@ pub(super) struct Stream {
     sent_before: [u64; 2],
 }
 
+/// Packets sent by each stream of an allocation.
+pub(super) type Sent = [u64; MAX_STREAMS];
+/// Audio and video.
+const MAX_STREAMS: usize = 2;
+
 /// One allocation.
 pub(super) struct Session {
     pub(super) link: Link,
@@ -68,10 +73,15 @@ pub(super) struct Body {
     pub(super) armed: Option<Moment>,
     /// What the epoll was told.
     pub(super) watches_write: bool,
+    /// How long the last echoes may take.
+    pub(super) linger_until: Moment,
+    /// What is lost has been counted.
+    pub(super) is_settled: bool,
     redirections: u32,
     /// The client has something to say.
     is_dirty: bool,
     dropped: u32,
+    counted: Counters,
 }
 
 /// What the shard has to see to.
@@ -81,6 +91,8 @@ pub(super) enum News {
     Allocated,
     /// The peer can be sent to.
     PeerReady,
+    /// It cannot.
+    PeerRefused,
     /// The server sends us elsewhere.
     Redirected(SocketAddr),
     /// The session is over.
@@ -103,9 +115,12 @@ impl Session {
             partner: None,
             armed: None,
             watches_write: false,
+            linger_until: Moment::START,
+            is_settled: false,
             redirections: 0,
             is_dirty: false,
             dropped: 0,
+            counted: Counters::default(),
         };
         Ok(Self { link, body })
     }
@@ -119,6 +134,7 @@ impl Session {
         self.link = Link::open(&plan.transport, server, plan.source(self.body.id), plan.clock)?;
         let config = plan.client(self.body.id, self.body.redirections, now.since(Moment::START));
         self.body.client = Client::new(config);
+        self.body.counted = Counters::default();
         self.body.phase = Phase::Connecting;
         self.body.watches_write = false;
         Ok(true)
@@ -197,26 +213,40 @@ impl Session {
         let scheduled = if stream.is_paced { due.at } else { now };
         let stamp = Stamp { id: stream.id, sequence: stream.sent, scheduled, sent: now };
         out.clear();
-        let length = usize::from(due.packet.bytes).max(media::MIN_PAYLOAD);
-        let is_wrapped = body.client.wrap(peer, length, out).is_some();
+        let length = due.packet.bytes.max(media::MIN_PAYLOAD as u16);
+        let is_wrapped = body.client.wrap(peer, length.into(), out).is_some();
         if is_wrapped {
             media::write(out, &stamp, &due.packet);
             body.client.finish_wrap(out, 0);
         }
-        let is_sent = is_wrapped && self.link.send(out)? == Sent::Yes;
-        stats.offered(length);
-        if is_sent {
+        stats.offered(length, scheduled);
+        if is_wrapped && self.link.send(out)? == wire::Sent::Yes {
             stream.sent += 1;
             stats.sent(length, now.since(scheduled));
+        } else {
+            stats.counters.send_errors += 1;
         }
         stream.due = stream.pacer.next();
         Ok(stream.due.map(|next| if stream.is_paced { next.at } else { now }))
     }
 
-    /// Drops of the socket since this was asked last.
-    pub(super) fn new_drops(&mut self) -> u64 {
+    /// Adds what socket and client have counted since this was asked last.
+    pub(super) fn account(&mut self, stats: &mut ShardStats) {
+        let body = &mut self.body;
         let dropped = self.link.dropped();
-        u64::from(dropped.wrapping_sub(std::mem::replace(&mut self.body.dropped, dropped)))
+        let counters = &mut stats.counters;
+        counters.socket_drops += u64::from(dropped.wrapping_sub(std::mem::replace(&mut body.dropped, dropped)));
+        let now = *body.client.counters();
+        let before = std::mem::replace(&mut body.counted, now);
+        for (sum, now, before) in [
+            (&mut counters.requests, now.requests, before.requests),
+            (&mut counters.retransmissions, now.retransmissions, before.retransmissions),
+            (&mut counters.challenges, now.challenges, before.challenges),
+            (&mut counters.stale_nonces, now.stale_nonces, before.stale_nonces),
+            (&mut counters.refreshes, now.refreshes, before.refreshes),
+        ] {
+            *sum += u64::from(now.saturating_sub(before));
+        }
     }
 }
 
@@ -233,7 +263,7 @@ impl Body {
     #[inline]
     fn arrive(&mut self, payload: &[u8], now: Moment, stats: &mut ShardStats) {
         let Ok(arrived) = media::read(payload) else {
-            stats.corrupted();
+            stats.counters.corrupted += 1;
             return;
         };
         // A packet of a stream that is none of ours is the first one's to judge: misdelivered.
@@ -241,7 +271,7 @@ impl Body {
         let at = if at < self.streams.len() { at } else { 0 };
         match self.streams.get_mut(at) {
             Some(stream) => stats.arrived(&stream.receiver.arrive(&arrived, now)),
-            None => stats.misdelivered(),
+            None => stats.counters.misdelivered += 1,
         }
     }
 
@@ -249,7 +279,7 @@ impl Body {
         match event {
             Event::Allocated { .. } => {
                 // From when it was due: connecting and TLS are part of what a user waits for.
-                stats.allocated(now.since(self.opened));
+                stats.succeeded(now.since(self.opened), now);
                 self.phase = Phase::Up;
                 Some(News::Allocated)
             }
@@ -260,22 +290,25 @@ impl Body {
             Event::PeerRefused(_, failure) => {
                 stats.peer_refused(&failure.key(), &failure.to_string());
                 self.peer_is_ready = false;
-                self.streams.iter_mut().for_each(|stream| stream.due = None);
-                None
+                Some(News::PeerRefused)
             }
             Event::Refreshed => None,
             Event::Failed(failure) => {
-                stats.allocation_failed(&failure.key(), &failure.to_string());
+                stats.failed(&failure.key(), &failure.to_string());
                 self.phase = Phase::Over;
                 Some(News::Over)
             }
             Event::Lost(failure) => {
-                stats.allocation_lost(&failure.key(), &failure.to_string());
+                stats.lost(&failure.key(), &failure.to_string());
                 self.phase = Phase::Over;
                 Some(News::Over)
             }
-            Event::Redirected(server) => Some(News::Redirected(server)),
+            Event::Redirected(server) => {
+                stats.counters.redirected += 1;
+                Some(News::Redirected(server))
+            }
             Event::Closed => {
+                stats.counters.closed += 1;
                 self.phase = Phase::Over;
                 Some(News::Over)
             }
@@ -285,8 +318,8 @@ impl Body {
     /// The link is of no use any longer.
     pub(super) fn break_off(&mut self, broken: &Broken, stats: &mut ShardStats) {
         match self.phase {
-            Phase::Connecting | Phase::Allocating => stats.allocation_failed(broken.key(), &broken.reason()),
-            Phase::Up | Phase::Streaming | Phase::Lingering => stats.allocation_lost(broken.key(), &broken.reason()),
+            Phase::Connecting | Phase::Allocating => stats.failed(broken.key(), &broken.reason()),
+            Phase::Up | Phase::Streaming | Phase::Lingering => stats.lost(broken.key(), &broken.reason()),
             // The answer to the deletion is all that is missing.
             Phase::Closing | Phase::Over => {}
         }
@@ -315,8 +348,15 @@ impl Body {
         self.streams.iter().filter_map(|stream| stream.due.map(|due| due.at)).collect()
     }
 
-    /// No more media. What is on its way may still come.
-    pub(super) fn stop_media(&mut self) {
+    /// No more media. What is on its way may still come until `until`.
+    pub(super) fn stop_media(&mut self, until: Moment) {
+        self.pause();
+        self.phase = Phase::Lingering;
+        self.linger_until = until;
+    }
+
+    /// Nothing is sent any longer.
+    pub(super) fn pause(&mut self) {
         self.streams.iter_mut().for_each(|stream| stream.due = None);
     }
 
@@ -326,28 +366,32 @@ impl Body {
     }
 
     /// Packets that each stream has sent.
-    pub(super) fn sent(&self) -> Vec<u64> {
-        self.streams.iter().map(|stream| stream.sent).collect()
+    pub(super) fn sent(&self) -> Sent {
+        let mut sent = Sent::default();
+        sent.iter_mut().zip(&self.streams).for_each(|(sent, stream)| *sent = stream.sent);
+        sent
     }
 
     /// Counts as lost what had been sent two seconds before and has not arrived. `senders` are the counts of those
     /// whose packets come here.
-    pub(super) fn settle(&mut self, senders: &[u64], stats: &mut ShardStats) {
+    pub(super) fn settle(&mut self, senders: Sent, stats: &mut ShardStats) {
         for (stream, sent) in self.streams.iter_mut().zip(senders) {
-            stats.lost(stream.receiver.settle(stream.sent_before[1]));
-            stream.sent_before = [*sent, stream.sent_before[0]];
+            stats.counters.missed += stream.receiver.settle(stream.sent_before[1]);
+            stream.sent_before = [sent, stream.sent_before[0]];
         }
     }
 
-    /// Counts as lost all that has not arrived.
-    pub(super) fn settle_all(&mut self, senders: &[u64], stats: &mut ShardStats) {
-        for (stream, sent) in self.streams.iter_mut().zip(senders) {
-            stats.lost(stream.receiver.settle(*sent));
+    /// Counts as lost all that has not arrived; once, what comes later is too late.
+    pub(super) fn settle_all(&mut self, senders: Sent, stats: &mut ShardStats) {
+        if !std::mem::replace(&mut self.is_settled, true) {
+            for (stream, sent) in self.streams.iter_mut().zip(senders) {
+                stats.counters.missed += stream.receiver.settle(sent);
+            }
         }
     }
 
     /// Everything that was sent has arrived.
-    pub(super) fn is_complete(&self, senders: &[u64]) -> bool {
-        self.streams.iter().zip(senders).all(|(stream, sent)| stream.receiver.tally().delivered >= *sent)
+    pub(super) fn is_complete(&self, senders: Sent) -> bool {
+        self.streams.iter().zip(senders).all(|(stream, sent)| stream.receiver.tally().delivered >= sent)
     }
 }
