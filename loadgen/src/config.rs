@@ -84,6 +84,8 @@ impl Request {
 pub struct RunConfig {
     /// The server.
     pub server: ServerUri,
+    /// Its owner agrees to be loaded, also where the address is public.
+    pub is_allowed: bool,
     /// What carries the messages to it.
     pub wire: Wire,
     /// Who we are to it.
@@ -270,6 +272,7 @@ impl RunConfig {
         }
         Ok(Self {
             server,
+            is_allowed: typed.i_am_allowed_to_load.is_some(),
             wire,
             credentials,
             trust,

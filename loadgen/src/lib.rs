@@ -17,6 +17,7 @@ pub mod media;
 pub mod quantity;
 pub mod random;
 pub mod result;
+pub mod run;
 pub mod scenario;
 pub mod secret;
 pub mod stages;

@@ -3,11 +3,15 @@
 //! In: a plan. Out: statistics once a second and the sum at the end. Never: a decision about what the figures mean.
 
 pub(crate) mod clock;
+pub(crate) mod drive;
+mod health;
+pub(crate) mod interrupt;
 pub(crate) mod limits;
 pub(crate) mod peer;
 pub(crate) mod plan;
+pub(crate) mod server;
 mod session;
-pub(crate) mod shard;
+mod shard;
 pub(crate) mod socket;
 mod wheel;
 pub(crate) mod wire;

@@ -10,7 +10,6 @@ use crate::clock::Moment;
 use crate::media::{self, Due, Pacer, Receiver, Stamp, StreamId};
 use crate::stats::ShardStats;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 /// Redirections that are followed one after the other.
 const MAX_REDIRECTIONS: u32 = 3;

@@ -350,13 +350,13 @@ impl Shard {
     }
 
     fn allocated(&mut self, key: Key, now: Moment) {
-        let plan = Arc::clone(&self.plan);
-        let Some(session) = self.session(key) else { return };
+        let far_end = self.plan.far_end;
         if self.draining_until.is_some() {
             self.end(key, now);
             return;
         }
-        match plan.far_end {
+        let Some(session) = self.session(key) else { return };
+        match far_end {
             FarEnd::Peer(peer) => {
                 session.body.open_peer(peer, now);
                 self.pump(key, now);
