@@ -55,7 +55,8 @@ fn load(config: &RunConfig) -> Result<u8, String> {
     }
     let server = resolve(config)?;
     let transport = transport(config)?;
-    let identity = config.credentials.identity(&|path| std::fs::read_to_string(path)).map_err(|error| error.to_string())?;
+    let identity =
+        config.credentials.identity(&|path| std::fs::read_to_string(path)).map_err(|error| error.to_string())?;
     let streams = StreamPlan::of(&config.traffic).map_err(|error| error.to_string())?;
     let seed = config.seed.unwrap_or_else(draw_seed);
     let scenario = Scenario::new(&config.load, config.end, seed);
@@ -128,7 +129,9 @@ fn resolve(config: &RunConfig) -> Result<SocketAddr, String> {
 fn addresses(host: &Host, port: u16) -> Result<Vec<SocketAddr>, String> {
     match host {
         Host::Address(address) => Ok(vec![SocketAddr::new(*address, port)]),
-        Host::Name(name) => Ok((name.as_str(), port).to_socket_addrs().map_err(|error| format!("{name}: {error}"))?.collect()),
+        Host::Name(name) => {
+            Ok((name.as_str(), port).to_socket_addrs().map_err(|error| format!("{name}: {error}"))?.collect())
+        }
     }
 }
 

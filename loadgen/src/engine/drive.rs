@@ -67,7 +67,10 @@ pub(crate) fn drive(
         if now >= due || has_ended {
             let at = if has_ended { now } else { due };
             let sample = server.as_mut().and_then(|server| server.sample(now));
-            let interval = desk.close_interval(at.since(Moment::START).saturating_sub(if has_ended { Duration::ZERO } else { SETTLE }), sample);
+            let interval = desk.close_interval(
+                at.since(Moment::START).saturating_sub(if has_ended { Duration::ZERO } else { SETTLE }),
+                sample,
+            );
             tell(&desk.progress(now), &interval);
             due = due.plus(INTERVAL);
         }

@@ -22,9 +22,10 @@ impl ServerProbe {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
         let (cpu, pages) = figures(&stat)?;
         let cpu = Duration::from_secs_f64(cpu as f64 / rustix::param::clock_ticks_per_second() as f64);
-        let cores = self.before.replace((now, cpu)).map(|(then, before)| {
-            cpu.saturating_sub(before).as_secs_f64() / now.since(then).as_secs_f64().max(1e-3)
-        });
+        let cores = self
+            .before
+            .replace((now, cpu))
+            .map(|(then, before)| cpu.saturating_sub(before).as_secs_f64() / now.since(then).as_secs_f64().max(1e-3));
         let memory = pages.saturating_mul(rustix::param::page_size() as u64);
         Some(ServerSample { cpu_cores: cores, memory_bytes: Some(memory), allocations: None })
     }

@@ -342,7 +342,15 @@ impl Body {
             }
             let due = pacer.next();
             let receiver = Receiver::new(StreamId { allocation: from, ..id });
-            self.streams.push(Stream { pacer, due, is_paced: shape.is_paced(), id, sent: 0, receiver, sent_before: [0; 2] });
+            self.streams.push(Stream {
+                pacer,
+                due,
+                is_paced: shape.is_paced(),
+                id,
+                sent: 0,
+                receiver,
+                sent_before: [0; 2],
+            });
         }
         self.streams.iter().filter_map(|stream| stream.due.map(|due| due.at)).collect()
     }

@@ -234,7 +234,10 @@ impl Shard {
     }
 
     fn session(&mut self, key: Key) -> Option<&mut Session> {
-        self.sessions.get_mut(key.slot as usize)?.as_deref_mut().filter(|session| session.body.generation == key.generation)
+        self.sessions
+            .get_mut(key.slot as usize)?
+            .as_deref_mut()
+            .filter(|session| session.body.generation == key.generation)
     }
 
     // ---- media ----
@@ -516,7 +519,8 @@ impl Shard {
         session.body.settle_all(senders, &mut self.stats);
         session.account(&mut self.stats);
         session.link.close();
-        if let Some(partner) = session.body.partner.and_then(|slot| self.sessions.get_mut(slot as usize)?.as_deref_mut())
+        if let Some(partner) =
+            session.body.partner.and_then(|slot| self.sessions.get_mut(slot as usize)?.as_deref_mut())
             && partner.body.partner == Some(key.slot)
         {
             // Nobody is left to send to.
@@ -690,7 +694,8 @@ impl Shard {
     /// Allocations that were asked for just now and have no answer yet.
     fn in_flight(&mut self, now: Moment) -> usize {
         while let Some((since, key)) = self.in_flight.front().copied() {
-            let is_waiting = self.session(key).is_some_and(|s| matches!(s.body.phase, Phase::Connecting | Phase::Allocating));
+            let is_waiting =
+                self.session(key).is_some_and(|s| matches!(s.body.phase, Phase::Connecting | Phase::Allocating));
             if is_waiting && now.since(since) < PATIENCE {
                 break;
             }
