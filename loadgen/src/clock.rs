@@ -42,7 +42,10 @@ mod tests {
     fn moments_move_on_and_never_back_before_each_other() {
         let later = Moment::START.plus(Duration::from_millis(3));
         assert_eq!(later.as_nanos(), 3_000_000);
-        assert_eq!((later.since(Moment::START), Moment::START.since(later)), (Duration::from_millis(3), Duration::ZERO));
+        assert_eq!(
+            (later.since(Moment::START), Moment::START.since(later)),
+            (Duration::from_millis(3), Duration::ZERO)
+        );
         assert_eq!(Moment::from_nanos(u64::MAX).plus(Duration::from_secs(1)), Moment::from_nanos(u64::MAX));
     }
 }

@@ -15,3 +15,4 @@ pub mod secret;
 pub mod stages;
 pub mod threshold;
 pub mod uri;
+pub mod view;
