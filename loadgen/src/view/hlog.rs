@@ -41,21 +41,23 @@ impl<W: Write> IntervalLog<W> {
         Ok(Self { out, serializer })
     }
 
-    /// Writes one histogram under a tag (`rtt`, `allocation`; letters and digits), from `start` after the beginning on.
+    /// Writes one histogram, from `start` after the beginning on. What the log is mainly of has no tag: readers that are
+    /// told nothing show those alone. What else there is goes under one (`allocation`).
     ///
     /// # Errors
     /// Those of the writer, and a tag with a comma or a space.
     pub fn interval(
         &mut self,
-        tag: &'static str,
+        tag: Option<&'static str>,
         start: Duration,
         length: Duration,
         micros: &Histogram<u64>,
     ) -> io::Result<()> {
-        let tag = Tag::new(tag).ok_or_else(|| io::Error::other("a tag has neither comma nor space"))?;
+        let no_tag = || io::Error::other("a tag has neither comma nor space");
+        let tag = tag.map(|tag| Tag::new(tag).ok_or_else(no_tag)).transpose()?;
         IntervalLogWriterBuilder::new()
             .begin_log_with(&mut self.out, &mut self.serializer)?
-            .write_histogram(micros, start, length, Some(tag))
+            .write_histogram(micros, start, length, tag)
             .map_err(|error| match error {
                 IntervalLogWriterError::IoError(error) => error,
                 IntervalLogWriterError::SerializeError(error) => io::Error::other(error.to_string()),
@@ -80,8 +82,8 @@ mod tests {
         let mut bytes = Vec::new();
         let began = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_250);
         let mut log = IntervalLog::begin(&mut bytes, began, "turn:127.0.0.1\nseed 7").expect("a header");
-        log.interval("rtt", Duration::ZERO, Duration::from_secs(1), &histogram(&[214, 980, 12_000])).expect("a line");
-        log.interval("rtt", Duration::from_secs(1), Duration::from_secs(1), &histogram(&[])).expect("a line");
+        log.interval(None, Duration::ZERO, Duration::from_secs(1), &histogram(&[214, 980, 12_000])).expect("a line");
+        log.interval(Some("allocation"), Duration::ZERO, Duration::from_secs(1), &histogram(&[])).expect("a line");
         String::from_utf8(bytes).expect("text")
     }
 
@@ -93,8 +95,8 @@ mod tests {
         assert!(lines[1].ends_with("turn:127.0.0.1 seed 7]"), "{}", lines[1]);
         assert!(text.contains("#[StartTime: 1700000000.250 (seconds since epoch)]"), "{text}");
         assert!(text.contains("#[BaseTime: 1700000000.250 (seconds since epoch)]"), "{text}");
-        let first = lines.iter().find(|line| line.starts_with("Tag")).expect("an interval");
-        assert!(first.starts_with("Tag=rtt,0.000,1.000,12"), "{first}");
+        let first = lines.iter().find(|line| line.starts_with("0.")).expect("an interval");
+        assert!(first.starts_with("0.000,1.000,12"), "{first}");
     }
 
     #[test]
@@ -107,7 +109,9 @@ mod tests {
             })
             .collect();
         assert_eq!(intervals.len(), 2);
-        assert_eq!(intervals[1].start_timestamp(), Duration::from_secs(1));
+        assert_eq!(intervals[0].tag(), None);
+        assert_eq!(intervals[1].tag().map(|tag| tag.as_str().to_owned()).as_deref(), Some("allocation"));
+        assert_eq!(intervals[1].duration(), Duration::from_secs(1));
         let decode = |at: usize| -> Histogram<u64> {
             use base64::Engine;
             let bytes =
