@@ -1,0 +1,1 @@
+//! How many allocations should be up, and when calls begin and end.
