@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn ports_are_shared_among_source_addresses_and_pairs_of_relay_ports_count_twice() {
-        let text = plan("turn:127.0.0.1 -m 5 --source-ip 127.0.0.2 --source-ip 127.0.0.3 --even-port -y");
-        assert!(text.contains("3 on each of 2 source addresses") && text.contains("relay ports  10"), "{text}");
+        let text = plan("turn:127.0.0.1 -m 6 --source-ip 127.0.0.2 --source-ip 127.0.0.3 --even-port -y");
+        assert!(text.contains("3 on each of 2 source addresses") && text.contains("relay ports  12"), "{text}");
     }
 }

@@ -7,6 +7,8 @@
 pub enum Action {
     /// Delete the allocations and end; a second time: end at once.
     Quit,
+    /// Close the page of keys; without one, as [`Action::Quit`].
+    Back,
     /// Show or hide the page of keys.
     ToggleHelp,
     /// Stop or go on showing what is new; the run itself goes on.

@@ -26,7 +26,7 @@ const QUIT: &str = "delete the allocations and end; again: end at once";
 /// All of them.
 pub(super) const KEYMAP: &[Binding] = &[
     key(KeyCode::Char('q'), "q", Action::Quit, QUIT),
-    key(KeyCode::Esc, "Esc", Action::Quit, "close this page; else as q"),
+    key(KeyCode::Esc, "Esc", Action::Back, "close this page; else as q"),
     // In raw mode the terminal makes no SIGINT of it.
     Binding { modifiers: KeyModifiers::CONTROL, ..key(KeyCode::Char('c'), "Ctrl-C", Action::Quit, "as q") },
     key(KeyCode::Char('p'), "p", Action::TogglePause, "pause the display; the run goes on"),
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn q_esc_and_control_c_quit() {
         assert_eq!(action(KeyEvent::new(KeyCode::Char('q'), KeyModifiers::NONE)), Some(Action::Quit));
-        assert_eq!(action(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE)), Some(Action::Quit));
+        assert_eq!(action(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE)), Some(Action::Back));
         assert_eq!(action(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), Some(Action::Quit));
     }
 

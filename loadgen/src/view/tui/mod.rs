@@ -1,0 +1,5 @@
+//! The dashboard.
+mod action;
+mod history;
+mod keymap;
+mod theme;
