@@ -2,7 +2,8 @@
 //!
 //! This version knows what a load is and drives none: [`args`] is what can be typed, [`config`] what is meant by it,
 //! and the values in between have types of their own: [`uri`], [`credentials`], [`quantity`], [`stages`], [`threshold`],
-//! [`secret`].
+//! [`secret`]. [`scenario`] says how many allocations should be up at a time, [`media`] what each of them sends and what
+//! became of it; [`stats`] counts, and [`result`] is what it comes to.
 
 #![forbid(unsafe_code)]
 
@@ -12,6 +13,7 @@ pub mod config;
 pub mod credentials;
 pub mod media;
 pub mod quantity;
+pub mod random;
 pub mod result;
 pub mod scenario;
 pub mod secret;

@@ -7,11 +7,9 @@
 mod pacer;
 mod payload;
 mod plan;
-mod random;
 mod receiver;
 
 pub use pacer::{Due, Pacer};
 pub use payload::{Arrived, Corrupt, MIN_PAYLOAD, Packet, Stamp, StreamId, read, write};
 pub use plan::{Kind, StreamPlan, Unplannable};
-pub use random::Random;
 pub use receiver::{Fate, Receiver, Tally, Verdict};

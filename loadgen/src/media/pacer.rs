@@ -8,8 +8,8 @@ use super::plan::{
     AUDIO_INTERVAL, COMFORT_FRAMES, FRAME_SWING, KEY_INTERVAL, KEY_WEIGHT, Kind, MTU, PAUSE, Shape, Steps, StreamPlan,
     TALK,
 };
-use super::random::Random;
 use crate::clock::Moment;
+use crate::random::Random;
 
 /// A packet that is due.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -181,7 +181,7 @@ const FILLING_LEN: usize = 4_096;
 
 const fn filling() -> [u8; FILLING_LEN] {
     let mut bytes = [0; FILLING_LEN];
-    let mut random = super::random::Random::new(0x7475_726e_6c6f_6164);
+    let mut random = crate::random::Random::new(0x7475_726e_6c6f_6164);
     let mut at = 0;
     while at < FILLING_LEN {
         bytes[at] = (random.bits() >> 32) as u8;
@@ -205,7 +205,7 @@ fn fill(out: &mut Vec<u8>, length: usize, sequence: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::Random;
+    use crate::random::Random;
     use rtcscope::proto::rtp::RtpHeader;
     use std::collections::BTreeSet;
 

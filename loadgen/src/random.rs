@@ -1,4 +1,6 @@
 //! Pseudo-random numbers: the same seed, the same run.
+//!
+//! In: a seed. Out: numbers. Never: anything that does not follow from the seed.
 
 /// A generator of eight bytes; SplitMix64 as its authors give it (Steele, Lea, Flood: Fast Splittable Pseudorandom
 /// Number Generators, 2014).
