@@ -58,8 +58,9 @@ impl Plan {
         let schedule = Schedule::of(&config.load, config.end, &rates);
         let packets = match config.end {
             End::Messages(messages) => schedule.made.map(|made| made * messages as f64 * rates.len() as f64),
-            End::After(_) | End::WithStages => sum(&rates, |rates| rates.packets_per_second)
-                .and_then(|each| Some(each * schedule.allocation_seconds?)),
+            End::After(_) | End::WithStages => {
+                sum(&rates, |rates| rates.packets_per_second).and_then(|each| Some(each * schedule.allocation_seconds?))
+            }
         };
         Ok(Self {
             target: config.server.to_string(),
@@ -232,7 +233,8 @@ impl Schedule {
                     if to > from {
                         made += to - from;
                         let climb = (over > 0.0).then(|| (to - from) / over);
-                        fastest = climb.map(|climb| fastest.map_or(climb, |fastest: f64| fastest.max(climb))).or(fastest);
+                        fastest =
+                            climb.map(|climb| fastest.map_or(climb, |fastest: f64| fastest.max(climb))).or(fastest);
                     }
                     peak = peak.max(to);
                     from = to;

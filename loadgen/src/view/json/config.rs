@@ -172,9 +172,7 @@ impl Sent {
                 bitrate_bps: bitrate.map(|bitrate| bitrate.bits_per_second()),
             },
             Traffic::Steady { rate, size } => Sent::Steady { per_second: rate.per_second(), bytes: *size },
-            Traffic::Filled { bitrate, size } => {
-                Sent::Filled { bitrate_bps: bitrate.bits_per_second(), bytes: *size }
-            }
+            Traffic::Filled { bitrate, size } => Sent::Filled { bitrate_bps: bitrate.bits_per_second(), bytes: *size },
             Traffic::Sized { rate, bitrate } => {
                 Sent::Sized { per_second: rate.per_second(), bitrate_bps: bitrate.bits_per_second() }
             }

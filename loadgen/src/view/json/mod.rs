@@ -326,7 +326,8 @@ mod tests {
             let pointer = format!("/{}", path.replace('.', "/"));
             let written = object.pointer(&pointer).and_then(Value::as_f64);
             // An error that did not happen has no key, and counts as zero.
-            let expected = if path.starts_with("allocations.errors") { value.filter(|count| *count > 0.0) } else { value };
+            let expected =
+                if path.starts_with("allocations.errors") { value.filter(|count| *count > 0.0) } else { value };
             assert_eq!(written, expected, "{path}");
         }
     }
@@ -363,7 +364,8 @@ mod tests {
     fn the_same_result_gives_the_same_bytes() {
         let text = || {
             let mut text = Vec::new();
-            write(&samples::result(), &samples::config("turnload turn:127.0.0.1 --no-auth"), &mut text).expect("a vector");
+            write(&samples::result(), &samples::config("turnload turn:127.0.0.1 --no-auth"), &mut text)
+                .expect("a vector");
             text
         };
         assert_eq!(text(), text());

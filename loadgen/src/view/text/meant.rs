@@ -52,7 +52,9 @@ fn load(config: &RunConfig) -> String {
         End::WithStages => String::new(),
     };
     match &config.load {
-        Load::Allocations { count: number, ramp } if ramp.is_zero() => format!("{} allocations {end}", count((*number).into())),
+        Load::Allocations { count: number, ramp } if ramp.is_zero() => {
+            format!("{} allocations {end}", count((*number).into()))
+        }
         Load::Allocations { count: number, ramp } => {
             format!("{} allocations within {}, then {end}", count((*number).into()), span(*ramp))
         }

@@ -9,9 +9,7 @@ mod verdict;
 pub use meant::meant;
 pub use verdict::verdict;
 
-use super::number::{
-    UNKNOWN, bitrate, bytes, clock, count, optional_millis, packet_rate, percent, plain, rate, span,
-};
+use super::number::{UNKNOWN, bitrate, bytes, clock, count, optional_millis, packet_rate, percent, plain, rate, span};
 use super::{error_text, lost, offered_pps, phase};
 use crate::result::{Allocations, Generator, Media, Outcome, Progress, RunResult, ServerSample};
 use crate::stats::Percentiles;
@@ -75,7 +73,9 @@ fn distribution(out: &mut dyn Write, name: &str, values: Option<&Percentiles>) -
     let text: Vec<String> = values
         .named()
         .iter()
-        .map(|(name, value)| format!("{} {}", if *name == "p999" { "p99.9" } else { name }, optional_millis(Some(*value))))
+        .map(|(name, value)| {
+            format!("{} {}", if *name == "p999" { "p99.9" } else { name }, optional_millis(Some(*value)))
+        })
         .collect();
     entry(out, name, &text.join("  "))
 }

@@ -2,8 +2,8 @@
 //!
 //! In: a result. Out: a sentence that follows its exit code. Never: a judgement that the result does not hold.
 
-use super::super::number::{count, percent, plain};
 use super::super::error_text;
+use super::super::number::{count, percent, plain};
 use super::value;
 use crate::result::{EXIT_INCOMPLETE, EXIT_INVALID, EXIT_REFUSED, EXIT_THRESHOLD, RunResult};
 
@@ -60,7 +60,9 @@ fn done(result: &RunResult) -> String {
         several => format!("; all {several} thresholds hold"),
     };
     if shortfall.is_empty() {
-        return format!("neither gave up: the server carried all that was offered, and the generator kept up{thresholds}.");
+        return format!(
+            "neither gave up: the server carried all that was offered, and the generator kept up{thresholds}."
+        );
     }
     format!("the generator kept up; of what it offered, {}{thresholds}.", shortfall.join(", "))
 }

@@ -7,6 +7,7 @@ use super::action::Action;
 use super::figures;
 use super::history::History;
 use crate::result::Progress;
+use crate::view::number::plain;
 
 /// Seconds that a column of the curves stands for.
 const ZOOMS: [usize; 3] = [1, 5, 30];
@@ -31,8 +32,10 @@ pub(super) struct Shown {
 }
 
 /// All of it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct State {
+    /// The server, and how it is reached.
+    target: String,
     /// As it is.
     live: Shown,
     /// As it was when the display was paused.
@@ -43,6 +46,18 @@ pub struct State {
 }
 
 impl State {
+    /// Of a run that is about to begin. `target` stands at the top: `turn:127.0.0.1:3478 over udp`.
+    pub fn new(target: &str) -> Self {
+        Self {
+            target: plain(target),
+            live: Shown::default(),
+            held: None,
+            is_help_shown: false,
+            zoom: 0,
+            quit: Quit::No,
+        }
+    }
+
     /// Takes in what happened since the last one.
     pub fn progress(&mut self, progress: Progress) {
         self.live.history.push(figures::point(&progress));
@@ -68,6 +83,10 @@ impl State {
     /// What the person wants of the run.
     pub const fn quit(&self) -> Quit {
         self.quit
+    }
+
+    pub(super) fn target(&self) -> &str {
+        &self.target
     }
 
     pub(super) fn shown(&self) -> &Shown {

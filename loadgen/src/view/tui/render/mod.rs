@@ -46,10 +46,11 @@ pub fn render(out: &mut Frame<'_>, state: &State, theme: Theme) {
     let [top, panels, middle, errors, bottom] = Layout::vertical([rows.as_slice(), &rest].concat()).areas(out.area());
     let shown = state.shown();
     match &shown.latest {
-        None => out.render_widget(Paragraph::new(" turnload: nothing was sent yet"), top),
+        None => out.render_widget(Paragraph::new(format!(" turnload  {}  starting", state.target())), top),
         Some(progress) => {
             let [place, time] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(34)]).areas(top);
-            let target = Line::from(vec![Span::styled(" turnload  ", theme.title()), Span::raw(figures::target(progress))]);
+            let target =
+                Line::from(vec![Span::styled(" turnload  ", theme.title()), Span::raw(state.target().to_owned())]);
             out.render_widget(Paragraph::new(target), place);
             out.render_widget(Paragraph::new(figures::time(progress)).right_aligned(), time);
             let [allocations, media, generator] = thirds(panels);
@@ -78,7 +79,9 @@ fn footer(state: &State, theme: Theme) -> Line<'static> {
     }
     match state.quit() {
         Quit::No => {}
-        Quit::Drain => spans.push(Span::styled("   ENDING: allocations are deleted; q again: at once", theme.notable())),
+        Quit::Drain => {
+            spans.push(Span::styled("   ENDING: allocations are deleted; q again: at once", theme.notable()))
+        }
         Quit::Now => spans.push(Span::styled("   ENDING AT ONCE", theme.bad())),
     }
     Line::from(spans)
