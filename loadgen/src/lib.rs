@@ -24,3 +24,4 @@ pub mod stages;
 pub mod stats;
 pub mod threshold;
 pub mod uri;
+pub mod view;
