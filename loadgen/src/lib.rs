@@ -25,3 +25,4 @@ pub mod stats;
 pub mod threshold;
 pub mod uri;
 pub mod view;
+mod watch;

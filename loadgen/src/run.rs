@@ -18,9 +18,11 @@ use crate::engine::wire::{Belief, Transport};
 use crate::engine::{limits, socket};
 use crate::media::StreamPlan;
 use crate::random::Random;
-use crate::result::{Allocations, EXIT_USAGE, Media, Progress, RunResult};
+use crate::result::{Allocations, EXIT_DONE, EXIT_USAGE, Media, RunResult};
 use crate::scenario::Scenario;
 use crate::uri::{Host, Wire};
+use crate::view::{csv, json, plan, text};
+use crate::watch::Watcher;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -47,27 +49,28 @@ fn note(message: &str) {
 }
 
 fn load(config: &RunConfig) -> Result<u8, String> {
-    if config.output.dry_run {
-        return Err("--dry-run is not part of this version".to_owned());
-    }
     if config.find_knee {
-        return Err("--find-knee is not part of this version".to_owned());
+        return Err("the arguments are valid, but --find-knee is not part of this version".to_owned());
+    }
+    let seed = config.seed.unwrap_or_else(draw_seed);
+    if config.output.dry_run {
+        return dry_run(config, seed);
     }
     let server = resolve(config)?;
     let transport = transport(config)?;
     let identity =
         config.credentials.identity(&|path| std::fs::read_to_string(path)).map_err(|error| error.to_string())?;
     let streams = StreamPlan::of(&config.traffic).map_err(|error| error.to_string())?;
-    let seed = config.seed.unwrap_or_else(draw_seed);
     let scenario = Scenario::new(&config.load, config.end, seed);
     let (reflector, far_end) = far_end(config, server)?;
     let interrupt = Interrupt::catch().map_err(|error| format!("signals: {error}"))?;
     for warning in limits::prepare(scenario.peak().into(), config.source_ips.len() as u64) {
         note(&warning);
     }
+    let began = time_of_day();
     let plan = Arc::new(Plan {
         clock: RunClock::start(),
-        unix_start: unix_time(),
+        unix_start: since_1970(began),
         server,
         transport,
         source_ips: config.source_ips.clone(),
@@ -88,13 +91,23 @@ fn load(config: &RunConfig) -> Result<u8, String> {
         run: Random::of(seed, u64::from(u32::MAX)).bits() as u32,
         signal: Signal::default(),
     });
-    note(&format!("{} with seed {seed}", config.server));
     let probe = config.output.server_pid.map(ServerProbe::new);
-    let outcome = drive(&plan, reflector.as_ref(), &interrupt, probe, |progress, _| note(&line(progress)))
-        .map_err(|error| format!("threads: {error}"))?;
+    let mut watcher = Watcher::open(config, seed, began)?;
+    let outcome = drive(&plan, reflector.as_ref(), &interrupt, probe, &mut watcher);
+    drop(watcher);
+    let outcome = outcome.map_err(|error| format!("threads: {error}"))?;
     let result = result(config, seed, outcome);
-    print(&result, config.output.format);
+    print(&result, config)?;
     Ok(result.exit_code())
+}
+
+/// The plan only; nothing is sent, and no name resolved.
+fn dry_run(config: &RunConfig, seed: u64) -> Result<u8, String> {
+    let plan = plan::Plan::of(config, seed).map_err(|error| error.to_string())?;
+    let peak = Scenario::new(&config.load, config.end, seed).peak();
+    let notes = limits::prepare(peak.into(), config.source_ips.len() as u64);
+    written_to(plan.write(&notes, &mut io::stdout().lock()))?;
+    Ok(EXIT_DONE)
 }
 
 /// Reflects until a signal comes.
@@ -107,7 +120,7 @@ fn peer(bind: SocketAddr) -> Result<u8, String> {
     }
     let counts = reflector.counts();
     note(&format!("sent back {} packets, dropped {}", counts.reflected, counts.dropped));
-    Ok(crate::result::EXIT_DONE)
+    Ok(EXIT_DONE)
 }
 
 /// The server's address; a name may stand for a public one.
@@ -187,20 +200,24 @@ fn shards(allocations: u32) -> u32 {
     cores.min(allocations.div_ceil(WORTH_A_THREAD)).max(1)
 }
 
-#[allow(clippy::disallowed_methods, reason = "REST credentials end at a time of day")]
-fn unix_time() -> Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+#[allow(clippy::disallowed_methods, reason = "REST credentials and logs speak of the time of day")]
+fn time_of_day() -> SystemTime {
+    SystemTime::now()
+}
+
+fn since_1970(time: SystemTime) -> Duration {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Told to the user, so that the run can be repeated; short enough to be typed.
 fn draw_seed() -> u64 {
-    Random::new(unix_time().as_nanos() as u64 ^ u64::from(std::process::id()) << 32).bits() % 1_000_000_000
+    Random::new(since_1970(time_of_day()).as_nanos() as u64 ^ u64::from(std::process::id()) << 32).bits() % 1_000_000_000
 }
 
 fn result(config: &RunConfig, seed: u64, outcome: Outcome) -> RunResult {
     let mut result = RunResult {
         target: config.server.to_string(),
-        config: Vec::new(),
+        config: text::meant(config),
         seed,
         duration: outcome.duration,
         invalid_because: outcome.invalid_because,
@@ -215,34 +232,20 @@ fn result(config: &RunConfig, seed: u64, outcome: Outcome) -> RunResult {
     result
 }
 
-fn line(progress: &Progress) -> String {
-    let (last, media) = (&progress.last, &progress.last.media);
-    format!(
-        "{:>4.0} s  {}/{} up  {} failed  {:.0} pps back, {} lost, p99 {:.2} ms",
-        last.at.as_secs_f64(),
-        last.up,
-        last.wanted,
-        progress.allocations.failed,
-        media.delivered_pps,
-        media.lost_packets,
-        media.rtt_ms.map_or(0.0, |rtt| rtt.p99),
-    )
+/// To standard output; a pipe that is closed is the reader's decision and no error.
+fn print(result: &RunResult, config: &RunConfig) -> Result<(), String> {
+    let mut out = io::stdout().lock();
+    let written = match config.output.format {
+        Format::Text => text::write(result, &mut out),
+        Format::Json => json::write(result, config, &mut out),
+        Format::Csv => csv::write(result, &mut out),
+    };
+    written_to(written)
 }
 
-fn print(result: &RunResult, _format: Format) {
-    let mut out = io::stdout().lock();
-    let mut all = String::new();
-    for (path, value) in result.figures() {
-        all.push_str(&format!("{path} {}\n", value.map_or("-".to_owned(), |value| format!("{value:.3}"))));
+fn written_to(outcome: io::Result<()>) -> Result<(), String> {
+    match outcome {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
+        _ => Ok(()),
     }
-    for (key, error) in &result.allocations.errors {
-        all.push_str(&format!("{key} {} {}\n", error.count, error.reason));
-    }
-    for (key, error) in &result.allocations.later_errors {
-        all.push_str(&format!("later {key} {} {}\n", error.count, error.reason));
-    }
-    for why in &result.invalid_because {
-        all.push_str(&format!("invalid: {why}\n"));
-    }
-    drop(out.write_all(all.as_bytes()));
 }

@@ -35,7 +35,27 @@ pub(crate) struct Outcome {
     pub(crate) incomplete: Option<String>,
 }
 
-/// Drives the load to its end. `tell` gets the progress once a second, and with it what was counted in that second.
+/// Who looks on.
+pub(crate) trait Watch {
+    /// Once a second: how far it is, and what was counted in that second.
+    fn progress(&mut self, progress: &Progress, interval: &ShardStats);
+
+    /// Asked some times a second.
+    fn wish(&mut self) -> Wish;
+}
+
+/// What whoever looks on wants of the run.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Wish {
+    /// Nothing.
+    GoOn,
+    /// Delete the allocations and end.
+    Drain,
+    /// End at once.
+    Stop,
+}
+
+/// Drives the load to its end.
 ///
 /// # Errors
 /// The system gives no threads.
@@ -44,7 +64,7 @@ pub(crate) fn drive(
     reflector: Option<&Reflector>,
     interrupt: &Interrupt,
     mut server: Option<ServerProbe>,
-    mut tell: impl FnMut(&Progress, &ShardStats),
+    watch: &mut dyn Watch,
 ) -> io::Result<Outcome> {
     let (sender, reports) = channel();
     let mut threads = Vec::new();
@@ -56,12 +76,19 @@ pub(crate) fn drive(
     drop(sender);
     let mut desk = Desk::new(plan, reflector);
     let mut due = Moment::START.plus(INTERVAL + SETTLE);
-    let mut signals = 0;
+    let mut wish = Wish::GoOn;
     loop {
         let has_ended = desk.listen(&reports);
-        if interrupt.came() {
-            signals += 1;
-            if signals == 1 { plan.signal.drain() } else { plan.signal.stop() }
+        let signalled = match (interrupt.came(), wish) {
+            (false, _) => wish,
+            (true, Wish::GoOn) => Wish::Drain,
+            (true, _) => Wish::Stop,
+        };
+        wish = watch.wish().max(signalled);
+        match wish {
+            Wish::GoOn => {}
+            Wish::Drain => plan.signal.drain(),
+            Wish::Stop => plan.signal.stop(),
         }
         let now = plan.clock.now();
         if now >= due || has_ended {
@@ -71,7 +98,7 @@ pub(crate) fn drive(
                 at.since(Moment::START).saturating_sub(if has_ended { Duration::ZERO } else { SETTLE }),
                 sample,
             );
-            tell(&desk.progress(now), &interval);
+            watch.progress(&desk.progress(now), &interval);
             due = due.plus(INTERVAL);
         }
         if has_ended {
@@ -79,7 +106,7 @@ pub(crate) fn drive(
         }
     }
     let lost_threads = threads.into_iter().map(JoinHandle::join).filter(Result::is_err).count();
-    Ok(desk.finish(signals, lost_threads))
+    Ok(desk.finish(wish != Wish::GoOn, lost_threads))
 }
 
 /// Where reports come together.
@@ -186,11 +213,11 @@ impl<'p> Desk<'p> {
         }
     }
 
-    fn finish(self, signals: u32, lost_threads: usize) -> Outcome {
+    fn finish(self, is_interrupted: bool, lost_threads: usize) -> Outcome {
         let peer = self.reflector.map(|reflector| (reflector.counts(), self.last_end));
-        let incomplete = match (lost_threads, signals) {
-            (0, 0) => None,
-            (0, _) => Some("interrupted".to_owned()),
+        let incomplete = match (lost_threads, is_interrupted) {
+            (0, false) => None,
+            (0, true) => Some("interrupted".to_owned()),
             (lost, _) => Some(format!("{lost} of {} threads were lost", self.plan.shards)),
         };
         let mut invalid_because = complaints(&self.sum, &self.efforts, peer);

@@ -52,8 +52,6 @@ pub(crate) struct Report {
     /// CPU time of the thread since it began.
     pub(crate) cpu: Duration,
     pub(crate) standing: Standing,
-    /// There will be no other one.
-    pub(crate) is_last: bool,
 }
 
 /// Allocations by where they are.
@@ -564,7 +562,7 @@ impl Shard {
         for key in keys {
             self.free(key);
         }
-        self.send_report(true);
+        self.send_report();
     }
 
     // ---- how many ----
@@ -715,12 +713,12 @@ impl Shard {
                 session.account(&mut self.stats);
             }
         }
-        self.send_report(false);
+        self.send_report();
         let next = at.plus(REPORT);
         self.wheel.insert(if next > now { next } else { now.plus(REPORT) }, Key::NOBODY.token(Why::Report));
     }
 
-    fn send_report(&mut self, is_last: bool) {
+    fn send_report(&mut self) {
         let mut standing = Standing::default();
         for session in self.sessions.iter().flatten() {
             match session.body.phase {
@@ -730,7 +728,7 @@ impl Shard {
             }
         }
         let stats = self.stats.take_interval();
-        let report = Report { shard: self.number, stats, cpu: thread_cpu(), standing, is_last };
+        let report = Report { shard: self.number, stats, cpu: thread_cpu(), standing };
         // Where nobody listens any longer, the run is being given up.
         drop(self.reports.send(report));
     }

@@ -31,17 +31,17 @@ impl Exposition {
     /// Begins a family; its samples follow. `unit` is the end of its name, where it has one.
     fn family(&mut self, name: &str, kind: &str, unit: &str, help: &str) {
         // A String takes everything.
-        drop(writeln!(self.0, "# TYPE turnload_{name} {kind}"));
+        let _ = writeln!(self.0, "# TYPE turnload_{name} {kind}");
         if !unit.is_empty() {
-            drop(writeln!(self.0, "# UNIT turnload_{name} {unit}"));
+            let _ = writeln!(self.0, "# UNIT turnload_{name} {unit}");
         }
-        drop(writeln!(self.0, "# HELP turnload_{name} {help}"));
+        let _ = writeln!(self.0, "# HELP turnload_{name} {help}");
     }
 
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
         let braces = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        drop(writeln!(self.0, "turnload_{name}{braces} {value}"));
+        let _ = writeln!(self.0, "turnload_{name}{braces} {value}");
     }
 
     fn gauge(&mut self, name: &str, unit: &str, help: &str, value: f64) {

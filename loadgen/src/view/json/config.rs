@@ -187,7 +187,7 @@ fn profile_name(profile: Profile) -> String {
 }
 
 /// The names that URIs and people use.
-pub(in crate::view) const fn wire(wire: Wire) -> &'static str {
+pub(crate) const fn wire(wire: Wire) -> &'static str {
     match wire {
         Wire::Udp => "udp",
         Wire::Tcp => "tcp",

@@ -5,7 +5,7 @@
 
 mod config;
 
-pub(super) use config::wire;
+pub(crate) use config::wire;
 
 use crate::config::RunConfig;
 use crate::result::{Allocations, Generator, Interval, Media, RunResult, ServerSample};
