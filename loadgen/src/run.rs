@@ -211,7 +211,8 @@ fn since_1970(time: SystemTime) -> Duration {
 
 /// Told to the user, so that the run can be repeated; short enough to be typed.
 fn draw_seed() -> u64 {
-    Random::new(since_1970(time_of_day()).as_nanos() as u64 ^ u64::from(std::process::id()) << 32).bits() % 1_000_000_000
+    Random::new(since_1970(time_of_day()).as_nanos() as u64 ^ u64::from(std::process::id()) << 32).bits()
+        % 1_000_000_000
 }
 
 fn result(config: &RunConfig, seed: u64, outcome: Outcome) -> RunResult {

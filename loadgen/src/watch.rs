@@ -7,11 +7,12 @@
 
 use crate::config::RunConfig;
 use crate::engine::drive::{Watch, Wish};
+use crate::engine::exposition::Exposition;
 use crate::result::Progress;
 use crate::stats::ShardStats;
 use crate::view::hlog::IntervalLog;
-use crate::view::text;
 use crate::view::tui::{Quit, State, Theme, action, render};
+use crate::view::{prometheus, text};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event};
 use std::fs::File;
@@ -22,6 +23,8 @@ use std::time::{Duration, SystemTime};
 pub(crate) struct Watcher {
     dashboard: Option<Dashboard>,
     log: Option<IntervalLog<BufWriter<File>>>,
+    exposition: Option<Exposition>,
+    target: String,
 }
 
 struct Dashboard {
@@ -46,6 +49,15 @@ impl Watcher {
             }
             None => None,
         };
+        let exposition = match output.prometheus {
+            Some(at) => {
+                let exposition = Exposition::serve(at, prometheus::CONTENT_TYPE);
+                let exposition = exposition.map_err(|error| format!("--prometheus {at}: {error}"))?;
+                drop(writeln!(io::stderr(), "turnload: metrics at http://{}/metrics", exposition.address()));
+                Some(exposition)
+            }
+            None => None,
+        };
         // The dashboard needs the terminal for itself: results of other formats may go there too.
         let has_terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
         let dashboard = (has_terminal && !output.no_tui).then(|| ratatui::try_init().ok()).flatten();
@@ -54,7 +66,7 @@ impl Watcher {
             state: State::new(&format!("{} over {}", config.server, crate::view::json::wire(config.wire))),
             theme: Theme::of(std::env::var("NO_COLOR").ok().as_deref()),
         });
-        Ok(Self { dashboard, log })
+        Ok(Self { dashboard, log, exposition, target: config.server.to_string() })
     }
 }
 
@@ -67,6 +79,9 @@ impl Watch for Watcher {
             }
             // Nobody is left to be told where standard error is closed.
             None => drop(writeln!(io::stderr(), "{}", text::line(progress))),
+        }
+        if let Some(exposition) = &self.exposition {
+            exposition.set(prometheus::exposition(progress, &self.target));
         }
         let row = &progress.last;
         if let Some(log) = &mut self.log {

@@ -4,6 +4,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod drive;
+pub(crate) mod exposition;
 mod health;
 pub(crate) mod interrupt;
 pub(crate) mod limits;

@@ -3,12 +3,12 @@
 //! In: messages, times. Out: messages to the link, figures to the statistics. Never: another session; that two of them
 //! talk to each other is the shard's matter.
 
-use super::plan::Plan;
+use super::plan::{FarEnd, Plan};
 use super::wire::{self, Broken, Link};
 use crate::client::{Client, Counters, Event, Input, PeerId};
 use crate::clock::Moment;
 use crate::media::{self, Due, Pacer, Receiver, Stamp, StreamId};
-use crate::stats::ShardStats;
+use crate::stats::{ShardStats, Way};
 use std::net::SocketAddr;
 
 /// Redirections that are followed one after the other.
@@ -66,6 +66,7 @@ pub(super) struct Body {
     pub(super) streams: Vec<Stream>,
     pub(super) peer: Option<PeerId>,
     pub(super) peer_is_ready: bool,
+    way: Way,
     /// The slot of the other one of a pair.
     pub(super) partner: Option<u32>,
     /// The earliest timer in the wheel.
@@ -111,6 +112,7 @@ impl Session {
             streams: Vec::new(),
             peer: None,
             peer_is_ready: false,
+            way: if plan.far_end == FarEnd::Pairs { Way::Direct } else { Way::Echo },
             partner: None,
             armed: None,
             watches_write: false,
@@ -269,7 +271,7 @@ impl Body {
         let at = usize::from(arrived.stamp.id.stream);
         let at = if at < self.streams.len() { at } else { 0 };
         match self.streams.get_mut(at) {
-            Some(stream) => stats.arrived(&stream.receiver.arrive(&arrived, now)),
+            Some(stream) => stats.arrived(&stream.receiver.arrive(&arrived, now), self.way),
             None => stats.counters.misdelivered += 1,
         }
     }
