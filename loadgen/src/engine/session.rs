@@ -3,6 +3,7 @@
 //! In: messages, times. Out: messages to the link, figures to the statistics. Never: another session; that two of them
 //! talk to each other is the shard's matter.
 
+use super::clock::Almanac;
 use super::plan::{FarEnd, Plan};
 use super::wire::{self, Broken, Link};
 use crate::client::{Client, Counters, Event, Input, PeerId};
@@ -10,7 +11,10 @@ use crate::clock::Moment;
 use crate::media::{self, Due, Pacer, Receiver, Stamp, StreamId};
 use crate::stats::{ShardStats, Way};
 use std::net::SocketAddr;
+use std::time::Duration;
 
+/// How fine the schedules of streams are told apart.
+pub(super) const GRID: Duration = Duration::from_micros(500);
 /// Redirections that are followed one after the other.
 const MAX_REDIRECTIONS: u32 = 3;
 
@@ -143,9 +147,18 @@ impl Session {
 
     /// Takes what the socket has; whether [`Self::pump`] is needed.
     #[inline]
-    pub(super) fn receive(&mut self, buffer: &mut [u8], now: Moment, stats: &mut ShardStats) -> Result<bool, Broken> {
+    pub(super) fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        now: Moment,
+        almanac: Almanac,
+        stats: &mut ShardStats,
+    ) -> Result<bool, Broken> {
         let body = &mut self.body;
-        self.link.receive(buffer, |message| body.input(message, now, stats))?;
+        self.link.receive(buffer, |message, arrived| {
+            let arrived = arrived.map_or(now, |time| almanac.moment(time, now));
+            body.input(message, arrived, now, stats);
+        })?;
         Ok(std::mem::take(&mut body.is_dirty) || body.phase == Phase::Connecting)
     }
 
@@ -253,9 +266,9 @@ impl Session {
 
 impl Body {
     #[inline]
-    fn input(&mut self, message: &[u8], now: Moment, stats: &mut ShardStats) {
+    fn input(&mut self, message: &[u8], arrived: Moment, now: Moment, stats: &mut ShardStats) {
         match self.client.handle_input(message, now) {
-            Input::Data { payload, .. } => self.arrive(payload, now, stats),
+            Input::Data { payload, .. } => self.arrive(payload, arrived, stats),
             Input::Handled => self.is_dirty = true,
             Input::Ignored => {}
         }
@@ -332,13 +345,20 @@ impl Body {
         self.peer = Some(self.client.open_peer(peer, now));
     }
 
-    /// Begins to send; what is to arrive are the packets of allocation `from`. When the first packets are due.
-    pub(super) fn start_media(&mut self, plan: &Plan, from: u32, now: Moment) -> Vec<Moment> {
+    /// Begins to send; what is to arrive are the packets of allocation `from`. When the first packets are due: whole
+    /// multiples of [`GRID`] after `grid`.
+    pub(super) fn start_media(&mut self, plan: &Plan, from: u32, now: Moment, grid: Moment) -> Vec<Moment> {
         self.phase = Phase::Streaming;
         self.streams.reserve_exact(plan.streams.len());
         for (number, shape) in plan.streams.iter().enumerate() {
             let id = StreamId { run: plan.run, allocation: self.id, stream: number as u16 };
             let mut pacer = Pacer::new(shape, plan.seed, id, now);
+            // Streams of the same interval meet on a grid: their packets leave with one wake-up of the thread.
+            if let Some(first) = pacer.due().filter(|_| shape.is_paced()) {
+                let past = first.as_nanos().saturating_sub(grid.as_nanos()) % GRID.as_nanos() as u64;
+                let wait = (GRID.as_nanos() as u64 - past) % GRID.as_nanos() as u64;
+                pacer = Pacer::new(shape, plan.seed, id, now.plus(Duration::from_nanos(wait)));
+            }
             if let Some(messages) = plan.messages {
                 pacer = pacer.limited(messages);
             }
