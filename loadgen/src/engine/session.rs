@@ -6,7 +6,7 @@
 use super::clock::Almanac;
 use super::plan::{FarEnd, Plan};
 use super::wire::{self, Broken, Link};
-use crate::client::{Client, Counters, Event, Input, PeerId};
+use crate::client::{Client, Counters, Event, Failure, Input, PeerId};
 use crate::clock::Moment;
 use crate::media::{self, Due, Pacer, Receiver, Stamp, StreamId};
 use crate::stats::{ShardStats, Way};
@@ -81,6 +81,7 @@ pub(super) struct Body {
     pub(super) linger_until: Moment,
     /// What is lost has been counted.
     pub(super) is_settled: bool,
+    server: SocketAddr,
     redirections: u32,
     /// The client has something to say.
     is_dirty: bool,
@@ -122,6 +123,7 @@ impl Session {
             watches_write: false,
             linger_until: Moment::START,
             is_settled: false,
+            server: plan.server,
             redirections: 0,
             is_dirty: false,
             dropped: 0,
@@ -133,9 +135,11 @@ impl Session {
     /// To another server, as the one before said. Whether that is followed.
     pub(super) fn redirect(&mut self, plan: &Plan, server: SocketAddr, now: Moment) -> Result<bool, Broken> {
         self.body.redirections += 1;
-        if self.body.redirections > MAX_REDIRECTIONS || !(plan.may_leave || crate::config::is_near(server.ip())) {
+        let may_go = plan.may_leave || server == self.body.server || crate::config::is_near(server.ip());
+        if self.body.redirections > MAX_REDIRECTIONS || !may_go {
             return Ok(false);
         }
+        self.body.server = server;
         self.link = Link::open(&plan.transport, server, plan.source(self.body.id), plan.clock)?;
         let config = plan.client(self.body.id, self.body.redirections, now.since(Moment::START));
         self.body.client = Client::new(config);
@@ -307,6 +311,10 @@ impl Body {
                 Some(News::PeerRefused)
             }
             Event::Refreshed => None,
+            // Somebody had this port before us, and the server still knows (RFC 8656, section 6.4): from another one.
+            Event::Failed(Failure::Code { code: 437, .. }) if self.redirections < MAX_REDIRECTIONS => {
+                Some(News::Redirected(self.server))
+            }
             Event::Failed(failure) => {
                 stats.failed(&failure.key(), &failure.to_string());
                 self.phase = Phase::Over;
