@@ -196,7 +196,7 @@ mod tests {
         let listener = listener(loopback()).expect("a listener");
         assert!(note_arrivals(&listener));
         let client = datagrams(local_address(&listener).expect("its address"), None).expect("a client");
-        let time_of_day = || Duration::from(crate::engine::clock::time_of_day());
+        use crate::engine::clock::time_of_day;
         let before = time_of_day();
         rustix::net::send(&client, b"hello", SendFlags::empty()).expect("sent");
         let after = time_of_day();
