@@ -26,8 +26,9 @@ const LOADGEN: &[(&str, &[&str])] = &[
     ("client", &["rtcscope::proto", "rtcscope::bytes"]),
     ("media", &["rtcscope::proto", "rtcscope::bytes"]),
     ("scenario", &["rtcscope::proto", "rtcscope::bytes"]),
-    ("stats", &[]),
-    ("engine", &["client", "media", "scenario", "stats"]),
+    ("stats", &["media"]),
+    ("result", &["stats"]),
+    ("engine", &["client", "media", "scenario", "stats", "result", "rtcscope::proto"]),
 ];
 
 /// Names that open, sleep or look at a clock, and the modules in which none of them may stand.

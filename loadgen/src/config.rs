@@ -84,6 +84,8 @@ impl Request {
 pub struct RunConfig {
     /// The server.
     pub server: ServerUri,
+    /// Its owner agrees to be loaded, also where the address is public.
+    pub is_allowed: bool,
     /// What carries the messages to it.
     pub wire: Wire,
     /// Who we are to it.
@@ -270,6 +272,7 @@ impl RunConfig {
         }
         Ok(Self {
             server,
+            is_allowed: typed.i_am_allowed_to_load.is_some(),
             wire,
             credentials,
             trust,
@@ -360,7 +363,7 @@ fn may_be_loaded(server: &ServerUri, allowed: Option<&Host>) -> Result<(), Refus
 }
 
 /// Loopback, private or link-local.
-fn is_near(address: IpAddr) -> bool {
+pub(crate) fn is_near(address: IpAddr) -> bool {
     let v4 = |address: Ipv4Addr| address.is_loopback() || address.is_private() || address.is_link_local();
     let v6 = |address: Ipv6Addr| address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local();
     match address.to_canonical() {

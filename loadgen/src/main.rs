@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use turnload::args::Arguments;
 use turnload::config::Request;
 
-/// A request that cannot be fulfilled: wrong, or not part of this version.
-const USAGE: u8 = 2;
+/// A request that cannot be fulfilled.
+const USAGE: u8 = turnload::result::EXIT_USAGE;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -21,11 +21,12 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let message = match Request::of(arguments, &|name| std::env::var_os(name)) {
-        Ok(request) => format!("the arguments are valid, but {} is not part of this version", request.deed()),
-        Err(message) => message.to_string(),
-    };
-    // Nobody is left to be told where standard error is closed.
-    drop(writeln!(std::io::stderr(), "turnload: {message}"));
-    ExitCode::from(USAGE)
+    match Request::of(arguments, &|name| std::env::var_os(name)) {
+        Ok(request) => ExitCode::from(turnload::run::run(request)),
+        Err(error) => {
+            // Nobody is left to be told where standard error is closed.
+            drop(writeln!(std::io::stderr(), "turnload: {error}"));
+            ExitCode::from(USAGE)
+        }
+    }
 }

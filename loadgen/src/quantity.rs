@@ -71,6 +71,11 @@ impl Rate {
         self.0 as f64 / 1e6
     }
 
+    /// So many times in a million seconds: the exact value.
+    pub const fn per_million_seconds(self) -> u64 {
+        self.0
+    }
+
     /// One every `gap`; none for a gap of zero.
     pub fn every(gap: Duration) -> Option<Self> {
         let micros = 1_000_000_000_000_000_u128.checked_div(gap.as_nanos())?;

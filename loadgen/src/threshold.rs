@@ -11,6 +11,7 @@ const FIGURES: &[&str] = &[
     "allocations.requested",
     "allocations.succeeded",
     "allocations.failed",
+    "allocations.lost",
     "allocations.per_second",
     "allocations.errors.timeout",
     "media.streams",
@@ -23,16 +24,19 @@ const FIGURES: &[&str] = &[
     "media.reordered",
     "media.misdelivered",
     "media.corrupted",
+    "media.stale",
     "media.offered_bps",
     "media.delivered_bps",
     "media.delivered_pps",
     "generator.cpu_s",
+    "generator.peer_cpu_s",
     "generator.max_send_lag_ms",
     "generator.late_sends",
+    "generator.send_errors",
     "generator.socket_drops",
 ];
 /// Those that are distributions, and what is known of one.
-const DISTRIBUTIONS: &[&str] = &["allocations.latency_ms", "media.rtt_ms", "media.jitter_ms"];
+const DISTRIBUTIONS: &[&str] = &["allocations.latency_ms", "media.rtt_ms", "media.jitter_ms", "media.one_way_ms"];
 const QUANTILES: &[&str] = &["p50", "p90", "p99", "p999", "max", "mean"];
 /// Error codes of STUN responses (RFC 8489, section 14.8).
 const ERROR_CODES: std::ops::RangeInclusive<u16> = 300..=699;

@@ -1,0 +1,237 @@
+//! A whole run: the shards' threads, and what they say, put together once a second.
+//!
+//! In: a plan, a reflector or none. Out: [`Progress`] once a second and [`Outcome`] at the end. Never: a packet.
+
+use super::clock::process_cpu;
+use super::health::{Effort, complaints};
+use super::interrupt::Interrupt;
+use super::peer::{PeerCounts, Reflector};
+use super::plan::{FarEnd, Plan};
+use super::server::ServerProbe;
+use super::shard::{Report, Shard, Standing};
+use crate::clock::Moment;
+use crate::result::{Allocations, Generator, Interval, Media, Phase, Progress};
+use crate::stats::ShardStats;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Rows of the timeline are so long.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Shards report at the full second; a moment later all of them have.
+const SETTLE: Duration = Duration::from_millis(50);
+/// How soon a signal is heard.
+const HEARING: Duration = Duration::from_millis(50);
+
+/// What a run has come to.
+pub(crate) struct Outcome {
+    pub(crate) duration: Duration,
+    pub(crate) stats: ShardStats,
+    pub(crate) generator: Generator,
+    pub(crate) intervals: Vec<Interval>,
+    pub(crate) invalid_because: Vec<String>,
+    pub(crate) incomplete: Option<String>,
+}
+
+/// Who looks on.
+pub(crate) trait Watch {
+    /// Once a second: how far it is, and what was counted in that second.
+    fn progress(&mut self, progress: &Progress, interval: &ShardStats);
+
+    /// Asked some times a second.
+    fn wish(&mut self) -> Wish;
+}
+
+/// What whoever looks on wants of the run.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Wish {
+    /// Nothing.
+    GoOn,
+    /// Delete the allocations and end.
+    Drain,
+    /// End at once.
+    Stop,
+}
+
+/// Drives the load to its end.
+///
+/// # Errors
+/// The system gives no threads.
+pub(crate) fn drive(
+    plan: &Arc<Plan>,
+    reflector: Option<&Reflector>,
+    interrupt: &Interrupt,
+    mut server: Option<ServerProbe>,
+    watch: &mut dyn Watch,
+) -> io::Result<Outcome> {
+    let (sender, reports) = channel();
+    let mut threads = Vec::new();
+    for number in 0..plan.shards {
+        let shard = Shard::new(Arc::clone(plan), number, sender.clone())?;
+        let thread = std::thread::Builder::new().name(format!("shard-{number}"));
+        threads.push(thread.spawn(move || shard.run())?);
+    }
+    drop(sender);
+    let mut desk = Desk::new(plan, reflector);
+    let mut due = Moment::START.plus(INTERVAL + SETTLE);
+    let mut wish = Wish::GoOn;
+    loop {
+        let has_ended = desk.listen(&reports);
+        let signalled = match (interrupt.came(), wish) {
+            (false, _) => wish,
+            (true, Wish::GoOn) => Wish::Drain,
+            (true, _) => Wish::Stop,
+        };
+        wish = watch.wish().max(signalled);
+        match wish {
+            Wish::GoOn => {}
+            Wish::Drain => plan.signal.drain(),
+            Wish::Stop => plan.signal.stop(),
+        }
+        let now = plan.clock.now();
+        if now >= due || has_ended {
+            let at = if has_ended { now } else { due };
+            let sample = server.as_mut().and_then(|server| server.sample(now));
+            let interval = desk.close_interval(
+                at.since(Moment::START).saturating_sub(if has_ended { Duration::ZERO } else { SETTLE }),
+                sample,
+            );
+            watch.progress(&desk.progress(now), &interval);
+            due = due.plus(INTERVAL);
+        }
+        if has_ended {
+            break;
+        }
+    }
+    let lost_threads = threads.into_iter().map(JoinHandle::join).filter(Result::is_err).count();
+    Ok(desk.finish(wish != Wish::GoOn, lost_threads))
+}
+
+/// Where reports come together.
+struct Desk<'p> {
+    plan: &'p Plan,
+    reflector: Option<&'p Reflector>,
+    /// Since the interval began.
+    fresh: ShardStats,
+    sum: ShardStats,
+    standing: Vec<Standing>,
+    efforts: Vec<Effort>,
+    intervals: Vec<Interval>,
+    last_end: Duration,
+    last_cpu: Duration,
+    last_peer: PeerCounts,
+}
+
+impl<'p> Desk<'p> {
+    fn new(plan: &'p Plan, reflector: Option<&'p Reflector>) -> Self {
+        let shards = plan.shards as usize;
+        Self {
+            plan,
+            reflector,
+            fresh: ShardStats::default(),
+            sum: ShardStats::default(),
+            standing: vec![Standing::default(); shards],
+            efforts: vec![Effort::default(); shards],
+            intervals: Vec::new(),
+            last_end: Duration::ZERO,
+            last_cpu: Duration::ZERO,
+            last_peer: PeerCounts::default(),
+        }
+    }
+
+    /// Takes reports for a moment; whether there will be no more.
+    fn listen(&mut self, reports: &Receiver<Report>) -> bool {
+        match reports.recv_timeout(HEARING) {
+            Ok(report) => {
+                self.fresh.merge(&report.stats);
+                let shard = report.shard as usize;
+                if let Some(standing) = self.standing.get_mut(shard) {
+                    *standing = report.standing;
+                }
+                if let Some(effort) = self.efforts.get_mut(shard) {
+                    *effort = Effort { cpu: report.cpu, wall: self.plan.clock.now().since(Moment::START) };
+                }
+                false
+            }
+            Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => true,
+        }
+    }
+
+    /// A row of the timeline; what was counted in it.
+    fn close_interval(&mut self, end: Duration, server: Option<crate::result::ServerSample>) -> ShardStats {
+        let fresh = self.fresh.take_interval();
+        self.sum.merge(&fresh);
+        let length = end.saturating_sub(self.last_end);
+        let peer = self.reflector.map(Reflector::counts);
+        let cpu = self.cpu(peer);
+        let peer_cpu = peer.map(|peer| peer.cpu.saturating_sub(self.last_peer.cpu));
+        self.intervals.push(Interval {
+            at: end,
+            length,
+            wanted: self.plan.scenario.wanted(Moment::START.plus(end)),
+            up: self.standing.iter().map(|standing| u64::from(standing.up)).sum(),
+            allocations: Allocations::over(&fresh, length),
+            media: Media::over(&fresh, length),
+            generator: Generator::of(&fresh, cpu.saturating_sub(self.last_cpu), peer_cpu),
+            server,
+        });
+        self.last_end = end;
+        self.last_cpu = cpu;
+        self.last_peer = peer.unwrap_or_default();
+        fresh
+    }
+
+    /// CPU of the process without the peer.
+    fn cpu(&self, peer: Option<PeerCounts>) -> Duration {
+        process_cpu().saturating_sub(peer.map_or(Duration::ZERO, |peer| peer.cpu))
+    }
+
+    fn generator(&self) -> Generator {
+        let peer = self.reflector.map(Reflector::counts);
+        Generator::of(&self.sum, self.cpu(peer), peer.map(|peer| peer.cpu))
+    }
+
+    fn progress(&self, now: Moment) -> Progress {
+        let scenario = &self.plan.scenario;
+        let is_draining = scenario.ends().is_some_and(|end| now >= end) || self.plan.signal.is_draining();
+        let phase = match () {
+            () if is_draining => Phase::Drain,
+            () if now < scenario.full_at() => Phase::Ramp,
+            () => Phase::Hold,
+        };
+        Progress {
+            phase,
+            ends: scenario.ends().map(|end| end.since(Moment::START)),
+            allocating: self.standing.iter().map(|standing| u64::from(standing.pending)).sum(),
+            last: self.intervals.last().cloned().unwrap_or_default(),
+            allocations: Allocations::of(&self.sum),
+            media: Media::of(&self.sum),
+            generator: self.generator(),
+        }
+    }
+
+    fn finish(self, is_interrupted: bool, lost_threads: usize) -> Outcome {
+        let peer = self.reflector.map(|reflector| (reflector.counts(), self.last_end));
+        let incomplete = match (lost_threads, is_interrupted) {
+            (0, false) => None,
+            (0, true) => Some("interrupted".to_owned()),
+            (lost, _) => Some(format!("{lost} of {} threads were lost", self.plan.shards)),
+        };
+        let mut invalid_because = complaints(&self.sum, &self.efforts, peer);
+        // What arrives in pairs is nobody's echo.
+        if self.plan.far_end == FarEnd::Pairs {
+            invalid_because.retain(|complaint| !complaint.contains("embedded peer"));
+        }
+        Outcome {
+            duration: self.last_end,
+            generator: self.generator(),
+            intervals: self.intervals,
+            invalid_because,
+            incomplete,
+            stats: self.sum,
+        }
+    }
+}

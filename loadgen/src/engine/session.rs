@@ -1,0 +1,434 @@
+//! One allocation on its socket: the client, its streams, and where it is in its life.
+//!
+//! In: messages, times. Out: messages to the link, figures to the statistics. Never: another session; that two of them
+//! talk to each other is the shard's matter.
+
+use super::clock::Almanac;
+use super::plan::{FarEnd, Plan};
+use super::wire::{self, Broken, Link};
+use crate::client::{Client, Counters, Event, Failure, Input, PeerId};
+use crate::clock::Moment;
+use crate::media::{self, Due, Pacer, Receiver, Stamp, StreamId};
+use crate::stats::{ShardStats, Way};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How fine the schedules of streams are told apart.
+pub(super) const GRID: Duration = Duration::from_micros(500);
+/// Redirections that are followed one after the other.
+const MAX_REDIRECTIONS: u32 = 3;
+
+/// Where a session is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Phase {
+    /// The transport is being set up.
+    Connecting,
+    /// The server was asked.
+    Allocating,
+    /// The allocation is there, its peer is not ready.
+    Up,
+    /// Media goes.
+    Streaming,
+    /// No more media; the last echoes may come.
+    Lingering,
+    /// Its deletion was asked for.
+    Closing,
+    /// Nothing more will happen.
+    Over,
+}
+
+/// One stream, there and back.
+pub(super) struct Stream {
+    pacer: Pacer,
+    due: Option<Due>,
+    is_paced: bool,
+    id: StreamId,
+    sent: u64,
+    receiver: Receiver,
+    /// What had been sent one and two seconds ago: so long an echo may take before it is counted as lost.
+    sent_before: [u64; 2],
+}
+
+/// Packets sent by each stream of an allocation.
+pub(super) type Sent = [u64; MAX_STREAMS];
+/// Audio and video.
+const MAX_STREAMS: usize = 2;
+
+/// One allocation.
+pub(super) struct Session {
+    pub(super) link: Link,
+    pub(super) body: Body,
+}
+
+/// All but the socket.
+pub(super) struct Body {
+    pub(super) id: u32,
+    pub(super) generation: u32,
+    pub(super) phase: Phase,
+    pub(super) client: Client,
+    pub(super) opened: Moment,
+    pub(super) streams: Vec<Stream>,
+    pub(super) peer: Option<PeerId>,
+    pub(super) peer_is_ready: bool,
+    way: Way,
+    /// The slot of the other one of a pair.
+    pub(super) partner: Option<u32>,
+    /// The earliest timer in the wheel.
+    pub(super) armed: Option<Moment>,
+    /// What the epoll was told.
+    pub(super) watches_write: bool,
+    /// How long the last echoes may take.
+    pub(super) linger_until: Moment,
+    /// What is lost has been counted.
+    pub(super) is_settled: bool,
+    server: SocketAddr,
+    redirections: u32,
+    /// The client has something to say.
+    is_dirty: bool,
+    dropped: u32,
+    counted: Counters,
+}
+
+/// What the shard has to see to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum News {
+    /// The relay is there.
+    Allocated,
+    /// The peer can be sent to.
+    PeerReady,
+    /// It cannot.
+    PeerRefused,
+    /// The server sends us elsewhere.
+    Redirected(SocketAddr),
+    /// The session is over.
+    Over,
+}
+
+impl Session {
+    /// Begins to connect.
+    pub(super) fn open(plan: &Plan, id: u32, generation: u32, now: Moment) -> Result<Self, Broken> {
+        let link = Link::open(&plan.transport, plan.server, plan.source(id), plan.clock)?;
+        let body = Body {
+            id,
+            generation,
+            phase: Phase::Connecting,
+            client: Client::new(plan.client(id, 0, now.since(Moment::START))),
+            opened: now,
+            streams: Vec::new(),
+            peer: None,
+            peer_is_ready: false,
+            way: if plan.far_end == FarEnd::Pairs { Way::Direct } else { Way::Echo },
+            partner: None,
+            armed: None,
+            watches_write: false,
+            linger_until: Moment::START,
+            is_settled: false,
+            server: plan.server,
+            redirections: 0,
+            is_dirty: false,
+            dropped: 0,
+            counted: Counters::default(),
+        };
+        Ok(Self { link, body })
+    }
+
+    /// To another server, as the one before said. Whether that is followed.
+    pub(super) fn redirect(&mut self, plan: &Plan, server: SocketAddr, now: Moment) -> Result<bool, Broken> {
+        self.body.redirections += 1;
+        let may_go = plan.may_leave || server == self.body.server || crate::config::is_near(server.ip());
+        if self.body.redirections > MAX_REDIRECTIONS || !may_go {
+            return Ok(false);
+        }
+        self.body.server = server;
+        self.link = Link::open(&plan.transport, server, plan.source(self.body.id), plan.clock)?;
+        let config = plan.client(self.body.id, self.body.redirections, now.since(Moment::START));
+        self.body.client = Client::new(config);
+        self.body.counted = Counters::default();
+        self.body.phase = Phase::Connecting;
+        self.body.watches_write = false;
+        Ok(true)
+    }
+
+    /// Takes what the socket has; whether [`Self::pump`] is needed.
+    #[inline]
+    pub(super) fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        now: Moment,
+        almanac: Almanac,
+        stats: &mut ShardStats,
+    ) -> Result<bool, Broken> {
+        let body = &mut self.body;
+        self.link.receive(buffer, |message, arrived| {
+            let arrived = arrived.map_or(now, |time| almanac.moment(time, now));
+            body.input(message, arrived, now, stats);
+        })?;
+        Ok(std::mem::take(&mut body.is_dirty) || body.phase == Phase::Connecting)
+    }
+
+    /// Does what is due of client and transport.
+    pub(super) fn handle_timeout(&mut self, now: Moment) -> Result<(), Broken> {
+        if self.link.poll_timeout().is_some_and(|at| at <= now) {
+            self.link.handle_timeout()?;
+        }
+        if self.body.client.poll_timeout().is_some_and(|at| at <= now) {
+            self.body.client.handle_timeout(now);
+        }
+        Ok(())
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub(super) fn poll_timeout(&self) -> Option<Moment> {
+        match (self.link.poll_timeout(), self.body.client.poll_timeout()) {
+            (Some(link), Some(client)) => Some(link.min(client)),
+            (link, client) => link.or(client),
+        }
+    }
+
+    /// Sends what the client wants to say, and hears what it came to know.
+    pub(super) fn pump(
+        &mut self,
+        now: Moment,
+        out: &mut Vec<u8>,
+        stats: &mut ShardStats,
+    ) -> Result<Option<News>, Broken> {
+        let body = &mut self.body;
+        if body.phase == Phase::Connecting && self.link.is_ready() {
+            body.phase = Phase::Allocating;
+            body.client.allocate(now);
+        }
+        if self.link.is_ready() {
+            loop {
+                out.clear();
+                if !body.client.poll_transmit(out) {
+                    break;
+                }
+                // What has no room is as good as lost on the way: it is sent again.
+                self.link.send(out)?;
+            }
+        }
+        let mut news = None;
+        while let Some(event) = body.client.poll_event() {
+            news = body.hear(event, now, stats).or(news);
+        }
+        Ok(news)
+    }
+
+    /// Sends the packet of `stream` that was due; when the next one is.
+    #[inline]
+    pub(super) fn send_media(
+        &mut self,
+        stream: usize,
+        now: Moment,
+        out: &mut Vec<u8>,
+        stats: &mut ShardStats,
+    ) -> Result<Option<Moment>, Broken> {
+        let body = &mut self.body;
+        let (Some(peer), Some(stream), Phase::Streaming) = (body.peer, body.streams.get_mut(stream), body.phase) else {
+            return Ok(None);
+        };
+        let Some(due) = stream.due else { return Ok(None) };
+        let scheduled = if stream.is_paced { due.at } else { now };
+        let stamp = Stamp { id: stream.id, sequence: stream.sent, scheduled, sent: now };
+        out.clear();
+        let length = due.packet.bytes.max(media::MIN_PAYLOAD as u16);
+        let is_wrapped = body.client.wrap(peer, length.into(), out).is_some();
+        if is_wrapped {
+            media::write(out, &stamp, &due.packet);
+            body.client.finish_wrap(out, 0);
+        }
+        stats.offered(length, scheduled);
+        if is_wrapped && self.link.send(out)? == wire::Sent::Yes {
+            stream.sent += 1;
+            stats.sent(length, now.since(scheduled));
+        } else {
+            stats.counters.send_errors += 1;
+        }
+        stream.due = stream.pacer.next();
+        Ok(stream.due.map(|next| if stream.is_paced { next.at } else { now }))
+    }
+
+    /// Adds what socket and client have counted since this was asked last.
+    pub(super) fn account(&mut self, stats: &mut ShardStats) {
+        let body = &mut self.body;
+        let dropped = self.link.dropped();
+        let counters = &mut stats.counters;
+        counters.socket_drops += u64::from(dropped.wrapping_sub(std::mem::replace(&mut body.dropped, dropped)));
+        let now = *body.client.counters();
+        let before = std::mem::replace(&mut body.counted, now);
+        for (sum, now, before) in [
+            (&mut counters.requests, now.requests, before.requests),
+            (&mut counters.retransmissions, now.retransmissions, before.retransmissions),
+            (&mut counters.challenges, now.challenges, before.challenges),
+            (&mut counters.stale_nonces, now.stale_nonces, before.stale_nonces),
+            (&mut counters.refreshes, now.refreshes, before.refreshes),
+        ] {
+            *sum += u64::from(now.saturating_sub(before));
+        }
+    }
+}
+
+impl Body {
+    #[inline]
+    fn input(&mut self, message: &[u8], arrived: Moment, now: Moment, stats: &mut ShardStats) {
+        match self.client.handle_input(message, now) {
+            Input::Data { payload, .. } => self.arrive(payload, arrived, stats),
+            Input::Handled => self.is_dirty = true,
+            Input::Ignored => {}
+        }
+    }
+
+    #[inline]
+    fn arrive(&mut self, payload: &[u8], now: Moment, stats: &mut ShardStats) {
+        let Ok(arrived) = media::read(payload) else {
+            stats.counters.corrupted += 1;
+            return;
+        };
+        // A packet of a stream that is none of ours is the first one's to judge: misdelivered.
+        let at = usize::from(arrived.stamp.id.stream);
+        let at = if at < self.streams.len() { at } else { 0 };
+        match self.streams.get_mut(at) {
+            Some(stream) => stats.arrived(&stream.receiver.arrive(&arrived, now), self.way),
+            None => stats.counters.misdelivered += 1,
+        }
+    }
+
+    fn hear(&mut self, event: Event, now: Moment, stats: &mut ShardStats) -> Option<News> {
+        match event {
+            Event::Allocated { .. } => {
+                // From when it was due: connecting and TLS are part of what a user waits for.
+                stats.succeeded(now.since(self.opened), now);
+                self.phase = Phase::Up;
+                Some(News::Allocated)
+            }
+            Event::PeerReady(_) => {
+                self.peer_is_ready = true;
+                Some(News::PeerReady)
+            }
+            Event::PeerRefused(_, failure) => {
+                stats.peer_refused(&failure.key(), &failure.to_string());
+                self.peer_is_ready = false;
+                Some(News::PeerRefused)
+            }
+            Event::Refreshed => None,
+            // Somebody had this port before us, and the server still knows (RFC 8656, section 6.4): from another one.
+            Event::Failed(Failure::Code { code: 437, .. }) if self.redirections < MAX_REDIRECTIONS => {
+                Some(News::Redirected(self.server))
+            }
+            Event::Failed(failure) => {
+                stats.failed(&failure.key(), &failure.to_string());
+                self.phase = Phase::Over;
+                Some(News::Over)
+            }
+            Event::Lost(failure) => {
+                stats.lost(&failure.key(), &failure.to_string());
+                self.phase = Phase::Over;
+                Some(News::Over)
+            }
+            Event::Redirected(server) => {
+                stats.counters.redirected += 1;
+                Some(News::Redirected(server))
+            }
+            Event::Closed => {
+                stats.counters.closed += 1;
+                self.phase = Phase::Over;
+                Some(News::Over)
+            }
+        }
+    }
+
+    /// The link is of no use any longer.
+    pub(super) fn break_off(&mut self, broken: &Broken, stats: &mut ShardStats) {
+        match self.phase {
+            Phase::Connecting | Phase::Allocating => stats.failed(broken.key(), &broken.reason()),
+            Phase::Up | Phase::Streaming | Phase::Lingering => stats.lost(broken.key(), &broken.reason()),
+            // The answer to the deletion is all that is missing.
+            Phase::Closing | Phase::Over => {}
+        }
+        self.phase = Phase::Over;
+    }
+
+    /// Asks for the way to the peer.
+    pub(super) fn open_peer(&mut self, peer: SocketAddr, now: Moment) {
+        self.peer = Some(self.client.open_peer(peer, now));
+    }
+
+    /// Begins to send; what is to arrive are the packets of allocation `from`. When the first packets are due: whole
+    /// multiples of [`GRID`] after `grid`.
+    pub(super) fn start_media(&mut self, plan: &Plan, from: u32, now: Moment, grid: Moment) -> Vec<Moment> {
+        self.phase = Phase::Streaming;
+        self.streams.reserve_exact(plan.streams.len());
+        for (number, shape) in plan.streams.iter().enumerate() {
+            let id = StreamId { run: plan.run, allocation: self.id, stream: number as u16 };
+            let mut pacer = Pacer::new(shape, plan.seed, id, now);
+            // Streams of the same interval meet on a grid: their packets leave with one wake-up of the thread.
+            if let Some(first) = pacer.due().filter(|_| shape.is_paced()) {
+                let past = first.as_nanos().saturating_sub(grid.as_nanos()) % GRID.as_nanos() as u64;
+                let wait = (GRID.as_nanos() as u64 - past) % GRID.as_nanos() as u64;
+                pacer = Pacer::new(shape, plan.seed, id, now.plus(Duration::from_nanos(wait)));
+            }
+            if let Some(messages) = plan.messages {
+                pacer = pacer.limited(messages);
+            }
+            let due = pacer.next();
+            let receiver = Receiver::new(StreamId { allocation: from, ..id });
+            self.streams.push(Stream {
+                pacer,
+                due,
+                is_paced: shape.is_paced(),
+                id,
+                sent: 0,
+                receiver,
+                sent_before: [0; 2],
+            });
+        }
+        self.streams.iter().filter_map(|stream| stream.due.map(|due| due.at)).collect()
+    }
+
+    /// No more media. What is on its way may still come until `until`.
+    pub(super) fn stop_media(&mut self, until: Moment) {
+        self.pause();
+        self.phase = Phase::Lingering;
+        self.linger_until = until;
+    }
+
+    /// Nothing is sent any longer.
+    pub(super) fn pause(&mut self) {
+        self.streams.iter_mut().for_each(|stream| stream.due = None);
+    }
+
+    /// Every stream has sent all that it had to.
+    pub(super) fn has_sent_all(&self) -> bool {
+        self.phase == Phase::Streaming && self.streams.iter().all(|stream| stream.due.is_none())
+    }
+
+    /// Packets that each stream has sent.
+    pub(super) fn sent(&self) -> Sent {
+        let mut sent = Sent::default();
+        sent.iter_mut().zip(&self.streams).for_each(|(sent, stream)| *sent = stream.sent);
+        sent
+    }
+
+    /// Counts as lost what had been sent two seconds before and has not arrived. `senders` are the counts of those
+    /// whose packets come here.
+    pub(super) fn settle(&mut self, senders: Sent, stats: &mut ShardStats) {
+        for (stream, sent) in self.streams.iter_mut().zip(senders) {
+            stats.counters.missed += stream.receiver.settle(stream.sent_before[1]);
+            stream.sent_before = [sent, stream.sent_before[0]];
+        }
+    }
+
+    /// Counts as lost all that has not arrived; once, what comes later is too late.
+    pub(super) fn settle_all(&mut self, senders: Sent, stats: &mut ShardStats) {
+        if !std::mem::replace(&mut self.is_settled, true) {
+            for (stream, sent) in self.streams.iter_mut().zip(senders) {
+                stats.counters.missed += stream.receiver.settle(sent);
+            }
+        }
+    }
+
+    /// Everything that was sent has arrived.
+    pub(super) fn is_complete(&self, senders: Sent) -> bool {
+        self.streams.iter().zip(senders).all(|(stream, sent)| stream.receiver.tally().delivered >= sent)
+    }
+}

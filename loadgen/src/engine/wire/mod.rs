@@ -1,0 +1,308 @@
+//! What lies between an allocation and its server: UDP, TCP, TLS or DTLS, on one non-blocking socket.
+//!
+//! In: messages to send, and what the socket says. Out: whole messages, one after the other. Never: a wait; a message
+//! cut or joined; memory for each allocation where the transport has no state.
+
+mod dtls;
+mod framing;
+mod tls;
+mod trust;
+
+pub(crate) use trust::Belief;
+
+use super::clock::RunClock;
+use super::socket;
+use crate::clock::Moment;
+use dtls::DtlsWire;
+use framing::Partial;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tls::TlsWire;
+
+/// Which transport, and what it needs to begin.
+#[derive(Clone)]
+pub(crate) enum Transport {
+    /// Datagrams.
+    Udp,
+    /// A stream.
+    Tcp,
+    /// A stream inside TLS.
+    Tls(Arc<Belief>),
+    /// Datagrams inside DTLS.
+    Dtls(Arc<Belief>),
+}
+
+impl Transport {
+    /// The system notes when messages arrive, so that they may be read a little later.
+    pub(crate) const fn notes_arrivals(&self) -> bool {
+        matches!(self, Transport::Udp)
+    }
+
+    /// Nothing is lost on the way: nothing is retransmitted, and ChannelData is padded.
+    pub(crate) const fn is_reliable(&self) -> bool {
+        matches!(self, Transport::Tcp | Transport::Tls(_))
+    }
+}
+
+/// Why a link is of no use any longer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Broken {
+    /// Nobody listens there, or there is no way.
+    Unreachable(Errno),
+    /// The server closed it.
+    Closed,
+    /// The system gives no more sockets, ports or memory.
+    Exhausted(Errno),
+    /// TLS or DTLS, with its reason.
+    Security(String),
+    /// Bytes that are no message.
+    Garbage,
+}
+
+impl Broken {
+    /// Under which it is counted.
+    pub(crate) const fn key(&self) -> &'static str {
+        match self {
+            Broken::Unreachable(_) => "unreachable",
+            Broken::Closed => "closed",
+            Broken::Exhausted(_) => "local",
+            Broken::Security(_) => "tls",
+            Broken::Garbage => "protocol",
+        }
+    }
+
+    /// For a person.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Broken::Unreachable(errno) | Broken::Exhausted(errno) => errno.to_string(),
+            Broken::Closed => "the server closed the connection".to_owned(),
+            Broken::Security(reason) => reason.clone(),
+            Broken::Garbage => "the server sent what is no STUN and no ChannelData".to_owned(),
+        }
+    }
+
+    fn of(errno: Errno) -> Self {
+        match errno {
+            Errno::MFILE
+            | Errno::NFILE
+            | Errno::NOBUFS
+            | Errno::NOMEM
+            | Errno::ADDRINUSE
+            | Errno::ADDRNOTAVAIL
+            | Errno::AGAIN => Broken::Exhausted(errno),
+            Errno::PIPE | Errno::CONNRESET => Broken::Closed,
+            _ => Broken::Unreachable(errno),
+        }
+    }
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sent {
+    /// The socket has it, or the transport will give it to the socket.
+    Yes,
+    /// There was no room; it is gone.
+    NoRoom,
+}
+
+/// Bytes that a stream may owe to its socket before messages are refused: the media of a second.
+const MAX_BACKLOG: usize = 256 * 1024;
+
+enum Wire {
+    Udp,
+    Tcp { connected: bool, partial: Partial, backlog: Vec<u8> },
+    Tls(Box<TlsWire>),
+    Dtls(Box<DtlsWire>),
+}
+
+/// One socket and what is on it.
+pub(crate) struct Link {
+    socket: OwnedFd,
+    wire: Wire,
+}
+
+impl Link {
+    /// Begins to connect.
+    pub(crate) fn open(
+        transport: &Transport,
+        server: SocketAddr,
+        source: Option<IpAddr>,
+        clock: RunClock,
+    ) -> Result<Self, Broken> {
+        let datagrams = || socket::datagrams(server, source).map_err(Broken::of);
+        let stream = || socket::stream(server, source).map_err(Broken::of);
+        Ok(match transport {
+            Transport::Udp => {
+                let socket = datagrams()?;
+                socket::note_arrivals(&socket);
+                Self { socket, wire: Wire::Udp }
+            }
+            Transport::Tcp => Self {
+                socket: stream()?,
+                wire: Wire::Tcp { connected: false, partial: Partial::default(), backlog: Vec::new() },
+            },
+            Transport::Tls(belief) => Self { socket: stream()?, wire: Wire::Tls(Box::new(TlsWire::new(belief)?)) },
+            Transport::Dtls(belief) => {
+                let socket = datagrams()?;
+                let mut dtls = DtlsWire::new(Arc::clone(belief), clock);
+                dtls.start(&socket)?;
+                Self { socket, wire: Wire::Dtls(Box::new(dtls)) }
+            }
+        })
+    }
+
+    /// Messages can be sent.
+    #[inline]
+    pub(crate) fn is_ready(&self) -> bool {
+        match &self.wire {
+            Wire::Udp => true,
+            Wire::Tcp { connected, .. } => *connected,
+            Wire::Tls(tls) => tls.is_ready(),
+            Wire::Dtls(dtls) => dtls.is_ready(),
+        }
+    }
+
+    /// The socket should say when it can be written to.
+    pub(crate) fn wants_write(&self) -> bool {
+        match &self.wire {
+            Wire::Udp | Wire::Dtls(_) => false,
+            Wire::Tcp { connected, backlog, .. } => !connected || !backlog.is_empty(),
+            Wire::Tls(tls) => tls.wants_write(),
+        }
+    }
+
+    /// Sends one whole message.
+    #[inline]
+    pub(crate) fn send(&mut self, message: &[u8]) -> Result<Sent, Broken> {
+        match &mut self.wire {
+            Wire::Udp => send_datagram(&self.socket, message),
+            Wire::Tcp { backlog, .. } => {
+                if backlog.len() > MAX_BACKLOG {
+                    return Ok(Sent::NoRoom);
+                }
+                let written = if backlog.is_empty() { write(&self.socket, message)? } else { 0 };
+                backlog.extend_from_slice(&message[written..]);
+                Ok(Sent::Yes)
+            }
+            Wire::Tls(tls) => tls.send(&self.socket, message),
+            Wire::Dtls(dtls) => dtls.send(&self.socket, message),
+        }
+    }
+
+    /// Takes what one `recv` gives, at most `buffer`, and hands on each whole message with the time of day at which it
+    /// arrived, where the system noted it.
+    #[inline]
+    pub(crate) fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        mut deliver: impl FnMut(&[u8], Option<Duration>),
+    ) -> Result<(), Broken> {
+        let received = match &self.wire {
+            Wire::Udp => socket::receive_noted(&self.socket, buffer),
+            _ => rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::empty()).map(|(length, _)| (length, None)),
+        };
+        let (length, arrived) = match received {
+            Ok(received) => received,
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
+            Err(errno) => return Err(Broken::of(errno)),
+        };
+        let mut at_once = |message: &[u8]| deliver(message, None);
+        match &mut self.wire {
+            Wire::Udp => deliver(&buffer[..length], arrived),
+            Wire::Tcp { .. } | Wire::Tls(_) if length == 0 => return Err(Broken::Closed),
+            Wire::Tcp { partial, .. } => partial.split(&buffer[..length], &mut at_once)?,
+            Wire::Tls(tls) => tls.receive(&self.socket, &buffer[..length], &mut at_once)?,
+            Wire::Dtls(dtls) => dtls.receive(&self.socket, &buffer[..length], &mut at_once)?,
+        }
+        Ok(())
+    }
+
+    /// The socket can be written to.
+    pub(crate) fn writable(&mut self) -> Result<(), Broken> {
+        match &mut self.wire {
+            Wire::Udp | Wire::Dtls(_) => Ok(()),
+            Wire::Tcp { connected, backlog, .. } => {
+                connected_or(&self.socket, connected)?;
+                let written = write(&self.socket, backlog)?;
+                backlog.drain(..written);
+                Ok(())
+            }
+            Wire::Tls(tls) => tls.writable(&self.socket),
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub(crate) fn poll_timeout(&self) -> Option<Moment> {
+        match &self.wire {
+            Wire::Dtls(dtls) => dtls.poll_timeout(),
+            _ => None,
+        }
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_timeout(&mut self) -> Result<(), Broken> {
+        match &mut self.wire {
+            Wire::Dtls(dtls) => dtls.handle_timeout(&self.socket),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says goodbye where the transport has a word for it.
+    pub(crate) fn close(&mut self) {
+        match &mut self.wire {
+            Wire::Udp | Wire::Tcp { .. } => {}
+            Wire::Tls(tls) => tls.close(&self.socket),
+            Wire::Dtls(dtls) => dtls.close(&self.socket),
+        }
+    }
+
+    /// Datagrams that the system threw away because the socket's buffer was full.
+    pub(crate) fn dropped(&self) -> u32 {
+        match &self.wire {
+            Wire::Udp | Wire::Dtls(_) => socket::dropped(&self.socket),
+            Wire::Tcp { .. } | Wire::Tls(_) => 0,
+        }
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+#[inline]
+fn send_datagram(socket: &OwnedFd, bytes: &[u8]) -> Result<Sent, Broken> {
+    match rustix::net::send(socket, bytes, SendFlags::empty()) {
+        Ok(_) => Ok(Sent::Yes),
+        Err(Errno::AGAIN | Errno::NOBUFS | Errno::INTR) => Ok(Sent::NoRoom),
+        Err(errno) => Err(Broken::of(errno)),
+    }
+}
+
+/// Writes what fits; how much that was.
+fn write(socket: &OwnedFd, bytes: &[u8]) -> Result<usize, Broken> {
+    if bytes.is_empty() {
+        return Ok(0);
+    }
+    match rustix::net::send(socket, bytes, SendFlags::NOSIGNAL) {
+        Ok(written) => Ok(written),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+        Err(errno) => Err(Broken::of(errno)),
+    }
+}
+
+/// The first time a socket can be written to says how connecting went.
+fn connected_or(socket: &OwnedFd, connected: &mut bool) -> Result<(), Broken> {
+    if !*connected {
+        match rustix::net::sockopt::socket_error(socket) {
+            Ok(Ok(())) => *connected = true,
+            Ok(Err(errno)) | Err(errno) => return Err(Broken::of(errno)),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,494 @@
+//! What a run has shown.
+//!
+//! In: what the shards counted, what the generator knows of itself, the thresholds. Out: [`RunResult`] with its exit
+//! code, and [`Progress`] while it runs; views format both. Never: a figure that two views could compute differently.
+
+use crate::stats::{Errors, Percentiles, ShardStats};
+use crate::threshold::{Figure, Threshold};
+use std::time::Duration;
+
+/// Allocations, of a run or an interval.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Allocations {
+    /// Begun.
+    pub requested: u64,
+    /// Granted.
+    pub succeeded: u64,
+    /// Not granted.
+    pub failed: u64,
+    /// Granted, and gone before they should.
+    pub lost: u64,
+    /// Why they failed.
+    pub errors: Errors,
+    /// Why they were lost, and permissions and channels refused.
+    pub later_errors: Errors,
+    /// From the first request to the success; none where none succeeded.
+    pub latency_ms: Option<Percentiles>,
+    /// Granted, over the time from the first request to the last success.
+    pub per_second: f64,
+}
+
+/// Media, of a run or an interval.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Media {
+    /// Streams that began.
+    pub streams: u64,
+    /// Packets that were due.
+    pub offered_packets: u64,
+    /// Packets that the sockets took.
+    pub sent_packets: u64,
+    /// Packets that came back, each counted once.
+    pub delivered_packets: u64,
+    /// Packets that did not. Below zero in an interval into which more came that had been counted as lost.
+    pub lost_packets: i64,
+    /// Percent of those that were sent; none where none was.
+    pub lost_pct: Option<f64>,
+    /// Further copies.
+    pub duplicated: u64,
+    /// Came behind a later one of their stream.
+    pub reordered: u64,
+    /// Came to another allocation or stream than they were sent by.
+    pub misdelivered: u64,
+    /// Are not what was sent.
+    pub corrupted: u64,
+    /// Too old to tell whether they are copies; counted as lost.
+    pub stale: u64,
+    /// Bits a second that were due, RTP headers included.
+    pub offered_bps: f64,
+    /// Bits a second that came back.
+    pub delivered_bps: f64,
+    /// Packets a second that came back.
+    pub delivered_pps: f64,
+    /// From when a packet was due until it was back.
+    pub rtt_ms: Option<Percentiles>,
+    /// RFC 3550, section 6.4.1.
+    pub jitter_ms: Option<Percentiles>,
+    /// From one end to the other, where both share a clock.
+    pub one_way_ms: Option<Percentiles>,
+}
+
+/// What the generator knows of itself, of a run or an interval.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Generator {
+    /// CPU seconds, without the embedded peer.
+    pub cpu_s: f64,
+    /// CPU seconds of the embedded peer; none where the peer is elsewhere.
+    pub peer_cpu_s: Option<f64>,
+    /// The longest time that a packet left after it was due.
+    pub max_send_lag_ms: f64,
+    /// Packets that left more than 5 ms after they were due.
+    pub late_sends: u64,
+    /// Packets that the sockets refused.
+    pub send_errors: u64,
+    /// Datagrams that the system dropped before they were read.
+    pub socket_drops: u64,
+}
+
+/// What is known of the server at some time.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct ServerSample {
+    /// CPU in cores: 1.5 is one and a half.
+    pub cpu_cores: Option<f64>,
+    /// Resident memory.
+    pub memory_bytes: Option<u64>,
+    /// Allocations that it counts.
+    pub allocations: Option<u64>,
+}
+
+/// One row of the timeline.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Interval {
+    /// Its end, since the run began.
+    pub at: Duration,
+    /// How long it was.
+    pub length: Duration,
+    /// Allocations that should be up at its end.
+    pub wanted: u32,
+    /// Allocations that are.
+    pub up: u64,
+    /// What happened in it.
+    pub allocations: Allocations,
+    /// What happened in it.
+    pub media: Media,
+    /// What happened in it.
+    pub generator: Generator,
+    /// At its end.
+    pub server: Option<ServerSample>,
+}
+
+/// A threshold and what became of it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Outcome {
+    /// Which.
+    pub threshold: Threshold,
+    /// The figure; none where nothing was measured.
+    pub value: Option<f64>,
+    /// Whether it holds; what was not measured does not.
+    pub ok: bool,
+}
+
+/// Where a run is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Phase {
+    /// The load grows.
+    Ramp,
+    /// It is there.
+    Hold,
+    /// Nothing more is sent; answers and deletions are awaited.
+    Drain,
+    /// It has ended.
+    Done,
+}
+
+/// A run as far as it is, once an interval.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Progress {
+    /// Where it is.
+    pub phase: Phase,
+    /// When it ends, since it began; none where that is not known.
+    pub ends: Option<Duration>,
+    /// Allocations that wait for their answer.
+    pub allocating: u64,
+    /// The interval that has just ended.
+    pub last: Interval,
+    /// All so far.
+    pub allocations: Allocations,
+    /// All so far.
+    pub media: Media,
+    /// All so far.
+    pub generator: Generator,
+}
+
+/// All that a run has shown.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct RunResult {
+    /// The server, as it was named.
+    pub target: String,
+    /// What was asked for, by name and in order, without secrets.
+    pub config: Vec<(String, String)>,
+    /// What everything random followed from.
+    pub seed: u64,
+    /// How long it took.
+    pub duration: Duration,
+    /// Why the figures say nothing of the server: the generator was the bottleneck. Empty where they do.
+    pub invalid_because: Vec<String>,
+    /// Why it ended early; none where it did not.
+    pub incomplete: Option<String>,
+    /// Allocations.
+    pub allocations: Allocations,
+    /// Media.
+    pub media: Media,
+    /// The generator.
+    pub generator: Generator,
+    /// The timeline.
+    pub intervals: Vec<Interval>,
+    /// The thresholds; [`judge`](Self::judge) fills them.
+    pub thresholds: Vec<Outcome>,
+}
+
+/// All as meant, and all thresholds hold.
+pub const EXIT_DONE: u8 = 0;
+/// A threshold does not hold.
+pub const EXIT_THRESHOLD: u8 = 1;
+/// The request cannot be fulfilled.
+pub const EXIT_USAGE: u8 = 2;
+/// The target was unreachable or refused every allocation.
+pub const EXIT_REFUSED: u8 = 3;
+/// The generator was the bottleneck.
+pub const EXIT_INVALID: u8 = 4;
+/// Interrupted, or a worker was lost.
+pub const EXIT_INCOMPLETE: u8 = 5;
+
+impl Allocations {
+    /// Of all that was counted in a run.
+    pub fn of(stats: &ShardStats) -> Self {
+        Self::over(stats, stats.allocating.length())
+    }
+
+    /// Of what was counted in an interval of this length.
+    pub fn over(stats: &ShardStats, length: Duration) -> Self {
+        let counters = &stats.counters;
+        Self {
+            requested: counters.requested,
+            succeeded: counters.succeeded,
+            failed: counters.failed,
+            lost: counters.lost,
+            errors: stats.errors.clone(),
+            later_errors: stats.later_errors.clone(),
+            latency_ms: stats.latency.percentiles(),
+            per_second: per_second(counters.succeeded, length),
+        }
+    }
+}
+
+impl Media {
+    /// Of all that was counted in a run.
+    pub fn of(stats: &ShardStats) -> Self {
+        Self::over(stats, stats.media_time())
+    }
+
+    /// Of what was counted in an interval of this length.
+    pub fn over(stats: &ShardStats, length: Duration) -> Self {
+        let counters = &stats.counters;
+        let lost = counters.missed as i64 - counters.recovered as i64;
+        let sent = counters.sent_packets;
+        Self {
+            streams: counters.streams,
+            offered_packets: counters.offered_packets,
+            sent_packets: sent,
+            delivered_packets: counters.delivered_packets,
+            lost_packets: lost,
+            lost_pct: (sent > 0).then(|| 100.0 * lost as f64 / sent as f64),
+            duplicated: counters.duplicated,
+            reordered: counters.reordered,
+            misdelivered: counters.misdelivered,
+            corrupted: counters.corrupted,
+            stale: counters.stale,
+            offered_bps: per_second(counters.offered_bytes * 8, length),
+            delivered_bps: per_second(counters.delivered_bytes * 8, length),
+            delivered_pps: per_second(counters.delivered_packets, length),
+            rtt_ms: stats.rtt.percentiles(),
+            jitter_ms: stats.jitter.percentiles(),
+            one_way_ms: stats.one_way.percentiles(),
+        }
+    }
+}
+
+impl Generator {
+    /// Of what was counted, and the CPU time that it took.
+    pub fn of(stats: &ShardStats, cpu: Duration, peer_cpu: Option<Duration>) -> Self {
+        Self {
+            cpu_s: cpu.as_secs_f64(),
+            peer_cpu_s: peer_cpu.map(|cpu| cpu.as_secs_f64()),
+            max_send_lag_ms: stats.send_lag.percentiles().map_or(0.0, |lag| lag.max),
+            late_sends: stats.counters.late_sends,
+            send_errors: stats.counters.send_errors,
+            socket_drops: stats.counters.socket_drops,
+        }
+    }
+}
+
+fn per_second(count: u64, length: Duration) -> f64 {
+    if length.is_zero() { 0.0 } else { count as f64 / length.as_secs_f64() }
+}
+
+impl RunResult {
+    /// False where the generator itself was the bottleneck.
+    pub fn is_valid(&self) -> bool {
+        self.invalid_because.is_empty()
+    }
+
+    /// Holds the figures against the thresholds.
+    pub fn judge(&mut self, thresholds: &[Threshold]) {
+        let outcome = |threshold: &Threshold| {
+            let value = self.figure(threshold.figure);
+            Outcome { threshold: *threshold, value, ok: value.is_some_and(|value| threshold.holds(value)) }
+        };
+        self.thresholds = thresholds.iter().map(outcome).collect();
+    }
+
+    /// One figure; none where nothing was measured that it could be of.
+    pub fn figure(&self, figure: Figure) -> Option<f64> {
+        match figure {
+            Figure::Errors(code) => Some(self.allocations.errors.count(&code.to_string()) as f64),
+            _ => {
+                let path = figure.to_string();
+                self.figures().into_iter().find(|(known, _)| *known == path).and_then(|(_, value)| value)
+            }
+        }
+    }
+
+    /// All figures that are numbers, by their paths, as thresholds and the JSON name them.
+    pub fn figures(&self) -> Vec<(String, Option<f64>)> {
+        let Self { allocations, media, generator, .. } = self;
+        let mut figures = Vec::new();
+        let mut one = |path: &str, value: Option<f64>| figures.push((path.to_owned(), value));
+        let count = |count: u64| Some(count as f64);
+        one("allocations.requested", count(allocations.requested));
+        one("allocations.succeeded", count(allocations.succeeded));
+        one("allocations.failed", count(allocations.failed));
+        one("allocations.lost", count(allocations.lost));
+        one("allocations.per_second", Some(allocations.per_second));
+        one("allocations.errors.timeout", count(allocations.errors.count("timeout")));
+        one("media.streams", count(media.streams));
+        one("media.offered_packets", count(media.offered_packets));
+        one("media.sent_packets", count(media.sent_packets));
+        one("media.delivered_packets", count(media.delivered_packets));
+        one("media.lost_packets", Some(media.lost_packets as f64));
+        one("media.lost_pct", media.lost_pct);
+        one("media.duplicated", count(media.duplicated));
+        one("media.reordered", count(media.reordered));
+        one("media.misdelivered", count(media.misdelivered));
+        one("media.corrupted", count(media.corrupted));
+        one("media.stale", count(media.stale));
+        one("media.offered_bps", Some(media.offered_bps));
+        one("media.delivered_bps", Some(media.delivered_bps));
+        one("media.delivered_pps", Some(media.delivered_pps));
+        one("generator.cpu_s", Some(generator.cpu_s));
+        one("generator.peer_cpu_s", generator.peer_cpu_s);
+        one("generator.max_send_lag_ms", Some(generator.max_send_lag_ms));
+        one("generator.late_sends", count(generator.late_sends));
+        one("generator.send_errors", count(generator.send_errors));
+        one("generator.socket_drops", count(generator.socket_drops));
+        for (path, percentiles) in [
+            ("allocations.latency_ms", allocations.latency_ms),
+            ("media.rtt_ms", media.rtt_ms),
+            ("media.jitter_ms", media.jitter_ms),
+            ("media.one_way_ms", media.one_way_ms),
+        ] {
+            for (name, value) in percentiles.unwrap_or_default().named() {
+                figures.push((format!("{path}.{name}"), percentiles.map(|_| value)));
+            }
+        }
+        for (key, errors) in allocations.errors.iter().filter(|(key, _)| *key != "timeout") {
+            figures.push((format!("allocations.errors.{key}"), count(errors.count)));
+        }
+        figures
+    }
+
+    /// The status that the program ends with: what makes the figures worthless goes before what they say.
+    ///
+    /// 5 before all: of a run that ended early nobody knows what the rest would have shown. Then 4: a generator that
+    /// could not keep up sends too little, waits too briefly, and makes timeouts and loss of its own. Then 3: with no
+    /// allocation there are no figures of media that a threshold could be held against. Then 1.
+    pub fn exit_code(&self) -> u8 {
+        if self.incomplete.is_some() {
+            EXIT_INCOMPLETE
+        } else if !self.is_valid() {
+            EXIT_INVALID
+        } else if self.allocations.succeeded == 0 && self.allocations.failed > 0 {
+            EXIT_REFUSED
+        } else if self.thresholds.iter().any(|outcome| !outcome.ok) {
+            EXIT_THRESHOLD
+        } else {
+            EXIT_DONE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Moment;
+    use std::collections::BTreeSet;
+
+    fn threshold(text: &str) -> Threshold {
+        text.parse().expect("a threshold")
+    }
+
+    /// A second of one stream of voice, of which two packets of 50 are lost.
+    fn stats() -> ShardStats {
+        let mut stats = ShardStats::default();
+        stats.requested(Moment::START);
+        stats.succeeded(Duration::from_millis(20), Moment::from_nanos(20_000_000));
+        stats.failed("486", "Allocation Quota Reached");
+        for packet in 0..50 {
+            stats.offered(92, Moment::from_nanos(packet * 20_000_000));
+            stats.sent(92, Duration::from_micros(30));
+            stats.rtt.record(Duration::from_millis(2));
+            stats.jitter.record(Duration::from_micros(100));
+        }
+        stats.one_way.record(Duration::from_millis(1));
+        stats.counters.delivered_packets = 48;
+        stats.counters.delivered_bytes = 48 * 92;
+        stats.counters.missed = 3;
+        stats.counters.recovered = 1;
+        stats
+    }
+
+    fn result() -> RunResult {
+        let stats = stats();
+        RunResult {
+            allocations: Allocations::of(&stats),
+            media: Media::of(&stats),
+            generator: Generator::of(&stats, Duration::from_millis(1_500), Some(Duration::from_millis(500))),
+            ..RunResult::default()
+        }
+    }
+
+    #[test]
+    fn rates_and_percentages_follow_from_what_was_counted() {
+        let result = result();
+        let media = &result.media;
+        assert_eq!((media.lost_packets, media.lost_pct), (2, Some(4.0)));
+        assert_eq!((media.offered_bps, media.delivered_bps, media.delivered_pps), (36_800.0, 35_328.0, 48.0));
+        assert_eq!((result.allocations.per_second, result.generator.cpu_s), (50.0, 1.5));
+        assert!((result.generator.max_send_lag_ms - 0.03).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_interval_in_which_more_was_recovered_than_lost_has_lost_less_than_nothing() {
+        let mut stats = ShardStats::default();
+        stats.counters.recovered = 5;
+        let media = Media::over(&stats, Duration::from_secs(1));
+        assert_eq!((media.lost_packets, media.lost_pct), (-5, None));
+    }
+
+    #[test]
+    fn every_figure_of_the_result_can_be_a_threshold_and_every_threshold_finds_its_figure() {
+        let result = result();
+        let figures = result.figures();
+        let paths: BTreeSet<&str> = figures.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths.len(), figures.len());
+        for (path, value) in &figures {
+            let figure: Figure = path.parse().expect(path);
+            assert!(value.is_some(), "{path}");
+            assert_eq!(result.figure(figure), *value, "{path}");
+        }
+        // The refusal of an unknown figure lists what there is.
+        let known = "nothing".parse::<Figure>().expect_err("unknown").to_string();
+        let (_, known) = known.split_once("there are ").expect("a list");
+        for path in known.split(", ") {
+            let is_figure = paths.contains(path) || paths.contains(format!("{path}.p99").as_str());
+            assert!(is_figure, "{path}");
+        }
+        assert_eq!(known.split(", ").count() + 4 * 5 + 1, figures.len());
+    }
+
+    #[test]
+    fn thresholds_hold_or_fail_by_the_figure_that_they_name() {
+        let mut result = result();
+        let judged = [
+            ("media.lost_pct<4.1", Some(4.0), true),
+            ("media.lost_pct<4", Some(4.0), false),
+            ("media.rtt_ms.p99<=2", Some(2.0), true),
+            ("allocations.errors.486==1", Some(1.0), true),
+            ("allocations.errors.508==0", Some(0.0), true),
+            ("allocations.succeeded>1", Some(1.0), false),
+        ];
+        let list: Vec<Threshold> = judged.iter().map(|(text, ..)| threshold(text)).collect();
+        result.judge(&list);
+        for (outcome, (text, value, ok)) in result.thresholds.iter().zip(judged) {
+            assert_eq!((outcome.value, outcome.ok), (value, ok), "{text}");
+        }
+        assert_eq!(result.thresholds.len(), judged.len());
+    }
+
+    #[test]
+    fn what_was_not_measured_fulfils_nothing() {
+        let mut result = RunResult::default();
+        result.judge(&[threshold("media.rtt_ms.p99<50"), threshold("media.lost_pct<1")]);
+        assert!(result.thresholds.iter().all(|outcome| outcome.value.is_none() && !outcome.ok));
+    }
+
+    #[test]
+    fn what_makes_the_figures_worthless_goes_before_what_they_say() {
+        let mut result = result();
+        assert_eq!(result.exit_code(), EXIT_DONE);
+        result.judge(&[threshold("media.lost_pct<1")]);
+        assert_eq!(result.exit_code(), EXIT_THRESHOLD);
+        result.allocations.succeeded = 0;
+        assert_eq!(result.exit_code(), EXIT_REFUSED);
+        result.invalid_because = vec!["packets left late".into()];
+        assert_eq!(result.exit_code(), EXIT_INVALID);
+        result.incomplete = Some("interrupted".into());
+        assert_eq!(result.exit_code(), EXIT_INCOMPLETE);
+    }
+
+    #[test]
+    fn some_refusals_are_a_result_and_no_failure() {
+        let result = result();
+        assert!(result.allocations.failed > 0 && result.allocations.succeeded > 0);
+        assert_eq!(result.exit_code(), EXIT_DONE);
+    }
+}

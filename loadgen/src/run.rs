@@ -1,0 +1,260 @@
+//! From a request to an exit code: the wiring.
+//!
+//! In: a valid [`Request`]. Out: the result on standard output, notes on standard error, and the code. Never: a figure
+//! computed here.
+
+#![forbid(unsafe_code)]
+
+use crate::args::Format;
+use crate::client::{DataPath, EvenPort, Family};
+use crate::config::{Peer, Request, RunConfig, is_near};
+use crate::engine::clock::RunClock;
+use crate::engine::drive::{Outcome, drive};
+use crate::engine::interrupt::Interrupt;
+use crate::engine::peer::Reflector;
+use crate::engine::plan::{FarEnd, Plan, Signal};
+use crate::engine::server::ServerProbe;
+use crate::engine::wire::{Belief, Transport};
+use crate::engine::{limits, socket};
+use crate::media::StreamPlan;
+use crate::random::Random;
+use crate::result::{Allocations, EXIT_DONE, EXIT_USAGE, Media, RunResult};
+use crate::scenario::Scenario;
+use crate::uri::{Host, Wire};
+use crate::view::{csv, json, plan, text};
+use crate::watch::Watcher;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// Does what is asked; the exit code.
+pub fn run(request: Request) -> u8 {
+    let outcome = match request {
+        Request::Run(config) => load(&config),
+        Request::Peer { bind } => peer(bind),
+        Request::Check(_) | Request::Demo => {
+            Err(format!("the arguments are valid, but {} is not part of this version", request.deed()))
+        }
+    };
+    outcome.unwrap_or_else(|message| {
+        note(&message);
+        EXIT_USAGE
+    })
+}
+
+/// Standard error may be closed; nobody is left to be told then.
+fn note(message: &str) {
+    drop(writeln!(io::stderr(), "turnload: {message}"));
+}
+
+fn load(config: &RunConfig) -> Result<u8, String> {
+    if config.find_knee {
+        return Err("the arguments are valid, but --find-knee is not part of this version".to_owned());
+    }
+    let seed = config.seed.unwrap_or_else(draw_seed);
+    if config.output.dry_run {
+        return dry_run(config, seed);
+    }
+    let server = resolve(config)?;
+    let transport = transport(config)?;
+    let identity =
+        config.credentials.identity(&|path| std::fs::read_to_string(path)).map_err(|error| error.to_string())?;
+    let streams = StreamPlan::of(&config.traffic).map_err(|error| error.to_string())?;
+    let scenario = Scenario::new(&config.load, config.end, seed);
+    let (reflector, far_end) = far_end(config, server)?;
+    let interrupt = Interrupt::catch().map_err(|error| format!("signals: {error}"))?;
+    for warning in limits::prepare(scenario.peak().into(), config.source_ips.len() as u64) {
+        note(&warning);
+    }
+    let began = time_of_day();
+    let plan = Arc::new(Plan {
+        clock: RunClock::start(),
+        unix_start: since_1970(began),
+        server,
+        transport,
+        source_ips: config.source_ips.clone(),
+        may_leave: !is_near(server.ip()),
+        identity,
+        family: config.relay.ipv6_relay.then_some(Family::IPV6),
+        even_port: if config.relay.even_port { EvenPort::Reserve } else { EvenPort::No },
+        dont_fragment: config.relay.dont_fragment,
+        path: if config.relay.send_indications { DataPath::Indications } else { DataPath::Channels },
+        tcp_relay: config.relay.tcp_relay,
+        abandon: config.relay.abandon,
+        far_end,
+        shards: shards(scenario.peak(), &streams, config.trust.is_some()),
+        streams,
+        messages: scenario.packets(),
+        scenario,
+        seed,
+        run: Random::of(seed, u64::from(u32::MAX)).bits() as u32,
+        signal: Signal::default(),
+    });
+    let probe = config.output.server_pid.map(ServerProbe::new);
+    let mut watcher = Watcher::open(config, seed, began)?;
+    let outcome = drive(&plan, reflector.as_ref(), &interrupt, probe, &mut watcher);
+    drop(watcher);
+    let outcome = outcome.map_err(|error| format!("threads: {error}"))?;
+    let result = result(config, seed, outcome);
+    print(&result, config)?;
+    Ok(result.exit_code())
+}
+
+/// The plan only; nothing is sent, and no name resolved.
+fn dry_run(config: &RunConfig, seed: u64) -> Result<u8, String> {
+    let plan = plan::Plan::of(config, seed).map_err(|error| error.to_string())?;
+    let peak = Scenario::new(&config.load, config.end, seed).peak();
+    let notes = limits::prepare(peak.into(), config.source_ips.len() as u64);
+    written_to(plan.write(&notes, &mut io::stdout().lock()))?;
+    Ok(EXIT_DONE)
+}
+
+/// Reflects until a signal comes.
+fn peer(bind: SocketAddr) -> Result<u8, String> {
+    let interrupt = Interrupt::catch().map_err(|error| format!("signals: {error}"))?;
+    let reflector = Reflector::start(bind).map_err(|error| format!("--bind {bind}: {error}"))?;
+    note(&format!("sends back what arrives at {}", reflector.address()));
+    while !interrupt.came() {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let counts = reflector.counts();
+    note(&format!("sent back {} packets, dropped {}", counts.reflected, counts.dropped));
+    Ok(EXIT_DONE)
+}
+
+/// The server's address; a name may stand for a public one.
+fn resolve(config: &RunConfig) -> Result<SocketAddr, String> {
+    let address = addresses(&config.server.host, config.server.port)?
+        .into_iter()
+        .find(|address| config.source_ips.first().is_none_or(|source| source.is_ipv4() == address.is_ipv4()))
+        .ok_or_else(|| format!("{} has no address of the family of --source-ip", config.server.host))?;
+    if !is_near(address.ip()) && !config.is_allowed {
+        return Err(format!(
+            "{} is {}, a public address; --i-am-allowed-to-load {0} says that its owner agrees",
+            config.server.host,
+            address.ip()
+        ));
+    }
+    Ok(address)
+}
+
+fn addresses(host: &Host, port: u16) -> Result<Vec<SocketAddr>, String> {
+    match host {
+        Host::Address(address) => Ok(vec![SocketAddr::new(*address, port)]),
+        Host::Name(name) => {
+            Ok((name.as_str(), port).to_socket_addrs().map_err(|error| format!("{name}: {error}"))?.collect())
+        }
+    }
+}
+
+fn transport(config: &RunConfig) -> Result<Transport, String> {
+    let belief = match &config.trust {
+        Some(trust) => Some(Arc::new(Belief::new(trust, &config.server.host)?)),
+        None => None,
+    };
+    Ok(match (config.wire, belief) {
+        (Wire::Tls, Some(belief)) => Transport::Tls(belief),
+        (Wire::Dtls, Some(belief)) => Transport::Dtls(belief),
+        (Wire::Tcp, _) => Transport::Tcp,
+        _ => Transport::Udp,
+    })
+}
+
+/// Starts the embedded peer where it is wanted.
+fn far_end(config: &RunConfig, server: SocketAddr) -> Result<(Option<Reflector>, FarEnd), String> {
+    let is_v6 = config.relay.ipv6_relay;
+    match &config.peer {
+        Peer::Pairs => Ok((None, FarEnd::Pairs)),
+        Peer::At(place) => {
+            let address = addresses(&place.host, place.port)?.into_iter().find(|address| address.is_ipv6() == is_v6);
+            let address = address.ok_or_else(|| format!("{place} has no address of the family of the relays"))?;
+            Ok((None, FarEnd::Peer(address)))
+        }
+        Peer::Embedded { bind } => {
+            let bind = match bind {
+                Some(bind) => *bind,
+                None if server.ip().is_loopback() && is_v6 => Ipv6Addr::LOCALHOST.into(),
+                None if server.ip().is_loopback() => Ipv4Addr::LOCALHOST.into(),
+                None => way_to(server, is_v6)?,
+            };
+            let reflector =
+                Reflector::start(SocketAddr::new(bind, 0)).map_err(|error| format!("--peer-bind {bind}: {error}"))?;
+            let address = reflector.address();
+            Ok((Some(reflector), FarEnd::Peer(address)))
+        }
+    }
+}
+
+/// Our address on the way to the server, which the relays can reach if they are of its family.
+fn way_to(server: SocketAddr, is_v6: bool) -> Result<IpAddr, String> {
+    socket::way_to(server)
+        .filter(|address| address.is_ipv6() == is_v6)
+        .ok_or_else(|| "say with --peer-bind at which address the relays reach the embedded peer".to_owned())
+}
+
+/// As many as the packets need, one for each core at most: packets that share a thread share its wake-ups.
+fn shards(allocations: u32, streams: &[StreamPlan], is_secure: bool) -> u32 {
+    const PACKETS_PER_THREAD: f64 = 40_000.0;
+    /// Handshakes are work.
+    const HANDSHAKES_PER_THREAD: u32 = 64;
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+    let per_allocation: Option<f64> = streams.iter().map(StreamPlan::packets_per_second).sum();
+    let for_packets = match per_allocation {
+        Some(rate) => (rate * f64::from(allocations) / PACKETS_PER_THREAD).ceil() as u32,
+        None => allocations,
+    };
+    let for_handshakes = if is_secure { allocations.div_ceil(HANDSHAKES_PER_THREAD) } else { 1 };
+    for_packets.max(for_handshakes).clamp(1, cores)
+}
+
+#[allow(clippy::disallowed_methods, reason = "REST credentials and logs speak of the time of day")]
+fn time_of_day() -> SystemTime {
+    SystemTime::now()
+}
+
+fn since_1970(time: SystemTime) -> Duration {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Told to the user, so that the run can be repeated; short enough to be typed.
+fn draw_seed() -> u64 {
+    Random::new(since_1970(time_of_day()).as_nanos() as u64 ^ u64::from(std::process::id()) << 32).bits()
+        % 1_000_000_000
+}
+
+fn result(config: &RunConfig, seed: u64, outcome: Outcome) -> RunResult {
+    let mut result = RunResult {
+        target: config.server.to_string(),
+        config: text::meant(config),
+        seed,
+        duration: outcome.duration,
+        invalid_because: outcome.invalid_because,
+        incomplete: outcome.incomplete,
+        allocations: Allocations::of(&outcome.stats),
+        media: Media::of(&outcome.stats),
+        generator: outcome.generator,
+        intervals: outcome.intervals,
+        thresholds: Vec::new(),
+    };
+    result.judge(&config.thresholds);
+    result
+}
+
+/// To standard output; a pipe that is closed is the reader's decision and no error.
+fn print(result: &RunResult, config: &RunConfig) -> Result<(), String> {
+    let mut out = io::stdout().lock();
+    let written = match config.output.format {
+        Format::Text => text::write(result, &mut out),
+        Format::Json => json::write(result, config, &mut out),
+        Format::Csv => csv::write(result, &mut out),
+    };
+    written_to(written)
+}
+
+fn written_to(outcome: io::Result<()>) -> Result<(), String> {
+    match outcome {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,126 @@
+//! A run for the tests of the views.
+
+use crate::args::Arguments;
+use crate::config::{Request, RunConfig};
+use crate::result::{Allocations, Generator, Interval, Media, Phase, Progress, RunResult, ServerSample};
+use crate::stats::{Errors, Percentiles};
+use clap::Parser;
+use std::time::Duration;
+
+pub(super) fn config(line: &str) -> RunConfig {
+    let arguments = Arguments::try_parse_from(line.split(' ')).expect("arguments");
+    match Request::of(arguments, &|_| None) {
+        Ok(Request::Run(config)) => *config,
+        other => panic!("no run: {other:?}"),
+    }
+}
+
+pub(super) fn percentiles(p50: f64) -> Percentiles {
+    Percentiles { p50, p90: p50 * 2.0, p99: p50 * 4.5, p999: p50 * 9.0, max: p50 * 20.0, mean: p50 * 1.25 }
+}
+
+pub(super) fn allocations() -> Allocations {
+    let mut errors = Errors::default();
+    (0..3).for_each(|_| errors.add("486", "Allocation Quota Reached"));
+    errors.add("timeout", "");
+    Allocations {
+        requested: 1_000,
+        succeeded: 996,
+        failed: 4,
+        lost: 0,
+        errors,
+        later_errors: Errors::default(),
+        latency_ms: Some(percentiles(1.5)),
+        per_second: 99.5,
+    }
+}
+
+pub(super) fn media() -> Media {
+    Media {
+        streams: 996,
+        offered_packets: 3_000_010,
+        sent_packets: 3_000_000,
+        delivered_packets: 2_999_640,
+        lost_packets: 360,
+        lost_pct: Some(0.012),
+        duplicated: 1,
+        reordered: 2,
+        misdelivered: 0,
+        corrupted: 0,
+        stale: 0,
+        offered_bps: 36_800_000.5,
+        delivered_bps: 36_795_584.5,
+        delivered_pps: 49_994.5,
+        rtt_ms: Some(percentiles(0.214)),
+        jitter_ms: Some(percentiles(0.05)),
+        one_way_ms: None,
+    }
+}
+
+pub(super) fn generator() -> Generator {
+    Generator {
+        cpu_s: 24.5,
+        peer_cpu_s: Some(12.25),
+        max_send_lag_ms: 2.31,
+        late_sends: 0,
+        send_errors: 10,
+        socket_drops: 0,
+    }
+}
+
+/// Second `at`, with a loss of its own.
+pub(super) fn interval(at: u64) -> Interval {
+    let sent = 49_800;
+    let lost = (at % 5) as i64 * 6;
+    Interval {
+        at: Duration::from_secs(at),
+        length: Duration::from_secs(1),
+        wanted: 1_000,
+        up: 996,
+        allocations: Allocations { latency_ms: None, ..Allocations::default() },
+        media: Media {
+            offered_packets: sent,
+            sent_packets: sent,
+            delivered_packets: sent - lost as u64,
+            lost_packets: lost,
+            lost_pct: Some(100.0 * lost as f64 / sent as f64),
+            offered_bps: 36_652_800.0,
+            delivered_bps: 36_648_384.0,
+            delivered_pps: (sent - lost as u64) as f64,
+            rtt_ms: Some(percentiles(0.2 + 0.02 * (at % 10) as f64)),
+            jitter_ms: Some(percentiles(0.05)),
+            ..Media::default()
+        },
+        generator: Generator { cpu_s: 0.42, peer_cpu_s: Some(0.21), max_send_lag_ms: 0.31, ..Generator::default() },
+        server: Some(ServerSample { cpu_cores: Some(0.75), memory_bytes: Some(52_428_800), allocations: Some(996) }),
+    }
+}
+
+pub(super) fn result() -> RunResult {
+    let mut result = RunResult {
+        target: "turn:127.0.0.1:3478".to_owned(),
+        config: vec![("transport".to_owned(), "udp".to_owned()), ("traffic".to_owned(), "audio".to_owned())],
+        seed: 7,
+        duration: Duration::from_secs(70),
+        allocations: allocations(),
+        media: media(),
+        generator: generator(),
+        intervals: (1..=3).map(interval).collect(),
+        ..RunResult::default()
+    };
+    let thresholds = ["media.lost_pct<0.1", "media.rtt_ms.p99<50"].map(|text| text.parse().expect("a threshold"));
+    result.judge(&thresholds);
+    result
+}
+
+pub(super) fn progress(at: u64) -> Progress {
+    Progress {
+        phase: Phase::Hold,
+        ends: Some(Duration::from_secs(70)),
+        allocating: 0,
+        last: interval(at),
+        allocations: allocations(),
+        media: media(),
+        generator: generator(),
+    }
+}

@@ -1,0 +1,206 @@
+//! A run in words: the summary that people paste into a ticket, and a line each second for those without a dashboard.
+//!
+//! In: a result, a progress. Out: text of at most some dozens of lines. Never: a colour, a secret, a line that needs
+//! the one before it.
+
+mod meant;
+mod verdict;
+
+pub use meant::meant;
+pub use verdict::verdict;
+
+use super::number::{UNKNOWN, bitrate, bytes, clock, count, optional_millis, packet_rate, percent, plain, rate, span};
+use super::{error_text, lost, offered_pps, phase};
+use crate::result::{Allocations, Generator, Media, Outcome, Progress, RunResult, ServerSample};
+use crate::stats::Percentiles;
+use std::io::{self, Write};
+
+/// Writes the summary.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write(result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
+    let version = env!("CARGO_PKG_VERSION");
+    let (target, took) = (plain(&result.target), span(result.duration));
+    writeln!(out, "turnload {version} on {target}, {took}, seed {}", result.seed)?;
+    for (name, value) in &result.config {
+        entry(out, name, &plain(value))?;
+    }
+    writeln!(out)?;
+    allocations(&result.allocations, out)?;
+    media(&result.media, out)?;
+    generator(result, out)?;
+    server(result, out)?;
+    thresholds(&result.thresholds, out)?;
+    writeln!(out, "\nVerdict: {}", verdict(result))
+}
+
+/// One line of what the last interval has shown.
+pub fn line(progress: &Progress) -> String {
+    let last = &progress.last;
+    let mut text = format!(
+        "{}  {:<5}  up {}/{}  offered {}  delivered {}  lost {}  RTT p50 {} p99 {}  lag {}",
+        clock(last.at),
+        phase(progress.phase),
+        count(last.up),
+        count(last.wanted.into()),
+        packet_rate(offered_pps(last)),
+        packet_rate(last.media.delivered_pps),
+        last.media.lost_pct.map_or_else(|| UNKNOWN.to_owned(), percent),
+        optional_millis(last.media.rtt_ms.map(|rtt| rtt.p50)),
+        optional_millis(last.media.rtt_ms.map(|rtt| rtt.p99)),
+        optional_millis(Some(last.generator.max_send_lag_ms)),
+    );
+    if progress.allocating > 0 {
+        text.push_str(&format!("  allocating {}", count(progress.allocating)));
+    }
+    for (key, error) in last.allocations.errors.iter().chain(&last.allocations.later_errors) {
+        text.push_str(&format!("  {} x{}", plain(key), count(error.count)));
+    }
+    text
+}
+
+fn heading(out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
+    writeln!(out, "{name:<13}{value}")
+}
+
+fn entry(out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
+    writeln!(out, "  {name:<11}{value}")
+}
+
+fn distribution(out: &mut dyn Write, name: &str, values: Option<&Percentiles>) -> io::Result<()> {
+    let Some(values) = values else { return Ok(()) };
+    let text: Vec<String> = values
+        .named()
+        .iter()
+        .map(|(name, value)| {
+            format!("{} {}", if *name == "p999" { "p99.9" } else { name }, optional_millis(Some(*value)))
+        })
+        .collect();
+    entry(out, name, &text.join("  "))
+}
+
+fn allocations(allocations: &Allocations, out: &mut dyn Write) -> io::Result<()> {
+    let mut text = format!("{} of {} granted", count(allocations.succeeded), count(allocations.requested));
+    if allocations.failed > 0 {
+        text.push_str(&format!(", {} failed", count(allocations.failed)));
+    }
+    let open = allocations.requested.saturating_sub(allocations.succeeded + allocations.failed);
+    if open > 0 {
+        text.push_str(&format!(", {} without an outcome", count(open)));
+    }
+    if allocations.lost > 0 {
+        text.push_str(&format!(", {} lost later", count(allocations.lost)));
+    }
+    if allocations.per_second > 0.0 {
+        text.push_str(&format!("; {}", rate(allocations.per_second)));
+    }
+    heading(out, "Allocations", &text)?;
+    distribution(out, "latency", allocations.latency_ms.as_ref())?;
+    for (key, error) in &allocations.errors {
+        entry(out, &plain(key), &format!("{}  {}", count(error.count), error_text(key, error)))?;
+    }
+    for (key, error) in &allocations.later_errors {
+        entry(out, &plain(key), &format!("{}  {} (after it was granted)", count(error.count), error_text(key, error)))?;
+    }
+    Ok(())
+}
+
+fn media(media: &Media, out: &mut dyn Write) -> io::Result<()> {
+    if media.offered_packets == 0 {
+        return heading(out, "Media", "nothing was sent");
+    }
+    heading(
+        out,
+        "Media",
+        &format!(
+            "{} streams: {} packets due, {} sent, {} delivered",
+            count(media.streams),
+            count(media.offered_packets),
+            count(media.sent_packets),
+            count(media.delivered_packets)
+        ),
+    )?;
+    entry(
+        out,
+        "lost",
+        &format!(
+            "{}; {} duplicated, {} reordered, {} misdelivered, {} corrupted, {} stale",
+            lost(media),
+            count(media.duplicated),
+            count(media.reordered),
+            count(media.misdelivered),
+            count(media.corrupted),
+            count(media.stale)
+        ),
+    )?;
+    let (offered, delivered) = (bitrate(media.offered_bps), bitrate(media.delivered_bps));
+    entry(out, "rate", &format!("{offered} offered, {delivered} delivered, {}", packet_rate(media.delivered_pps)))?;
+    distribution(out, "RTT", media.rtt_ms.as_ref())?;
+    distribution(out, "jitter", media.jitter_ms.as_ref())?;
+    distribution(out, "one way", media.one_way_ms.as_ref())
+}
+
+fn generator(result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
+    let Generator { cpu_s, peer_cpu_s, max_send_lag_ms, late_sends, send_errors, socket_drops } = &result.generator;
+    heading(out, "Generator", if result.is_valid() { "kept up" } else { "WAS THE BOTTLENECK" })?;
+    for reason in &result.invalid_because {
+        entry(out, "because", &plain(reason))?;
+    }
+    let lag = optional_millis(Some(*max_send_lag_ms));
+    entry(
+        out,
+        "sending",
+        &format!(
+            "{lag} behind at most, {} late, {} refused by sockets; {} dropped before they were read",
+            count(*late_sends),
+            count(*send_errors),
+            count(*socket_drops)
+        ),
+    )?;
+    let mut text = format!("{cpu_s:.1} s");
+    if let Some(peer) = peer_cpu_s {
+        text.push_str(&format!(", and {peer:.1} s of the peer"));
+    }
+    entry(out, "CPU", &text)
+}
+
+/// The most that was seen of it.
+fn server(result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
+    let samples = || result.intervals.iter().filter_map(|interval| interval.server.as_ref());
+    let highest = |of: fn(&ServerSample) -> Option<f64>| samples().filter_map(of).reduce(f64::max);
+    let mut parts = Vec::new();
+    if let Some(cores) = highest(|sample| sample.cpu_cores) {
+        parts.push(format!("{cores:.2} cores"));
+    }
+    if let Some(memory) = highest(|sample| sample.memory_bytes.map(|bytes| bytes as f64)) {
+        parts.push(bytes(memory));
+    }
+    if let Some(allocations) = highest(|sample| sample.allocations.map(|count| count as f64)) {
+        parts.push(format!("{allocations:.0} allocations"));
+    }
+    if parts.is_empty() { Ok(()) } else { heading(out, "Server", &format!("{} at most", parts.join(", "))) }
+}
+
+fn thresholds(outcomes: &[Outcome], out: &mut dyn Write) -> io::Result<()> {
+    if outcomes.is_empty() {
+        return Ok(());
+    }
+    heading(out, "Thresholds", "")?;
+    for outcome in outcomes {
+        let verdict = if outcome.ok { "ok" } else { "FAILED" };
+        entry(out, verdict, &format!("{}: {}", outcome.threshold, value(outcome.value)))?;
+    }
+    Ok(())
+}
+
+/// A figure as it was held against a bound: not rounded to what it is not.
+fn value(value: Option<f64>) -> String {
+    match value {
+        None => "not measured".to_owned(),
+        Some(value) => format!("{}", (value * 1e6).round() / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+use super::*;
+use crate::view::samples;
+
+fn summary(result: &RunResult) -> String {
+    let mut text = Vec::new();
+    write(result, &mut text).expect("a vector takes it");
+    String::from_utf8(text).expect("text")
+}
+
+#[test]
+fn a_summary_tells_a_ticket_all_it_needs() {
+    let mut result = samples::result();
+    result.config = meant(&samples::config(
+        "turnload turn:127.0.0.1 -u user -w opensesame --allocations 1000 --ramp 10s --duration 60s",
+    ));
+    insta::assert_snapshot!("summary", summary(&result));
+}
+
+#[test]
+fn the_verdict_says_who_gave_up() {
+    let mut result = samples::result();
+    assert_eq!(
+        verdict(&result),
+        "the generator kept up; of what it offered, 4 of 1,000 allocations failed, 0.012 % of the packets were lost; \
+         all 2 thresholds hold."
+    );
+    result.judge(&["media.lost_pct<0.01".parse().expect("a threshold")]);
+    assert_eq!(
+        verdict(&result),
+        "the server, or the way to it, gave up, and not the generator: 1 of 1 thresholds failed (media.lost_pct is 0.012)."
+    );
+    result.invalid_because.push("sends were up to 312 ms late".to_owned());
+    assert!(verdict(&result).starts_with("the generator gave up, and not the server (sends were up to 312 ms late)"));
+    result.incomplete = Some("interrupted".to_owned());
+    assert_eq!(verdict(&result), "incomplete (interrupted); the figures are those until then.");
+}
+
+#[test]
+fn a_server_that_refuses_everybody_is_quoted() {
+    let mut result = samples::result();
+    (result.allocations.succeeded, result.allocations.failed) = (0, 1_000);
+    assert_eq!(
+        verdict(&result),
+        "the server granted none of 1,000 allocations (mostly 486: Allocation Quota Reached)."
+    );
+}
+
+#[test]
+fn a_run_without_a_fault_says_that_neither_gave_up() {
+    let mut result = RunResult::default();
+    result.allocations.succeeded = 1;
+    assert_eq!(
+        verdict(&result),
+        "neither gave up: the server carried all that was offered, and the generator kept up."
+    );
+}
+
+#[test]
+fn a_run_without_media_and_answers_has_a_summary_too() {
+    let text = summary(&RunResult::default());
+    assert!(text.contains("Media        nothing was sent") && !text.contains("NaN"), "{text}");
+}
+
+#[test]
+fn no_secret_is_in_what_was_meant_and_nothing_else_is_missing() {
+    let meant = |line: &str| {
+        let meant = meant(&samples::config(line));
+        meant.into_iter().map(|(name, text)| format!("{name}: {text}")).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(
+        meant("turnload turns:127.0.0.1 -u a -W opensesame --insecure -y -x -s --stages 1s:2,30s:2 --pps 50"),
+        "transport: tls, certificates not verified; credentials: of a shared secret, user a; \
+         load: allocations by stages 1s:2,30s:2; traffic: 50 pps of 172 bytes; relay: Send indications, IPv6; \
+         peer: another allocation"
+    );
+}
+
+#[test]
+fn a_line_a_second_shows_the_last_interval_and_its_errors() {
+    assert_eq!(
+        line(&samples::progress(42)),
+        "00:42  hold   up 996/1,000  offered 49.8 kpps  delivered 49.8 kpps  lost 0.024 %  \
+         RTT p50 0.240 ms p99 1.08 ms  lag 0.310 ms"
+    );
+    let mut progress = samples::progress(42);
+    progress.allocating = 4;
+    progress.last.allocations.errors.add("486", "Quota");
+    progress.last.allocations.later_errors.add("timeout", "");
+    assert!(line(&progress).ends_with("  allocating 4  486 x1  timeout x1"));
+}
+
+#[test]
+fn a_reason_cannot_break_a_line() {
+    let mut result = samples::result();
+    result.target = "turn:\u{1b}[31m\nevil".to_owned();
+    result.invalid_because.push("two\nlines".to_owned());
+    let text = summary(&result);
+    assert!(!text.contains('\u{1b}') && text.contains("two lines"), "{text}");
+}

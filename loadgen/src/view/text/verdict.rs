@@ -1,0 +1,68 @@
+//! What a run says, in one sentence: whether the server or the generator gave up.
+//!
+//! In: a result. Out: a sentence that follows its exit code. Never: a judgement that the result does not hold.
+
+use super::super::error_text;
+use super::super::number::{count, percent, plain};
+use super::value;
+use crate::result::{EXIT_INCOMPLETE, EXIT_INVALID, EXIT_REFUSED, EXIT_THRESHOLD, RunResult};
+
+/// The sentence.
+pub fn verdict(result: &RunResult) -> String {
+    let allocations = &result.allocations;
+    match result.exit_code() {
+        EXIT_INCOMPLETE => {
+            let why = result.incomplete.as_deref().unwrap_or_default();
+            format!("incomplete ({}); the figures are those until then.", plain(why))
+        }
+        EXIT_INVALID => format!(
+            "the generator gave up, and not the server ({}); the figures say nothing of what the server can carry.",
+            plain(&result.invalid_because.join("; "))
+        ),
+        EXIT_REFUSED => {
+            // The commonest reason; of several equally common ones the first.
+            let commonest = allocations.errors.iter().reduce(|a, b| if b.1.count > a.1.count { b } else { a });
+            let why = commonest.map_or_else(String::new, |(key, error)| {
+                format!(" (mostly {}: {})", plain(key), error_text(key, error))
+            });
+            format!("the server granted none of {} allocations{why}.", count(allocations.requested))
+        }
+        EXIT_THRESHOLD => {
+            let failed = result.thresholds.iter().filter(|outcome| !outcome.ok);
+            let failed: Vec<String> =
+                failed.map(|outcome| format!("{} is {}", outcome.threshold.figure, value(outcome.value))).collect();
+            format!(
+                "the server, or the way to it, gave up, and not the generator: {} of {} thresholds failed ({}).",
+                failed.len(),
+                result.thresholds.len(),
+                failed.join(", ")
+            )
+        }
+        _ => done(result),
+    }
+}
+
+fn done(result: &RunResult) -> String {
+    let (allocations, media) = (&result.allocations, &result.media);
+    let mut shortfall = Vec::new();
+    if allocations.failed > 0 {
+        shortfall.push(format!("{} of {} allocations failed", count(allocations.failed), count(allocations.requested)));
+    }
+    if allocations.lost > 0 {
+        shortfall.push(format!("{} were lost later", count(allocations.lost)));
+    }
+    if media.lost_packets > 0 {
+        shortfall.push(format!("{} of the packets were lost", percent(media.lost_pct.unwrap_or_default())));
+    }
+    let thresholds = match result.thresholds.len() {
+        0 => String::new(),
+        1 => "; the threshold holds".to_owned(),
+        several => format!("; all {several} thresholds hold"),
+    };
+    if shortfall.is_empty() {
+        return format!(
+            "neither gave up: the server carried all that was offered, and the generator kept up{thresholds}."
+        );
+    }
+    format!("the generator kept up; of what it offered, {}{thresholds}.", shortfall.join(", "))
+}

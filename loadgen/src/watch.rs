@@ -1,0 +1,144 @@
+//! What is seen of a run while it lasts: lines, or the dashboard; the interval log.
+//!
+//! In: progress once a second, keys. Out: lines on standard error, frames on the terminal, rows of the log; what the
+//! person wants. Never: a terminal left as it should not be.
+
+#![forbid(unsafe_code)]
+
+use crate::config::RunConfig;
+use crate::engine::drive::{Watch, Wish};
+use crate::engine::exposition::Exposition;
+use crate::result::Progress;
+use crate::stats::ShardStats;
+use crate::view::hlog::IntervalLog;
+use crate::view::tui::{Quit, State, Theme, action, render};
+use crate::view::{prometheus, text};
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event};
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::time::{Duration, SystemTime};
+
+/// All that watches.
+pub(crate) struct Watcher {
+    dashboard: Option<Dashboard>,
+    log: Option<IntervalLog<BufWriter<File>>>,
+    exposition: Option<Exposition>,
+    target: String,
+}
+
+struct Dashboard {
+    terminal: DefaultTerminal,
+    state: State,
+    theme: Theme,
+}
+
+impl Watcher {
+    /// Opens what was asked for.
+    ///
+    /// # Errors
+    /// One sentence that names the argument.
+    pub(crate) fn open(config: &RunConfig, seed: u64, began: SystemTime) -> Result<Self, String> {
+        let output = &config.output;
+        let log = match &output.hlog {
+            Some(path) => {
+                let file = File::create(path).map_err(|error| format!("--hlog {}: {error}", path.display()))?;
+                let about = format!("{}, seed {seed}", config.server);
+                let log = IntervalLog::begin(BufWriter::new(file), began, &about);
+                Some(log.map_err(|error| format!("--hlog {}: {error}", path.display()))?)
+            }
+            None => None,
+        };
+        let exposition = match output.prometheus {
+            Some(at) => {
+                let exposition = Exposition::serve(at, prometheus::CONTENT_TYPE);
+                let exposition = exposition.map_err(|error| format!("--prometheus {at}: {error}"))?;
+                drop(writeln!(io::stderr(), "turnload: metrics at http://{}/metrics", exposition.address()));
+                Some(exposition)
+            }
+            None => None,
+        };
+        // The dashboard needs the terminal for itself: results of other formats may go there too.
+        let has_terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
+        let dashboard = (has_terminal && !output.no_tui).then(|| ratatui::try_init().ok()).flatten();
+        let dashboard = dashboard.map(|terminal| Dashboard {
+            terminal,
+            state: State::new(&format!("{} over {}", config.server, crate::view::json::wire(config.wire))),
+            theme: Theme::of(std::env::var("NO_COLOR").ok().as_deref()),
+        });
+        Ok(Self { dashboard, log, exposition, target: config.server.to_string() })
+    }
+}
+
+impl Watch for Watcher {
+    fn progress(&mut self, progress: &Progress, interval: &ShardStats) {
+        match &mut self.dashboard {
+            Some(dashboard) => {
+                dashboard.state.progress(progress.clone());
+                dashboard.draw();
+            }
+            // Nobody is left to be told where standard error is closed.
+            None => drop(writeln!(io::stderr(), "{}", text::line(progress))),
+        }
+        if let Some(exposition) = &self.exposition {
+            exposition.set(prometheus::exposition(progress, &self.target));
+        }
+        let row = &progress.last;
+        if let Some(log) = &mut self.log {
+            let start = row.at.saturating_sub(row.length);
+            let written = log.interval(None, start, row.length, interval.rtt.histogram()).and_then(|()| {
+                if interval.latency.count() == 0 {
+                    return Ok(());
+                }
+                log.interval(Some("allocation"), start, row.length, interval.latency.histogram())
+            });
+            if let Err(error) = written {
+                drop(writeln!(io::stderr(), "turnload: --hlog: {error}"));
+                self.log = None;
+            }
+        }
+    }
+
+    fn wish(&mut self) -> Wish {
+        self.dashboard.as_mut().map_or(Wish::GoOn, Dashboard::keys)
+    }
+}
+
+impl Dashboard {
+    fn keys(&mut self) -> Wish {
+        let mut is_changed = false;
+        while event::poll(Duration::ZERO).unwrap_or(false) {
+            match event::read() {
+                Ok(Event::Key(key)) => {
+                    if let Some(action) = action(key) {
+                        self.state.update(action);
+                        is_changed = true;
+                    }
+                }
+                Ok(Event::Resize(..)) => is_changed = true,
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        if is_changed {
+            self.draw();
+        }
+        match self.state.quit() {
+            Quit::No => Wish::GoOn,
+            Quit::Drain => Wish::Drain,
+            Quit::Now => Wish::Stop,
+        }
+    }
+
+    fn draw(&mut self) {
+        let (state, theme) = (&self.state, self.theme);
+        // A frame that cannot be drawn is no reason to end the load.
+        drop(self.terminal.draw(|frame| render(frame, state, theme)));
+    }
+}
+
+impl Drop for Dashboard {
+    fn drop(&mut self) {
+        ratatui::restore();
+    }
+}
