@@ -119,7 +119,7 @@ pub struct SessionSummary {
     /// Where it stands.
     pub state: SessionState,
     /// The final status that made the state what it is: the last one of an INVITE, but not the refusal of one within an
-    /// established call.
+    /// established call; none where the call is tried again after a refusal.
     pub status: Option<(u16, String)>,
     /// First frame; none for a file.
     pub first_frame: Option<FrameNo>,
@@ -336,6 +336,7 @@ impl Signalling {
                 let is_new = self.rounds[index].invite(message);
                 if is_new && matches!(session.state, SessionState::Failed | SessionState::Cancelled) {
                     session.state = SessionState::Calling;
+                    session.status = None;
                 }
             }
             // A BYE behind a refusal ends nothing: some clients send one all the same.
