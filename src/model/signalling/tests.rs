@@ -146,11 +146,15 @@ fn a_call_that_is_tried_again_after_a_refusal_is_calling_again() {
     let mut stage = Stage::new();
     stage.udp(0, A, B, &request("1 INVITE", "")).udp(10, B, A, &response(422, "1 INVITE", ""));
     stage.udp(11, A, B, &request("1 INVITE", ""));
-    assert_eq!(state(&stage.snapshot()), SessionState::Failed, "the same one once more");
+    let stands = |stage: &mut Stage| {
+        let snapshot = stage.snapshot();
+        (state(&snapshot), snapshot.sessions[0].status.as_ref().map(|status| status.0))
+    };
+    assert_eq!(stands(&mut stage), (SessionState::Failed, Some(422)), "the same one once more");
     stage.udp(20, A, B, &request("2 INVITE", ""));
-    assert_eq!(state(&stage.snapshot()), SessionState::Calling);
+    assert_eq!(stands(&mut stage), (SessionState::Calling, None));
     stage.udp(30, B, A, &response(200, "2 INVITE", ""));
-    assert_eq!(state(&stage.snapshot()), SessionState::Established);
+    assert_eq!(stands(&mut stage), (SessionState::Established, Some(200)));
 }
 
 #[test]
@@ -228,7 +232,20 @@ fn a_response_whose_request_was_not_captured_is_an_answer() {
 }
 
 #[test]
-fn a_round_is_found_again_behind_many_others() {
+fn a_round_is_found_again_behind_others() {
+    let mut stage = Stage::new();
+    // An INVITE without an offer: a description in its response offers, where the INVITE is still known.
+    stage.udp(0, A, B, &request("1 INVITE", ""));
+    for cseq in 2..=8_u16 {
+        stage.udp(i64::from(cseq), A, B, &request(&format!("{cseq} UPDATE"), &ours(4000)));
+    }
+    stage.udp(100, B, A, &response(200, "1 INVITE", &theirs(5000)));
+    stage.udp(101, A, B, &request("1 ACK", &ours(4002)));
+    assert_eq!(parts(&mut stage), "2 offer, 9 offer, 10 answer");
+}
+
+#[test]
+fn the_newest_round_is_found_behind_many_others() {
     let mut stage = Stage::new();
     for cseq in 1..=100_u16 {
         stage.udp(i64::from(cseq), A, B, &request(&format!("{cseq} INVITE"), &ours(4000)));
