@@ -425,6 +425,21 @@ fn a_time_window_keeps_the_packets_in_it() {
     let inside = all.iter().filter(|record| (2_000_000_000..4_000_000_000).contains(&(record.nanos - start))).count();
     let window = report(&case("sip-hold"), &["--time-from", "2s", "--time-to", "4s"]);
     assert_eq!(window["capture"]["packets"], inside);
+#[test]
+fn a_time_after_the_first_packet_is_unknown_where_there_is_no_packet() {
+    let empty = written(&scratch("window-of-nothing"), "empty.pcap", &[]);
+    let found = report(&empty, &["--time-from", "30s", "--time-to", "@1795233672"]);
+    let options = &found["capture"]["options"];
+    assert_eq!((&options["from_ts"], &options["to_ts"]), (&Value::Null, &"1795233672.000000000".into()));
+}
+
+#[test]
+fn a_date_that_no_capture_can_have_is_a_usage_error() {
+    let run = run(&[path(&case("sip-hold")), "--time-to", "2200-01-01T00:00:00Z"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("2200-01-01T00:00:00Z"), "{}", run.stderr);
+}
+
     assert!(window["capture"]["duration_s"].as_f64().is_some_and(|seconds| seconds > 1.5 && seconds <= 2.0));
 }
 
