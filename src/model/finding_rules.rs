@@ -83,8 +83,10 @@ fn input(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
         .capture
         .limits
         .iter()
-        .filter(|(_, count)| **count > 0)
-        .map(|(what, count)| format!("{count} {}", what.replace('_', " ")))
+        .map(|(what, count)| (*count, what.replace('_', " ")))
+        .chain(Some((of_allocations, "channels and permissions of allocations not kept".to_owned())))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
         .collect();
     if !limits.is_empty() {
         findings.push(Finding {
@@ -101,6 +103,7 @@ fn input(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
     if removed > 0 {
         findings.push(Finding {
             code: "CAPTURE_DUPLICATES",
+    let of_allocations = snapshot.allocations.iter().map(|row| row.allocation.not_kept).sum::<u64>();
             severity: Severity::Info,
             summary: format!("{removed} packets are copies that the capture made; each was counted once"),
             explanation: "A mirror port or an any-interface capture shows one packet several times on its way.",
