@@ -160,6 +160,11 @@ impl Dialogue {
         for direction in [Direction::Forward, Direction::Reverse] {
             self.last_look(direction, &mut |payload, framing| message(direction, payload, framing));
         }
+        self.discard();
+    }
+
+    /// Forgets what is held.
+    pub(super) fn discard(&mut self) {
         self.sides.iter_mut().for_each(Side::forget);
     }
 

@@ -10,7 +10,6 @@
 mod held;
 mod stream;
 
-
 use crate::net::datagram::{FiveTuple, Segment, TcpFlags};
 use crate::packet::FrameNo;
 use crate::time::Timestamp;
@@ -91,11 +90,7 @@ pub struct Connection {
 impl Connection {
     /// A connection that has seen nothing; `flow` is [`Direction::Forward`].
     pub fn new(flow: FiveTuple) -> Self {
-        Self {
-            flow,
-            forward: StreamAssembler::new(),
-            reverse: StreamAssembler::new(),
-        }
+        Self { flow, forward: StreamAssembler::new(), reverse: StreamAssembler::new() }
     }
 
     /// Takes the next segment of either direction and hands on what it sets free, in both directions.
@@ -126,6 +121,12 @@ impl Connection {
     pub fn finish(&mut self, sink: &mut impl FnMut(Direction, StreamEvent<'_>)) {
         self.forward.finish(&mut |event: StreamEvent<'_>| sink(Direction::Forward, event));
         self.reverse.finish(&mut |event: StreamEvent<'_>| sink(Direction::Reverse, event));
+    }
+
+    /// Forgets what both streams hold: nobody asks any more what they say.
+    pub fn discard(&mut self) {
+        self.forward.discard();
+        self.reverse.discard();
     }
 
     /// Memory of the bytes that wait in both streams.

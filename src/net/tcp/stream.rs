@@ -139,6 +139,11 @@ impl StreamAssembler {
         self.end_at_fin(sink);
     }
 
+    /// Forgets what is held.
+    pub(super) fn discard(&mut self) {
+        self.held = Held::default();
+    }
+
     /// Bytes that wait behind a hole, with a charge for each piece, so that many tiny ones count too.
     pub(super) fn held_cost(&self) -> usize {
         self.held.bytes() + self.held.len() * PIECE_OVERHEAD
