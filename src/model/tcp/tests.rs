@@ -179,6 +179,21 @@ fn nothing_is_held_for_a_connection_whose_bytes_nobody_reads() {
 }
 
 #[test]
+fn the_longest_message_that_is_read_is_held_until_it_is_whole() {
+    let head = |filler: usize| {
+        let body = crate::proto::framing::MAX_BODY;
+        let filler = "f".repeat(filler);
+        format!(
+            "INVITE sip:b@b SIP/2.0\r\nCall-ID: 77\r\nCSeq: 1 INVITE\r\nX: {filler}\r\nContent-Length: {body}\r\n\r\n"
+        )
+    };
+    let message = [head(60_000).into_bytes(), vec![b'x'; crate::proto::framing::MAX_BODY]].concat();
+    let mut stage = Stage::new();
+    send(&mut stage, CLIENT, "10.0.0.2:5060", &message, 50_000, |_| false);
+    assert_eq!(stage.snapshot().sessions[0].call_id, "77");
+}
+
+#[test]
 fn a_new_connection_takes_the_place_of_a_quiet_one() {
     let mut stage = Stage::new();
     stage.analyzer.parts().0.connections.max_connections = 4;
