@@ -105,6 +105,32 @@ fn a_file_that_is_not_there_exits_with_3_and_is_named() {
 }
 
 #[test]
+fn an_input_that_cannot_be_read_beside_others_is_a_note_and_a_finding() {
+    let folder = scratch("refused");
+    let missing = folder.join("missing.sdp");
+    std::fs::write(folder.join("text.pcap"), "this is no capture, and long enough for a header").expect("written");
+    for refused in [&missing, &folder.join("missing.pcap"), &folder.join("text.pcap")] {
+        let found = report(&case("sip-hold"), &[path(refused)]);
+        assert_eq!(found["capture"]["files"].as_array().map(Vec::len), Some(1));
+        assert_eq!(streams(&found).len(), 2);
+        let refusal = finding(&found, "CAPTURE_REFUSED");
+        let summary = refusal["summary"].as_str().expect("words");
+        assert!(summary.starts_with(&format!("{}: ", refused.display())), "{summary}");
+        for (more, code) in [(&[][..], 0), (&["--strict"], 3)] {
+            let run = run(&[&[path(&case("sip-hold")), path(refused), "--format", "json"][..], more].concat());
+            assert_eq!((run.code, run.stderr), (Some(code), format!("rtcscope: {summary}\n")));
+        }
+    }
+    let description = folder.join("call.sdp");
+    std::fs::write(&description, "v=0\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n").expect("written");
+    let found = report(&description, &[path(&missing)]);
+    assert_eq!(found["sessions"].as_array().map(Vec::len), Some(1));
+    finding(&found, "CAPTURE_REFUSED");
+    let nothing = run(&[path(&missing), path(&missing)]);
+    assert_eq!((nothing.code, nothing.stdout.len(), nothing.stderr.lines().count()), (Some(3), 0, 2));
+}
+
+#[test]
 fn a_word_that_is_no_command_is_a_file_that_is_not_there() {
     let run = run(&["no-such-command", "x"]);
     assert_eq!(run.code, Some(3));
@@ -345,7 +371,7 @@ fn a_capture_without_rtc_or_without_packets_says_so() {
 #[test]
 fn no_findings_are_no_all_clear() {
     let page = text(&[path(&case("webrtc-relay-udp"))], None).replace("\n  ", " ");
-    assert!(page.contains("━━ Findings none of these: damage,"), "{page}");
+    assert!(page.contains("━━ Findings none of these: inputs that cannot be read,"), "{page}");
     assert!(page.contains("That is no proof of a good call: loss, jitter,"), "{page}");
 }
 
@@ -397,6 +423,21 @@ fn a_window_may_be_said_as_dates_and_is_the_same() {
     assert!(dates["capture"]["packets"].as_u64().is_some_and(|packets| packets > 100));
     same(&dates, &relative, &CONTENT);
     same(&dates["capture"], &relative["capture"], &["packets", "options", "filtered_out", "outside_window"]);
+}
+
+#[test]
+fn a_time_after_the_first_packet_is_unknown_where_there_is_no_packet() {
+    let empty = written(&scratch("window-of-nothing"), "empty.pcap", &[]);
+    let found = report(&empty, &["--time-from", "30s", "--time-to", "@1795233672"]);
+    let options = &found["capture"]["options"];
+    assert_eq!((&options["from_ts"], &options["to_ts"]), (&Value::Null, &"1795233672.000000000".into()));
+}
+
+#[test]
+fn a_date_that_no_capture_can_have_is_a_usage_error() {
+    let run = run(&[path(&case("sip-hold")), "--time-to", "2200-01-01T00:00:00Z"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("2200-01-01T00:00:00Z"), "{}", run.stderr);
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn promise() -> Value {
                 "damage": ["str"], "damaged_places": "int", "skipped_bytes": "int"}],
             "packets": "int", "bytes": "int", "first_ts": "ts?", "last_ts": "ts?", "duration_s": "num?",
             "dropped_by_capture": "int?", "duplicates_removed": "int", "inner_datagrams": "int",
-            "filtered_out": "int", "outside_window": "int", "filtered_vlan": "int",
+            "filtered_out": "int", "outside_window": "int", "filtered_vlan": "int", "limits": {"*": "int"},
             "options": {"filter": "str?", "from_ts": "ts?", "to_ts": "ts?", "ssrcs": ["hex"]}
         },
         "packets": {

@@ -78,9 +78,12 @@ impl Wants<'_> {
         !self.programs.is_empty() && self.programs.iter().all(|(_, programs)| programs.filter.is_none())
     }
 
-    /// The user's words and times, on the capture clock.
+    /// The user's words and times, on the capture clock; a time after the first packet is none where there is no packet.
     pub(super) fn asked(&self) -> Asked {
-        let on_clock = |moment: Option<Moment>| Some(moment?.on_clock(self.first.unwrap_or_default()));
+        let on_clock = |moment: Option<Moment>| match moment? {
+            Moment::At(ts) => Some(ts),
+            after @ Moment::After(_) => self.first.map(|first| after.on_clock(first)),
+        };
         Asked {
             filter: self.filter.map(|filter| filter.text().to_owned()),
             from: on_clock(self.from),

@@ -1,7 +1,7 @@
 //! Points of time as people write them.
 //!
 //! In: the text of an argument. Out: [`Moment`], or nothing where the text is no time. Never: a time zone's name, the
-//! wall clock, or a year that the capture clock does not reach.
+//! wall clock, or a date that the capture clock does not reach.
 
 use crate::time::{NANOS_PER_SEC, Timestamp};
 
@@ -19,7 +19,7 @@ impl Moment {
     /// as RFC 3339 has it, in UTC where no offset follows.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if let Some(epoch) = text.strip_prefix('@') {
-            return decimal(epoch, NANOS_PER_SEC).map(|nanos| Moment::At(Timestamp::from_nanos(nanos)));
+            return decimal(epoch, NANOS_PER_SEC).and_then(on_capture_clock).map(Moment::At);
         }
         if let Some(nanos) = decimal(text, NANOS_PER_SEC) {
             return Some(Moment::After(nanos));
@@ -101,7 +101,12 @@ fn date_and_time(text: &str) -> Option<Timestamp> {
     let minutes = (days_since_epoch(year, month, day) * 24 + hour) * 60 + minute - offset_minutes;
     let nanos = decimal(&format!("0.{fraction}"), NANOS_PER_SEC).filter(|_| !fraction.is_empty())?;
     let seconds = minutes * 60 + second;
-    Some(Timestamp::from_nanos(seconds.checked_mul(NANOS_PER_SEC)?.checked_add(nanos)?))
+    on_capture_clock(seconds.checked_mul(NANOS_PER_SEC)?.checked_add(nanos)?)
+}
+
+/// None beyond the ends of the capture clock, where it would become the end itself.
+fn on_capture_clock(nanos: i64) -> Option<Timestamp> {
+    Some(Timestamp::from_nanos(nanos)).filter(|ts| ts.as_nanos() == nanos)
 }
 
 /// The time without its offset, and the minutes that it is ahead of UTC.
@@ -194,6 +199,17 @@ mod tests {
         assert_eq!(at("1969-12-31T23:59:59.5Z"), Some(-500_000_000));
         assert_eq!(at("2000-02-29T12:34:56Z"), Some(951_827_696 * NANOS_PER_SEC));
         assert_eq!(at("2100-01-01T00:00:00Z"), Some(4_102_444_800 * NANOS_PER_SEC));
+    }
+
+    #[test]
+    fn a_date_that_the_capture_clock_does_not_reach_is_refused_and_not_moved() {
+        for beyond in
+            ["2117-01-01T00:00:00Z", "2200-01-01T00:00:00Z", "@4611686019", "@5000000000", "1823-01-01T00:00:00Z"]
+        {
+            assert_eq!(Moment::parse(beyond), None, "{beyond}");
+        }
+        assert_eq!(at("2116-01-01T00:00:00Z"), Some(4_607_280_000 * NANOS_PER_SEC));
+        assert_eq!(at("@4611686018"), Some(4_611_686_018 * NANOS_PER_SEC));
     }
 
     #[test]

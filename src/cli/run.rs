@@ -68,13 +68,12 @@ fn analyze(arguments: AnalyzeArguments) -> ExitCode {
             return ExitCode::from(INPUT);
         }
     };
-    files.refused().iter().for_each(|error| note(&error.to_string()));
 
     let options = Options { remove_copies: config.remove_copies, ssrcs: config.ssrcs.clone() };
     let mut analyzer = Analyzer::new(options);
-    if let Err(message) = describe(&mut analyzer, &config) {
-        return fail(INPUT, &message);
-    }
+    let mut refused: Vec<String> = files.refused().iter().map(ToString::to_string).collect();
+    refused.extend(describe(&mut analyzer, &config));
+    refused.iter().for_each(|message| note(message));
     let reader = files.reader();
     let progress = Progress::new(reader.bytes_total(), config.quiet);
     let mut feed = Feed::new(reader, config.filter.as_ref(), (config.from, config.to), progress);
@@ -84,8 +83,8 @@ fn analyze(arguments: AnalyzeArguments) -> ExitCode {
     if feed.wants.filter_fits_nothing() {
         return ExitCode::from(USAGE);
     }
-    let facts = facts(&feed);
-    let damaged = facts.files.iter().any(|file| !file.damage.is_empty()) || !files.refused().is_empty();
+    let facts = facts(&feed, refused);
+    let damaged = facts.files.iter().any(|file| !file.damage.is_empty()) || !facts.refused.is_empty();
     if !config.quiet {
         facts.files.iter().flat_map(|file| &file.damage).for_each(|damage| note(&damage.text));
     }
@@ -108,26 +107,34 @@ fn analyze(arguments: AnalyzeArguments) -> ExitCode {
 /// Session descriptions without a capture: still a report, of what they say.
 fn descriptions_only(config: &Config) -> ExitCode {
     let mut analyzer = Analyzer::new(Options::default());
-    if let Err(message) = describe(&mut analyzer, config) {
-        return fail(INPUT, &message);
+    let refused = describe(&mut analyzer, config);
+    refused.iter().for_each(|message| note(message));
+    if refused.len() == config.descriptions.len() {
+        return ExitCode::from(INPUT);
     }
-    match output::report(&analyzer.snapshot(CaptureFacts::default()), config) {
-        Ok(()) => ExitCode::SUCCESS,
+    let damaged = !refused.is_empty();
+    match output::report(&analyzer.snapshot(CaptureFacts { refused, ..CaptureFacts::default() }), config) {
+        Ok(()) => ExitCode::from(if damaged && config.strict { INPUT } else { 0 }),
         Err(error) => fail(INPUT, &format!("the report could not be written: {error}")),
     }
 }
 
-fn describe(analyzer: &mut Analyzer, config: &Config) -> Result<(), String> {
+/// Reads the session descriptions; gives those that cannot be read, with the reason.
+fn describe(analyzer: &mut Analyzer, config: &Config) -> Vec<String> {
+    let mut refused = Vec::new();
     for path in &config.descriptions {
-        let body = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        analyzer.session_description(&path.display().to_string(), &body);
+        match std::fs::read(path) {
+            Ok(body) => analyzer.session_description(&path.display().to_string(), &body),
+            Err(error) => refused.push(format!("{}: {error}", path.display())),
+        }
     }
-    Ok(())
+    refused
 }
 
-fn facts(feed: &Feed<'_, '_>) -> CaptureFacts {
+fn facts(feed: &Feed<'_, '_>, refused: Vec<String>) -> CaptureFacts {
     CaptureFacts {
         files: feed.reader.files().map(file_facts).collect(),
+        refused,
         dropped_by_capture: feed.reader.dropped_by_capture(),
         filtered_out: feed.wants.filtered_out,
         outside_window: feed.wants.outside_window,

@@ -40,6 +40,8 @@ pub struct Damage {
 pub struct CaptureFacts {
     /// The inputs in the order given.
     pub files: Vec<FileFacts>,
+    /// Inputs that could not be read at all, in words that name the file and say why.
+    pub refused: Vec<String>,
     /// Packets that the capturing machine dropped; none where nobody says.
     pub dropped_by_capture: Option<u64>,
     /// Packets that the user's filter or window of time left out.

@@ -14,8 +14,11 @@ use crate::bytes::ParseError;
 use crate::packet::FrameNo;
 
 /// What the rules look at, for a report in which none of them found anything; a new rule adds its words.
-pub const CHECKED: &str = "damage, drops and copies of the capture, malformed messages, refused TURN allocations, DTLS \
-    alerts, impossible round trips";
+pub const CHECKED: &str = "inputs that cannot be read, damage, drops, cuts, copies and clock jumps of the capture, \
+    reached limits, malformed messages, refused TURN allocations, DTLS alerts, impossible round trips";
+
+/// Inputs that could not be read and are named, of many.
+const MAX_REFUSED: usize = 16;
 
 /// What decoding met on its way.
 pub(crate) enum Fault {
@@ -28,6 +31,7 @@ pub(crate) enum Fault {
 /// All findings of a snapshot.
 pub(crate) fn all(snapshot: &Snapshot, faults: &[Fault]) -> Vec<Finding> {
     let mut findings = Vec::new();
+    refused(snapshot, &mut findings);
     input(snapshot, &mut findings);
     emptiness::rules(snapshot, &mut findings);
     capture::all(snapshot, &mut findings);
@@ -37,6 +41,24 @@ pub(crate) fn all(snapshot: &Snapshot, faults: &[Fault]) -> Vec<Finding> {
     round_trips(snapshot, &mut findings);
     findings.sort_by(|a, b| (a.severity, a.frames.first(), a.code).cmp(&(b.severity, b.frames.first(), b.code)));
     findings
+}
+
+/// An input that was named and of which nothing is in the report.
+fn refused(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
+    let finding = |summary: String| Finding {
+        code: "CAPTURE_REFUSED",
+        severity: Severity::Warning,
+        summary,
+        explanation: "The input could not be read at all. The report is of the others alone.",
+        advice: "Look whether the name is right, whether the file may be read, and whether it is a capture.",
+        frames: Vec::new(),
+        subject: None,
+    };
+    let inputs = &snapshot.capture.facts.refused;
+    findings.extend(inputs.iter().take(MAX_REFUSED).cloned().map(finding));
+    if inputs.len() > MAX_REFUSED {
+        findings.push(finding(format!("{} more inputs could not be read", inputs.len() - MAX_REFUSED)));
+    }
 }
 
 fn input(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
@@ -79,12 +101,15 @@ fn input(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
             subject: None,
         });
     }
+    let of_allocations = snapshot.allocations.iter().map(|row| row.allocation.not_kept).sum::<u64>();
     let limits: Vec<String> = snapshot
         .capture
         .limits
         .iter()
-        .filter(|(_, count)| **count > 0)
-        .map(|(what, count)| format!("{count} {}", what.replace('_', " ")))
+        .map(|(what, count)| (*count, what.replace('_', " ")))
+        .chain(Some((of_allocations, "channels and permissions of allocations not kept".to_owned())))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
         .collect();
     if !limits.is_empty() {
         findings.push(Finding {
@@ -207,6 +232,49 @@ fn round_trips(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
 mod tests {
     use super::super::stage::Stage;
     use super::*;
+    use std::collections::BTreeSet;
+
+    /// Each finding that tells of something wrong, and the words for it in what was looked at. Those of a report with
+    /// nothing in it are not among them: they never stand beside these words.
+    const LOOKED_FOR: [(&str, &str); 13] = [
+        ("CAPTURE_REFUSED", "inputs that cannot be read"),
+        ("CAPTURE_DAMAGED", "damage"),
+        ("CAPTURE_DROPPED_PACKETS", "drops"),
+        ("CAPTURE_SNAP_LENGTH", "cuts"),
+        ("CAPTURE_DUPLICATES", "copies"),
+        ("CAPTURE_TWO_PLACES", "copies"),
+        ("CAPTURE_TIME_JUMPS", "clock jumps of the capture"),
+        ("LIMIT_REACHED", "reached limits"),
+        ("PACKET_MALFORMED", "malformed messages"),
+        ("MESSAGE_MALFORMED", "malformed messages"),
+        ("TURN_ALLOCATION_FAILED", "refused TURN allocations"),
+        ("DTLS_ALERT", "DTLS alerts"),
+        ("RTCP_NEGATIVE_RTT", "impossible round trips"),
+    ];
+
+    #[test]
+    fn what_was_looked_for_names_every_finding_that_there_is_and_nothing_else() {
+        let rules = [include_str!("finding_rules.rs"), include_str!("finding_rules/capture.rs")];
+        let code = |line: &'static str| line.trim().strip_prefix("code: \"")?.strip_suffix("\",");
+        let in_rules: BTreeSet<&str> = rules.iter().flat_map(|rules| rules.lines()).filter_map(code).collect();
+        let named: BTreeSet<&str> = LOOKED_FOR.iter().map(|(code, _)| *code).collect();
+        assert_eq!(in_rules, named);
+        let words: BTreeSet<&str> =
+            CHECKED.split([',']).flat_map(|words| words.split(" and ")).map(str::trim).collect();
+        let expected: BTreeSet<&str> = LOOKED_FOR.iter().map(|(_, words)| *words).collect();
+        assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn inputs_that_cannot_be_read_are_named_and_of_many_the_first() {
+        let mut snapshot = Stage::new().snapshot();
+        snapshot.capture.facts.refused = (0..20).map(|number| format!("{number}.pcap: the file is empty")).collect();
+        let findings = all(&snapshot, &[]);
+        assert_eq!(findings.len(), MAX_REFUSED + 1);
+        assert!(findings.iter().all(|finding| finding.code == "CAPTURE_REFUSED" && finding.frames.is_empty()));
+        assert_eq!(findings[0].summary, "0.pcap: the file is empty");
+        assert_eq!(findings[MAX_REFUSED].summary, "4 more inputs could not be read");
+    }
     use crate::proto::dtls::vectors::{COTURN_ALERT, hex};
 
     #[test]

@@ -101,6 +101,14 @@ pub struct Described {
     /// What a strict reader would refuse of it; none where it accepts it.
     pub strict_error: Option<String>,
     round: u32,
+    /// The latest round that began with the same offer again, which is not kept twice.
+    repeated_in: u32,
+}
+
+impl Described {
+    fn answers(&self, offer: &Described) -> bool {
+        !self.is_offer && (self.round == offer.round || self.round == offer.repeated_in)
+    }
 }
 
 /// One dialog.
@@ -119,7 +127,7 @@ pub struct SessionSummary {
     /// Where it stands.
     pub state: SessionState,
     /// The final status that made the state what it is: the last one of an INVITE, but not the refusal of one within an
-    /// established call.
+    /// established call; none where the call is tried again after a refusal.
     pub status: Option<(u16, String)>,
     /// First frame; none for a file.
     pub first_frame: Option<FrameNo>,
@@ -131,14 +139,24 @@ pub struct SessionSummary {
 }
 
 impl SessionSummary {
-    /// The first offer.
+    /// The first offer that was answered, or where none was, the first.
     pub fn offer(&self) -> Option<&Described> {
-        self.descriptions.iter().find(|described| described.is_offer)
+        self.exchange().0
     }
 
-    /// The first answer.
+    /// The first answer to [`SessionSummary::offer`]; the first answer of all where there is no offer.
     pub fn answer(&self) -> Option<&Described> {
-        self.descriptions.iter().find(|described| !described.is_offer)
+        self.exchange().1
+    }
+
+    fn exchange(&self) -> (Option<&Described>, Option<&Described>) {
+        let offers = || self.descriptions.iter().filter(|described| described.is_offer);
+        let answer_to = |offer| self.descriptions.iter().find(|described| described.answers(offer));
+        if let Some((offer, answer)) = offers().find_map(|offer| Some((offer, answer_to(offer)?))) {
+            return (Some(offer), Some(answer));
+        }
+        let offer = offers().next();
+        (offer, self.descriptions.first().filter(|_| offer.is_none()))
     }
 
     /// Takes the status of a response to an INVITE.
@@ -336,6 +354,7 @@ impl Signalling {
                 let is_new = self.rounds[index].invite(message);
                 if is_new && matches!(session.state, SessionState::Failed | SessionState::Cancelled) {
                     session.state = SessionState::Calling;
+                    session.status = None;
                 }
             }
             // A BYE behind a refusal ends nothing: some clients send one all the same.
@@ -353,13 +372,19 @@ impl Signalling {
 
     /// True where the description says nothing new: a message sent again, the 200 after a 183, or a round that repeats
     /// what the last one settled (a session refreshed, an INVITE sent again with credentials).
-    fn knows(&self, index: usize, part: Part, description: &SessionDescription) -> bool {
-        let is_known = |(age, known): (usize, &Described)| {
+    fn knows(&mut self, index: usize, part: Part, description: &SessionDescription) -> bool {
+        let is_known = |(age, known): &(usize, &mut Described)| {
             let sent_again = (known.round, known.is_offer) == (part.round, part.is_offer);
-            let settled = age < 2 && known.round != part.round;
+            let settled = *age < 2 && known.round != part.round;
             (sent_again || settled) && *known.sdp == *description
         };
-        self.sessions[index].descriptions.iter().rev().enumerate().any(is_known)
+        let Some((_, known)) = self.sessions[index].descriptions.iter_mut().rev().enumerate().find(is_known) else {
+            return false;
+        };
+        if known.is_offer && part.is_offer {
+            known.repeated_in = known.repeated_in.max(part.round);
+        }
+        true
     }
 
     fn describe(
@@ -382,6 +407,7 @@ impl Signalling {
             sdp: Arc::new(description),
             strict_error: crate::proto::sdp::strict(&String::from_utf8_lossy(body)).err(),
             round: part.round,
+            repeated_in: part.round,
         });
     }
 

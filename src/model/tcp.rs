@@ -232,6 +232,11 @@ impl Talk {
                     hand_on(&datagram, framing, signalling, sink);
                 });
             });
+            if !dialogue.is_framed() {
+                // From here on nobody waits for what is missing, on either side.
+                connection.discard();
+                dialogue.discard();
+            }
         }
         self.carrier = Some(segment.carrier);
         self.is_recent = true;

@@ -14,8 +14,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Bounds per five-tuple.
 const MAX_ALLOCATIONS: usize = 1024;
 const MAX_PENDING: usize = 1024;
-const MAX_ERRORS: usize = 256;
 const MAX_PERMISSIONS: usize = 4096;
+/// As many as there ever were channel numbers for one allocation (RFC 5766, section 11).
+const MAX_CHANNELS: usize = 1 << 14;
+/// Bound per allocation.
+const MAX_ERRORS: usize = 256;
 /// Characters of a name or a reason that are kept; RFC 8489 allows 508 bytes of a user name, 763 of the others.
 const MAX_TEXT: usize = 763;
 /// Lifetime that a server grants where it says none (RFC 8656, section 3.2).
@@ -109,6 +112,9 @@ pub struct Allocation {
     pub indications_in: u64,
     /// Error responses, challenges included, the first few hundred.
     pub errors: Vec<TurnError>,
+    /// Requests for channels and permissions, and messages on channels, that are not among these: there was no room for
+    /// more on the five-tuple.
+    pub not_kept: u64,
     /// Peers by channel number, from the request on.
     bindings: BTreeMap<u16, Endpoint>,
     /// Time of the last Allocate request while it has no answer.
@@ -184,7 +190,33 @@ pub(crate) struct TurnState {
     pending: HashMap<TransactionId, Pending, ahash::RandomState>,
     /// The last Allocate request: one with the same id is the same request once more.
     last_allocate: Option<TransactionId>,
+    room: Room,
     pub(crate) dropped: u64,
+}
+
+/// What the allocations of a five-tuple may still keep together.
+#[derive(Clone, Debug)]
+struct Room {
+    /// Peers that were asked for.
+    bindings: usize,
+    channels: usize,
+    permissions: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { bindings: MAX_CHANNELS, channels: MAX_CHANNELS, permissions: MAX_PERMISSIONS }
+    }
+}
+
+/// Takes a place for what is new; false where there is none.
+const fn take_place(room: &mut usize, is_known: bool) -> bool {
+    if is_known {
+        return true;
+    }
+    let Some(rest) = room.checked_sub(1) else { return false };
+    *room = rest;
+    true
 }
 
 impl TurnState {
@@ -212,13 +244,13 @@ impl TurnState {
         if is_allocate {
             self.attempt(direction, carrier);
         }
-        if let Some(allocation) = self.meant_by(is_allocate) {
+        if let Some(allocation) = self.meant_by(is_allocate).and_then(|index| self.allocations.get_mut(index)) {
             if is_allocate {
                 allocation.asking = Some(carrier.ts);
             }
             if let Asked::Channel { number, peer } = asked {
                 // Known from here on: data may pass the response on its way.
-                allocation.bindings.insert(number, peer);
+                allocation.bind(number, peer, &mut self.room);
             }
             if let Some(username) = message.attribute_bytes(AttributeType::USERNAME) {
                 allocation.username = Some(text(username));
@@ -237,13 +269,12 @@ impl TurnState {
 
     /// The allocation that a message is about: the newest, but while that is only asked for and the one before it
     /// lives, all but Allocate is about the latter.
-    fn meant_by(&mut self, is_allocate: bool) -> Option<&mut Allocation> {
+    fn meant_by(&self, is_allocate: bool) -> Option<usize> {
         let newest = self.allocations.len().checked_sub(1)?;
         let unborn = self.allocations.get(newest).is_some_and(|allocation| !allocation.lives());
         let before =
             newest.checked_sub(1).filter(|before| self.allocations.get(*before).is_some_and(Allocation::lives));
-        let index = if unborn && !is_allocate { before.unwrap_or(newest) } else { newest };
-        self.allocations.get_mut(index)
+        Some(if unborn && !is_allocate { before.unwrap_or(newest) } else { newest })
     }
 
     /// 437 says that the five-tuple has an allocation already (RFC 8656, section 7.2): where that one is known, there
@@ -252,6 +283,8 @@ impl TurnState {
         let Some(unborn) = self.allocations.pop_if(|allocation| !allocation.lives()) else { return };
         match self.allocations.last_mut() {
             Some(living) if living.lives() => {
+                self.room.bindings += unborn.bindings.len();
+                living.not_kept += unborn.not_kept;
                 living.errors.extend(unborn.errors);
                 living.errors.truncate(MAX_ERRORS);
             }
@@ -288,6 +321,7 @@ impl TurnState {
             indications_out: 0,
             indications_in: 0,
             errors: Vec::new(),
+            not_kept: 0,
             bindings: BTreeMap::new(),
             asking: None,
             expires: None,
@@ -309,7 +343,8 @@ impl TurnState {
             self.attempt(transaction.from, carrier);
         }
         let is_allocate = transaction.method == Method::ALLOCATE;
-        let Some(allocation) = self.meant_by(is_allocate) else { return };
+        let meant = self.meant_by(is_allocate).and_then(|index| self.allocations.get_mut(index));
+        let Some(allocation) = meant else { return };
         if is_allocate {
             allocation.asking = None;
         }
@@ -328,16 +363,17 @@ impl TurnState {
         }
         match asked {
             Some(Asked::Allocate) if allocation.created_ts.is_none() => allocation.created(carrier, message),
-            Some(Asked::Refresh) => allocation.refreshed(carrier, message),
-            Some(Asked::Permissions(addrs)) if allocation.permissions.len() < MAX_PERMISSIONS => {
-                allocation.permissions.extend(addrs);
+            Some(Asked::Refresh) => allocation.refreshed(carrier, message, &mut self.room),
+            Some(Asked::Permissions(addrs)) => {
+                addrs.into_iter().for_each(|addr| allocation.permit(addr, &mut self.room));
             }
             Some(Asked::Channel { number, peer }) => {
                 // RFC 8656, section 12.2: a binding installs the permission too.
-                allocation.permissions.insert(peer.addr);
-                let channel = allocation.channel(number);
-                channel.peer = Some(peer);
-                channel.binds += 1;
+                allocation.permit(peer.addr, &mut self.room);
+                if let Some(channel) = allocation.channel(number, &mut self.room) {
+                    channel.peer = Some(peer);
+                    channel.binds += 1;
+                }
             }
             _ => {}
         }
@@ -356,11 +392,10 @@ impl TurnState {
             let from_server = SERVER_PORTS.contains(&ports.0) && !SERVER_PORTS.contains(&ports.1);
             self.attempt(if from_server { direction.opposite() } else { direction }, carrier);
         }
-        let mut peer = None;
-        if let Some(allocation) = self.meant_by(false) {
-            peer = allocation.bindings.get(&number).copied();
-            let outward = allocation.client_direction == direction;
-            let channel = allocation.channel(number);
+        let allocation = self.meant_by(false).and_then(|index| self.allocations.get_mut(index))?;
+        let peer = allocation.bindings.get(&number).copied();
+        let outward = allocation.client_direction == direction;
+        if let Some(channel) = allocation.channel(number, &mut self.room) {
             channel.peer = channel.peer.or(peer);
             *(if outward { &mut channel.packets_out } else { &mut channel.packets_in }) += 1;
         }
@@ -369,7 +404,7 @@ impl TurnState {
 
     /// Counts a Send or Data indication.
     pub(crate) fn indication(&mut self, method: Method) {
-        if let Some(allocation) = self.meant_by(false) {
+        if let Some(allocation) = self.meant_by(false).and_then(|index| self.allocations.get_mut(index)) {
             *(if method == Method::SEND { &mut allocation.indications_out } else { &mut allocation.indications_in }) +=
                 1;
         }
@@ -381,8 +416,28 @@ impl TurnState {
 }
 
 impl Allocation {
-    fn channel(&mut self, number: u16) -> &mut Channel {
-        self.channels.entry(number).or_insert(Channel { peer: None, packets_out: 0, packets_in: 0, binds: 0 })
+    fn bind(&mut self, number: u16, peer: Endpoint, room: &mut Room) {
+        if take_place(&mut room.bindings, self.bindings.contains_key(&number)) {
+            self.bindings.insert(number, peer);
+        } else {
+            self.not_kept += 1;
+        }
+    }
+
+    fn permit(&mut self, addr: Addr, room: &mut Room) {
+        if take_place(&mut room.permissions, self.permissions.contains(&addr)) {
+            self.permissions.insert(addr);
+        } else {
+            self.not_kept += 1;
+        }
+    }
+
+    fn channel(&mut self, number: u16, room: &mut Room) -> Option<&mut Channel> {
+        if !take_place(&mut room.channels, self.channels.contains_key(&number)) {
+            self.not_kept += 1;
+            return None;
+        }
+        Some(self.channels.entry(number).or_insert(Channel { peer: None, packets_out: 0, packets_in: 0, binds: 0 }))
     }
 
     fn created(&mut self, carrier: &Carrier, message: &Message<'_>) {
@@ -392,9 +447,10 @@ impl Allocation {
         self.granted(carrier, message);
     }
 
-    fn refreshed(&mut self, carrier: &Carrier, message: &Message<'_>) {
+    fn refreshed(&mut self, carrier: &Carrier, message: &Message<'_>, room: &mut Room) {
         if self.granted(carrier, message) == 0 {
             self.deleted = true;
+            room.bindings += self.bindings.len();
             self.bindings.clear();
         } else {
             self.refreshes += 1;

@@ -73,7 +73,8 @@ pub struct FragmentStatistics {
     pub fragments: u64,
     /// Datagrams put together.
     pub reassembled: u64,
-    /// Datagrams given up because the time for their fragments was over.
+    /// Datagrams given up because the time for their fragments was over. As with `evicted` and `held`, without those of
+    /// which only fragments of a whole one came again.
     pub expired: u64,
     /// Datagrams given up because there was no room.
     pub evicted: u64,
@@ -134,7 +135,8 @@ impl FragmentPool {
     }
 
     pub(super) fn statistics(&self) -> FragmentStatistics {
-        FragmentStatistics { held: self.buffers.len() as u64, held_bytes: self.bytes as u64, ..self.statistics }
+        let held = self.order.values().filter_map(|key| self.buffers.get(key)).filter(|buffer| buffer.is_missed());
+        FragmentStatistics { held: held.count() as u64, held_bytes: self.bytes as u64, ..self.statistics }
     }
 
     /// Takes a fragment; gives the datagram where this was the one it waited for.
@@ -162,6 +164,7 @@ impl FragmentPool {
             *held += DATAGRAM_OVERHEAD;
             Buffer::new(*next_order, arrival)
         });
+        buffer.only_repeats &= repetition.is_some();
         let own = buffer.repetition(arrival, end as u32);
         buffer.took_repetitions |= own.is_some();
         repetition = own.or(repetition);
@@ -193,8 +196,9 @@ impl FragmentPool {
     fn complete(&mut self, arrival: &Arrival<'_>) {
         self.statistics.reassembled += 1;
         let Some(buffer) = self.remove(&arrival.key) else { return };
-        let is_known = self.completed.iter().any(|completed| completed.is_of(arrival));
-        if !is_known && buffer.pieces.len() <= MAX_REMEMBERED_FRAGMENTS {
+        if let Some(known) = self.completed.iter_mut().find(|completed| completed.is_of(arrival)) {
+            known.took_repetitions |= buffer.took_repetitions;
+        } else if buffer.pieces.len() <= MAX_REMEMBERED_FRAGMENTS {
             self.completed.truncate(REMEMBERED - 1);
             self.completed.push_front(Completed {
                 key: arrival.key,
@@ -215,8 +219,7 @@ impl FragmentPool {
                 self.buffers.get(oldest).filter(|buffer| buffer.expired(arrival.ts)).map(|_| *oldest)
             });
             let Some(key) = due.take() else { return };
-            self.remove(&key);
-            self.statistics.expired += 1;
+            self.statistics.expired += self.remove(&key).map_or(0, |buffer| u64::from(buffer.is_missed()));
         }
     }
 
@@ -224,8 +227,7 @@ impl FragmentPool {
         while self.buffers.len() > self.max_datagrams || self.bytes > self.max_bytes {
             let Some((_, key)) = self.order.first_key_value() else { return };
             let key = *key;
-            self.remove(&key);
-            self.statistics.evicted += 1;
+            self.statistics.evicted += self.remove(&key).map_or(0, |buffer| u64::from(buffer.is_missed()));
         }
     }
 
@@ -289,6 +291,8 @@ struct Buffer {
     cost: usize,
     /// Fragments came twice.
     took_repetitions: bool,
+    /// All its fragments came before, in a datagram that is whole.
+    only_repeats: bool,
 }
 
 #[derive(Debug)]
@@ -313,7 +317,13 @@ impl Buffer {
             ip_len: 0,
             cost: DATAGRAM_OVERHEAD,
             took_repetitions: false,
+            only_repeats: true,
         }
+    }
+
+    /// False where nothing is lost with it.
+    const fn is_missed(&self) -> bool {
+        !self.only_repeats
     }
 
     fn expired(&self, now: Timestamp) -> bool {
@@ -474,6 +484,41 @@ mod tests {
             assert_eq!(doubled(tag, true, |_| true), (20, 20), "tag {tag}");
             assert_eq!(doubled(tag, false, |_| true), (10, 30), "tag {tag}");
         }
+    }
+
+    #[test]
+    fn a_fragment_that_comes_again_behind_its_datagram_leaves_nothing_incomplete() {
+        let data = data();
+        let mut pool = pool();
+        for id in 0..20 {
+            assert_eq!(pool.insert(&at(0, id, 0, true, &data[..24])), Ok(None));
+            assert!(pool.insert(&at(0, id, 24, false, &data[24..])).unwrap().is_some());
+            assert_eq!(pool.insert(&at(0, id, 0, true, &data[..24])), Ok(None));
+        }
+        let left = |pool: &FragmentPool| {
+            let statistics = pool.statistics();
+            (statistics.held, statistics.expired, statistics.evicted)
+        };
+        assert_eq!(left(&pool), (0, 0, 0));
+        assert_eq!(pool.insert(&at(40, 90, 0, true, &data[..24])), Ok(None));
+        assert_eq!((left(&pool), pool.buffers.len()), ((1, 0, 0), 1));
+        // Behind it comes what was never part of the datagram that is whole: another one, and that is missed.
+        assert!(pool.insert(&at(40, 90, 24, false, &data[24..])).unwrap().is_some());
+        assert_eq!(pool.insert(&at(40, 90, 0, true, &data[..24])), Ok(None));
+        assert_eq!(pool.insert(&at(40, 90, 32, true, &data[..8])), Ok(None));
+        assert_eq!(left(&pool), (1, 0, 0));
+    }
+
+    #[test]
+    fn the_last_of_three_copies_opens_nothing_where_two_of_them_came_at_once() {
+        let data = data();
+        let mut pool = pool();
+        let parts = [(0, true, 0..24), (24, true, 24..48), (48, false, 48..60)];
+        let original = parts.map(|(offset, more, range)| at(0, 1, offset, more, &data[range]));
+        let twice = original.iter().flat_map(|part| [*part, *part]);
+        let wholes = original.iter().copied().chain(twice).filter_map(|part| pool.insert(&part).unwrap()).count();
+        let statistics = pool.statistics();
+        assert_eq!((wholes, statistics.repeated, statistics.held_bytes), (2, 6, 0));
     }
 
     #[test]

@@ -32,6 +32,13 @@ fn response(code: u16, cseq: &str, body: &str) -> Vec<u8> {
     message(&format!("SIP/2.0 {code} Because"), "1", cseq, "1", body)
 }
 
+/// Frames of the offer and of the answer that stand for the call.
+fn exchange(stage: &mut Stage) -> (Option<u64>, Option<u64>) {
+    let session = stage.snapshot().sessions.remove(0);
+    let frame = |described: Option<&Described>| described.and_then(|described| described.frame).map(|frame| frame.0);
+    (frame(session.offer()), frame(session.answer()))
+}
+
 /// Frame and part of each description: `1 offer, 2 answer`.
 fn parts(stage: &mut Stage) -> String {
     let session = stage.snapshot().sessions.remove(0);
@@ -146,11 +153,15 @@ fn a_call_that_is_tried_again_after_a_refusal_is_calling_again() {
     let mut stage = Stage::new();
     stage.udp(0, A, B, &request("1 INVITE", "")).udp(10, B, A, &response(422, "1 INVITE", ""));
     stage.udp(11, A, B, &request("1 INVITE", ""));
-    assert_eq!(state(&stage.snapshot()), SessionState::Failed, "the same one once more");
+    let stands = |stage: &mut Stage| {
+        let snapshot = stage.snapshot();
+        (state(&snapshot), snapshot.sessions[0].status.as_ref().map(|status| status.0))
+    };
+    assert_eq!(stands(&mut stage), (SessionState::Failed, Some(422)), "the same one once more");
     stage.udp(20, A, B, &request("2 INVITE", ""));
-    assert_eq!(state(&stage.snapshot()), SessionState::Calling);
+    assert_eq!(stands(&mut stage), (SessionState::Calling, None));
     stage.udp(30, B, A, &response(200, "2 INVITE", ""));
-    assert_eq!(state(&stage.snapshot()), SessionState::Established);
+    assert_eq!(stands(&mut stage), (SessionState::Established, Some(200)));
 }
 
 #[test]
@@ -196,6 +207,26 @@ fn an_offer_that_is_refused_leaves_the_next_one_an_offer() {
 }
 
 #[test]
+fn the_offer_and_the_answer_of_a_call_are_of_one_round() {
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &request("1 INVITE", &ours(4000))).udp(1, B, A, &response(488, "1 INVITE", ""));
+    assert_eq!(exchange(&mut stage), (Some(1), None));
+    stage.udp(2, A, B, &request("2 INVITE", &ours(4002)));
+    assert_eq!(exchange(&mut stage), (Some(1), None));
+    stage.udp(3, B, A, &response(200, "2 INVITE", &theirs(5002)));
+    assert_eq!(exchange(&mut stage), (Some(3), Some(4)));
+    stage.udp(4, A, B, &request("3 INVITE", &ours(4004))).udp(5, B, A, &response(200, "3 INVITE", &theirs(5004)));
+    assert_eq!(exchange(&mut stage), (Some(3), Some(4)), "the first that both sides agreed on");
+}
+
+#[test]
+fn an_answer_whose_offer_was_not_captured_stands_alone() {
+    let mut stage = Stage::new();
+    stage.udp(0, B, A, &response(200, "1 INVITE", &theirs(5000)));
+    assert_eq!(exchange(&mut stage), (None, Some(1)));
+}
+
+#[test]
 fn a_second_answer_of_a_round_is_an_answer() {
     let mut stage = Stage::new();
     stage.udp(0, A, B, &request("1 INVITE", &ours(4000))).udp(1, B, A, &response(183, "1 INVITE", &theirs(5000)));
@@ -211,6 +242,7 @@ fn an_invite_sent_again_with_credentials_is_no_new_offer() {
     stage.udp(0, A, B, &request("1 INVITE", &ours(4000))).udp(1, B, A, &response(407, "1 INVITE", ""));
     stage.udp(2, A, B, &request("2 INVITE", &ours(4000))).udp(3, B, A, &response(200, "2 INVITE", &theirs(5000)));
     assert_eq!(parts(&mut stage), "1 offer, 4 answer");
+    assert_eq!(exchange(&mut stage), (Some(1), Some(4)));
 }
 
 #[test]
@@ -228,7 +260,20 @@ fn a_response_whose_request_was_not_captured_is_an_answer() {
 }
 
 #[test]
-fn a_round_is_found_again_behind_many_others() {
+fn a_round_is_found_again_behind_others() {
+    let mut stage = Stage::new();
+    // An INVITE without an offer: a description in its response offers, where the INVITE is still known.
+    stage.udp(0, A, B, &request("1 INVITE", ""));
+    for cseq in 2..=8_u16 {
+        stage.udp(i64::from(cseq), A, B, &request(&format!("{cseq} UPDATE"), &ours(4000)));
+    }
+    stage.udp(100, B, A, &response(200, "1 INVITE", &theirs(5000)));
+    stage.udp(101, A, B, &request("1 ACK", &ours(4002)));
+    assert_eq!(parts(&mut stage), "2 offer, 9 offer, 10 answer");
+}
+
+#[test]
+fn the_newest_round_is_found_behind_many_others() {
     let mut stage = Stage::new();
     for cseq in 1..=100_u16 {
         stage.udp(i64::from(cseq), A, B, &request(&format!("{cseq} INVITE"), &ours(4000)));

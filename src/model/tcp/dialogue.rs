@@ -6,11 +6,11 @@
 use super::super::class::Class;
 use super::super::shard::Framing;
 use crate::net::tcp::{Direction, StreamEvent};
-use crate::proto::framing::{Frame, Need};
+use crate::proto::framing::{Frame, MAX_BODY, MAX_HEAD, Need};
 use crate::proto::{http, rtsp, sip, stun};
 
-/// Bytes of one message, or of one that has not been recognised, that a direction may hold.
-const MAX_HELD: usize = 1 << 20;
+/// Bytes of one message, or of one that has not been recognised, that a direction may hold: the longest that is read.
+const MAX_HELD: usize = MAX_HEAD + MAX_BODY;
 /// Bytes after which a stream that speaks nothing known is left alone.
 pub(super) const MAX_UNKNOWN: usize = 4096;
 /// How often each byte of a direction may be looked at again on the average, beyond so many bytes in all: tiny segments
@@ -160,6 +160,11 @@ impl Dialogue {
         for direction in [Direction::Forward, Direction::Reverse] {
             self.last_look(direction, &mut |payload, framing| message(direction, payload, framing));
         }
+        self.discard();
+    }
+
+    /// Forgets what is held.
+    pub(super) fn discard(&mut self) {
         self.sides.iter_mut().for_each(Side::forget);
     }
 

@@ -158,6 +158,42 @@ fn what_all_connections_hold_together_has_a_bound() {
 }
 
 #[test]
+fn nothing_is_held_for_a_connection_whose_bytes_nobody_reads() {
+    let hello: &[u8] = &[0x16, 3, 1, 0, 4, 1, 0, 0, 0];
+    let upgrade: &[u8] = b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n";
+    let switched: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
+    let garbage: &[u8] = &[0xff; 2 * dialogue::MAX_UNKNOWN];
+    for (from_client, from_server) in [(hello, &b""[..]), (upgrade, switched), (garbage, b"")] {
+        let mut stage = Stage::new();
+        stage.tcp(0, CLIENT, SERVER, 0, SYN, &[]).tcp(1, SERVER, CLIENT, 0, SYN, &[]);
+        // A hole in front of what both sides say, which is never filled.
+        stage.tcp(2, SERVER, CLIENT, 5000, 0, b"later").tcp(3, CLIENT, SERVER, 90_000, 0, b"later");
+        assert!(stage.analyzer.parts().0.connections.held > 0);
+        stage.tcp(4, CLIENT, SERVER, 1, 0, from_client).tcp(5, SERVER, CLIENT, 1, 0, from_server);
+        stage.tcp(6, SERVER, CLIENT, 8000, 0, b"later still").tcp(7, CLIENT, SERVER, 95_000, 0, b"later still");
+        assert_eq!(stage.analyzer.parts().0.connections.held, 0);
+        let snapshot = stage.snapshot();
+        assert_eq!(snapshot.capture.limits["connections_not_waited_for"], 0);
+        assert_eq!(snapshot.packets.total(), snapshot.capture.packets);
+    }
+}
+
+#[test]
+fn the_longest_message_that_is_read_is_held_until_it_is_whole() {
+    let head = |filler: usize| {
+        let body = crate::proto::framing::MAX_BODY;
+        let filler = "f".repeat(filler);
+        format!(
+            "INVITE sip:b@b SIP/2.0\r\nCall-ID: 77\r\nCSeq: 1 INVITE\r\nX: {filler}\r\nContent-Length: {body}\r\n\r\n"
+        )
+    };
+    let message = [head(60_000).into_bytes(), vec![b'x'; crate::proto::framing::MAX_BODY]].concat();
+    let mut stage = Stage::new();
+    send(&mut stage, CLIENT, "10.0.0.2:5060", &message, 50_000, |_| false);
+    assert_eq!(stage.snapshot().sessions[0].call_id, "77");
+}
+
+#[test]
 fn a_new_connection_takes_the_place_of_a_quiet_one() {
     let mut stage = Stage::new();
     stage.analyzer.parts().0.connections.max_connections = 4;

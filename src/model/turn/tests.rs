@@ -258,3 +258,54 @@ fn a_challenge_that_the_client_has_taken_up_is_open_until_the_answer_is_overdue(
     assert_eq!(only(stage.snapshot()).end, AllocationEnd::Open);
     assert_eq!(only(stage.until(39_520).snapshot()).end, AllocationEnd::Failed);
 }
+
+#[test]
+fn channels_have_a_bound_over_all_allocations_of_a_five_tuple() {
+    let mut stage = Stage::new();
+    let peer = (AttributeType::XOR_PEER_ADDRESS, address("10.0.0.3:7000"));
+    for round in 0..=(MAX_CHANNELS / 0x1000) as u8 {
+        stage.ask(0, Method::ALLOCATE, round, &[USERNAME]).grant(0, Method::ALLOCATE, round, &[lifetime(600)]);
+        for number in 0x4000..0x5000 {
+            stage.ask(0, Method::CHANNEL_BIND, 99, &[(AttributeType::CHANNEL_NUMBER, Value::U16(number)), peer]);
+            stage.udp(0, CLIENT, SERVER, &channel_data(number, b"data"));
+        }
+    }
+    let snapshot = stage.snapshot();
+    let allocations: Vec<&Allocation> = snapshot.allocations.iter().map(|row| &row.allocation).collect();
+    assert_eq!(allocations.iter().map(|allocation| allocation.channels.len()).sum::<usize>(), MAX_CHANNELS);
+    assert_eq!(allocations.iter().map(|allocation| allocation.bindings.len()).sum::<usize>(), MAX_CHANNELS);
+    assert_eq!(allocations.iter().map(|allocation| allocation.not_kept).collect::<Vec<_>>(), [0, 0, 0, 0, 2 * 0x1000]);
+    assert_eq!(snapshot.findings[0].code, "LIMIT_REACHED");
+    assert_eq!(snapshot.findings[0].summary, "8192 channels and permissions of allocations not kept");
+}
+
+#[test]
+fn a_deleted_allocation_leaves_its_place_to_the_channels_of_the_next() {
+    let peer = (AttributeType::XOR_PEER_ADDRESS, address("10.0.0.3:7000"));
+    let mut stage = Stage::new();
+    for round in 0..MAX_CHANNELS / 0x1000 + 1 {
+        let (id, other) = (2 * round as u8, 2 * round as u8 + 1);
+        stage.ask(0, Method::ALLOCATE, id, &[USERNAME]).grant(0, Method::ALLOCATE, id, &[lifetime(600)]);
+        for number in 0x4000..0x5000 {
+            stage.ask(0, Method::CHANNEL_BIND, 99, &[(AttributeType::CHANNEL_NUMBER, Value::U16(number)), peer]);
+        }
+        stage.ask(0, Method::REFRESH, other, &[lifetime(0)]).grant(0, Method::REFRESH, other, &[lifetime(0)]);
+    }
+    let snapshot = stage.snapshot();
+    assert!(snapshot.allocations.iter().all(|row| (row.allocation.not_kept, row.end) == (0, AllocationEnd::Deleted)));
+}
+
+#[test]
+fn permissions_have_a_bound_over_all_allocations_of_a_five_tuple() {
+    let mut stage = Stage::new();
+    for round in 0..5_u8 {
+        let (id, other) = (2 * round, 2 * round + 1);
+        stage.ask(0, Method::ALLOCATE, id, &[USERNAME]).grant(0, Method::ALLOCATE, id, &[lifetime(600)]);
+        let peer = |number: u16| SocketAddr::from(([10, 1 + round, (number >> 8) as u8, number as u8], 0));
+        let peers: Vec<_> = (0..1000).map(|n| (AttributeType::XOR_PEER_ADDRESS, Value::Address(peer(n)))).collect();
+        stage.ask(0, Method::CREATE_PERMISSION, other, &peers).grant(0, Method::CREATE_PERMISSION, other, &[]);
+    }
+    let rows = stage.snapshot().allocations;
+    assert_eq!(rows.iter().map(|row| row.allocation.permissions.len()).sum::<usize>(), MAX_PERMISSIONS);
+    assert_eq!(rows.iter().map(|row| row.allocation.not_kept).sum::<u64>(), 5000 - MAX_PERMISSIONS as u64);
+}

@@ -83,9 +83,8 @@ impl Held {
         Some(held)
     }
 
-    /// Keeps what nothing held covers yet; returns how many positions were covered.
-    pub(super) fn insert(&mut self, piece: &Piece<'_>) -> u64 {
-        let mut covered = 0;
+    /// Keeps what nothing held covers yet.
+    pub(super) fn insert(&mut self, piece: &Piece<'_>) {
         let mut from = piece.start;
         let mut index = self.pieces.partition_point(|held| held.end <= from);
         while from < piece.end {
@@ -98,13 +97,10 @@ impl Held {
                 from = free.end;
                 self.put(index, &free);
             } else {
-                let to = end.min(piece.end);
-                covered += to - from;
-                from = to;
+                from = end.min(piece.end);
             }
             index += 1;
         }
-        covered
     }
 
     fn put(&mut self, index: usize, piece: &Piece<'_>) {

@@ -10,11 +10,10 @@
 mod held;
 mod stream;
 
-pub use stream::{StreamAssembler, StreamStatistics};
-
 use crate::net::datagram::{FiveTuple, Segment, TcpFlags};
 use crate::packet::FrameNo;
 use crate::time::Timestamp;
+use stream::StreamAssembler;
 
 /// What a stream yields.
 ///
@@ -79,29 +78,6 @@ impl Direction {
     }
 }
 
-/// When the three segments of the latest handshake (RFC 9293, section 3.5) were captured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Handshake {
-    /// The last SYN before the answer.
-    pub syn: Option<Timestamp>,
-    /// The first SYN with ACK.
-    pub syn_ack: Option<Timestamp>,
-    /// The first segment of the client after it.
-    pub ack: Option<Timestamp>,
-}
-
-impl Handshake {
-    /// Round trip from the capture point to the server and back, in nanoseconds.
-    pub fn server_rtt_nanos(&self) -> Option<i64> {
-        Some(self.syn_ack?.nanos_since(self.syn?))
-    }
-
-    /// Round trip from the capture point to the client and back, in nanoseconds.
-    pub fn client_rtt_nanos(&self) -> Option<i64> {
-        Some(self.ack?.nanos_since(self.syn_ack?))
-    }
-}
-
 /// Both streams of a five-tuple. It carries the acknowledgments of one side to the stream of the other and tells when
 /// a SYN opens a new connection on the same five-tuple.
 #[derive(Debug)]
@@ -109,26 +85,17 @@ pub struct Connection {
     flow: FiveTuple,
     forward: StreamAssembler,
     reverse: StreamAssembler,
-    client: Option<Direction>,
-    handshake: Handshake,
 }
 
 impl Connection {
     /// A connection that has seen nothing; `flow` is [`Direction::Forward`].
     pub fn new(flow: FiveTuple) -> Self {
-        Self {
-            flow,
-            forward: StreamAssembler::new(),
-            reverse: StreamAssembler::new(),
-            client: None,
-            handshake: Handshake::default(),
-        }
+        Self { flow, forward: StreamAssembler::new(), reverse: StreamAssembler::new() }
     }
 
     /// Takes the next segment of either direction and hands on what it sets free, in both directions.
     pub fn segment(&mut self, segment: &Segment<'_>, sink: &mut impl FnMut(Direction, StreamEvent<'_>)) {
         let direction = self.direction(&segment.flow);
-        self.shake(direction, segment);
         let (own, other) = match direction {
             Direction::Forward => (&mut self.forward, &mut self.reverse),
             Direction::Reverse => (&mut self.reverse, &mut self.forward),
@@ -156,6 +123,12 @@ impl Connection {
         self.reverse.finish(&mut |event: StreamEvent<'_>| sink(Direction::Reverse, event));
     }
 
+    /// Forgets what both streams hold: nobody asks any more what they say.
+    pub fn discard(&mut self) {
+        self.forward.discard();
+        self.reverse.discard();
+    }
+
     /// Memory of the bytes that wait in both streams.
     pub fn held_cost(&self) -> usize {
         self.forward.held_cost() + self.reverse.held_cost()
@@ -169,46 +142,6 @@ impl Connection {
     /// Which direction a five-tuple of this connection is.
     pub fn direction(&self, flow: &FiveTuple) -> Direction {
         if flow.src == self.flow.src && flow.dst == self.flow.dst { Direction::Forward } else { Direction::Reverse }
-    }
-
-    /// The stream of a direction.
-    pub const fn stream(&self, direction: Direction) -> &StreamAssembler {
-        match direction {
-            Direction::Forward => &self.forward,
-            Direction::Reverse => &self.reverse,
-        }
-    }
-
-    /// What the opener of the connection sends; `None` where the capture has no part of a handshake.
-    pub const fn client(&self) -> Option<Direction> {
-        self.client
-    }
-
-    /// The times of the latest handshake.
-    pub const fn handshake(&self) -> &Handshake {
-        &self.handshake
-    }
-
-    fn shake(&mut self, direction: Direction, segment: &Segment<'_>) {
-        let ts = segment.carrier.ts;
-        match (segment.flags.has(TcpFlags::SYN), segment.flags.has(TcpFlags::ACK)) {
-            (true, false) => {
-                let answered = self.handshake.syn_ack.is_some();
-                if !answered || self.stream(direction).opens_connection(segment) {
-                    self.handshake = Handshake { syn: Some(ts), ..Handshake::default() };
-                    self.client = Some(direction);
-                }
-            }
-            (true, true) if self.stream(direction).opens_connection(segment) => {
-                self.client = Some(direction.opposite());
-                let syn = self.handshake.syn.filter(|_| self.handshake.syn_ack.is_none());
-                self.handshake = Handshake { syn, syn_ack: Some(ts), ack: None };
-            }
-            (false, true) if self.client == Some(direction) && self.handshake.syn_ack.is_some() => {
-                self.handshake.ack.get_or_insert(ts);
-            }
-            _ => {}
-        }
     }
 }
 

@@ -32,31 +32,6 @@ const PIECE_OVERHEAD: usize = 96;
 /// Positions are sequence numbers unwrapped to 64 bits; they begin above 2^32 so that a step back stays positive.
 const FIRST_POSITION: u64 = 1 << 32;
 
-/// Counters of a direction, over all connections on its five-tuple.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StreamStatistics {
-    /// Segments, with and without payload.
-    pub segments: u64,
-    /// Payload bytes handed on.
-    pub bytes: u64,
-    /// Segments that brought nothing but positions already seen, keep-alives excluded.
-    pub retransmitted_segments: u64,
-    /// Payload bytes at positions that were handed on, given up or held before.
-    pub retransmitted_bytes: u64,
-    /// Segments that came with a hole before them.
-    pub out_of_order: u64,
-    /// Runs of bytes given up.
-    pub gaps: u64,
-    /// Bytes in them.
-    pub gap_bytes: u64,
-    /// Segments that repeat at most the one byte before the next (RFC 9293, section 3.8.4).
-    pub keep_alives: u64,
-    /// Segments outside every possible window, ignored.
-    pub out_of_window: u64,
-    /// Starts: 1, and one more for every new SYN.
-    pub connections: u64,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// No byte and no SYN so far.
@@ -76,7 +51,7 @@ struct Fin {
 
 /// Puts the segments of one direction in order.
 #[derive(Debug)]
-pub struct StreamAssembler {
+pub(super) struct StreamAssembler {
     state: State,
     /// Position of stream offset 0.
     base: u64,
@@ -88,7 +63,6 @@ pub struct StreamAssembler {
     /// Sequence number after the last segment outside the window: two that join prove that the stream went on there.
     stray_end: Option<u32>,
     held: Held,
-    statistics: StreamStatistics,
 }
 
 impl Default for StreamAssembler {
@@ -99,7 +73,7 @@ impl Default for StreamAssembler {
 
 impl StreamAssembler {
     /// A direction that has seen nothing.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             state: State::Idle,
             base: FIRST_POSITION,
@@ -108,13 +82,11 @@ impl StreamAssembler {
             fin: None,
             stray_end: None,
             held: Held::default(),
-            statistics: StreamStatistics::default(),
         }
     }
 
     /// Takes the next segment of this direction and hands on what it sets free.
-    pub fn segment(&mut self, segment: &Segment<'_>, sink: &mut impl FnMut(StreamEvent<'_>)) {
-        self.statistics.segments += 1;
+    pub(super) fn segment(&mut self, segment: &Segment<'_>, sink: &mut impl FnMut(StreamEvent<'_>)) {
         let syn = segment.flags.has(TcpFlags::SYN);
         let first = segment.seq.wrapping_add(u32::from(syn));
         if syn {
@@ -130,8 +102,6 @@ impl StreamAssembler {
                 self.start(first, false, sink);
             }
             self.place(segment, first, length, sink);
-        } else if !syn && !segment.flags.has(TcpFlags::FIN) && self.position(first).checked_add(1) == Some(self.next) {
-            self.statistics.keep_alives += u64::from(self.state == State::Open);
         }
         if segment.flags.has(TcpFlags::FIN) && self.state == State::Open {
             let end = self.position(first.wrapping_add(length));
@@ -145,7 +115,7 @@ impl StreamAssembler {
 
     /// Takes the acknowledgment number of a segment of the *other* direction. What it covers has reached its receiver
     /// and will not be sent again: a hole below it is given up where bytes wait behind it.
-    pub fn acknowledged(&mut self, ack: u32, sink: &mut impl FnMut(StreamEvent<'_>)) {
+    pub(super) fn acknowledged(&mut self, ack: u32, sink: &mut impl FnMut(StreamEvent<'_>)) {
         if self.state == State::Idle {
             return;
         }
@@ -164,29 +134,19 @@ impl StreamAssembler {
     }
 
     /// Hands on what is held, with the gaps before it. For the end of the capture, or an eviction.
-    pub fn finish(&mut self, sink: &mut impl FnMut(StreamEvent<'_>)) {
+    pub(super) fn finish(&mut self, sink: &mut impl FnMut(StreamEvent<'_>)) {
         self.flush(sink);
         self.end_at_fin(sink);
     }
 
-    /// The counters.
-    pub const fn statistics(&self) -> &StreamStatistics {
-        &self.statistics
+    /// Forgets what is held.
+    pub(super) fn discard(&mut self) {
+        self.held = Held::default();
     }
 
-    /// Bytes that wait behind a hole.
-    pub fn held_bytes(&self) -> usize {
-        self.held.bytes()
-    }
-
-    /// The same with a charge for each piece, so that many tiny ones count too.
-    pub fn held_cost(&self) -> usize {
+    /// Bytes that wait behind a hole, with a charge for each piece, so that many tiny ones count too.
+    pub(super) fn held_cost(&self) -> usize {
         self.held.bytes() + self.held.len() * PIECE_OVERHEAD
-    }
-
-    /// True between the start and the FIN or RST.
-    pub fn is_open(&self) -> bool {
-        self.state == State::Open
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -219,8 +179,6 @@ impl StreamAssembler {
         if self.opens_connection(segment) {
             self.finish(sink);
             self.start(segment.seq.wrapping_add(1), true, sink);
-        } else {
-            self.statistics.retransmitted_segments += 1;
         }
     }
 
@@ -231,7 +189,6 @@ impl StreamAssembler {
         self.acknowledged = 0;
         self.fin = None;
         self.stray_end = None;
-        self.statistics.connections += 1;
         sink(StreamEvent::Start { from_syn });
     }
 
@@ -250,11 +207,8 @@ impl StreamAssembler {
         let carrier = &segment.carrier;
         let piece = Piece { start, end, bytes: segment.payload, ts: carrier.ts, frame: carrier.frame };
         if end <= self.next {
-            self.count_old(length, end);
             return;
         }
-        let old = self.next.saturating_sub(start);
-        self.statistics.retransmitted_bytes += old;
         // The hole before it was received by the other side, and nothing waits that could come before this piece.
         if start > self.next && start <= self.acknowledged && self.held.len() == 0 {
             self.give_up_to(start, &piece, sink);
@@ -263,9 +217,7 @@ impl StreamAssembler {
             self.hand_on(&piece, sink);
             return;
         }
-        self.statistics.out_of_order += 1;
-        let covered = self.held.insert(&piece);
-        self.statistics.retransmitted_bytes += covered;
+        self.held.insert(&piece);
         while self.held.bytes() > MAX_HELD_BYTES
             || self.held.len() > MAX_HELD_PIECES
             || self.held.first_start().is_some_and(|first| first <= self.acknowledged)
@@ -290,18 +242,8 @@ impl StreamAssembler {
             self.start(first, false, sink);
             return false;
         }
-        self.statistics.out_of_window += 1;
         self.stray_end = Some(first.wrapping_add(length));
         true
-    }
-
-    fn count_old(&mut self, length: u32, end: u64) {
-        if length == 1 && end == self.next {
-            self.statistics.keep_alives += 1;
-        } else {
-            self.statistics.retransmitted_segments += 1;
-            self.statistics.retransmitted_bytes += u64::from(length);
-        }
     }
 
     /// A piece that starts at the next position or before it. Where it overlaps pieces that came earlier, theirs are
@@ -310,9 +252,7 @@ impl StreamAssembler {
         while self.next < piece.end {
             let to = self.held.first_start().unwrap_or(u64::MAX);
             self.emit(&piece.slice(self.next, to), sink);
-            let reached = self.next;
             self.drain(sink);
-            self.statistics.retransmitted_bytes += self.next.min(piece.end) - reached.min(piece.end);
         }
         self.drain(sink);
     }
@@ -352,8 +292,6 @@ impl StreamAssembler {
         if bytes == 0 {
             return;
         }
-        self.statistics.gaps += 1;
-        self.statistics.gap_bytes += bytes;
         let offset = self.next.saturating_sub(self.base);
         self.next = position;
         sink(StreamEvent::Gap { bytes, offset, ts: behind.ts, frame: behind.frame });
@@ -363,7 +301,6 @@ impl StreamAssembler {
     fn emit(&mut self, piece: &Piece<'_>, sink: &mut impl FnMut(StreamEvent<'_>)) {
         let bytes = piece.bytes;
         if !bytes.is_empty() {
-            self.statistics.bytes += bytes.len() as u64;
             let offset = self.next.saturating_sub(self.base);
             self.next = self.next.saturating_add(bytes.len() as u64);
             sink(StreamEvent::Data { bytes, offset, ts: piece.ts, frame: piece.frame });

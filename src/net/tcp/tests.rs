@@ -87,7 +87,7 @@ fn bytes_in_order_are_the_slices_of_the_segments_themselves() {
         }
     });
     assert!(same);
-    assert_eq!(stream.held_bytes(), 0);
+    assert_eq!(stream.held_cost(), 0);
 }
 
 #[test]
@@ -103,9 +103,7 @@ fn a_segment_before_its_turn_waits_and_keeps_its_own_frame() {
         ],
     );
     assert_eq!(lines, ["start true", "0:abc #4", "3:def #2", "6:g #3"]);
-    assert_eq!(stream.statistics().out_of_order, 2);
-    assert_eq!(stream.statistics().bytes, 7);
-    assert_eq!(stream.held_bytes(), 0);
+    assert_eq!(stream.held_cost(), 0);
 }
 
 #[test]
@@ -122,17 +120,14 @@ fn the_first_bytes_of_an_overlap_win() {
         ],
     );
     assert_eq!(lines, ["start true", "0:ab #2", "2:C #5", "3:D #4", "4:ef #3", "6:G #4", "7:H #5"]);
-    assert_eq!(stream.statistics().retransmitted_bytes, 2 + 2 + 4);
 }
 
 #[test]
-fn a_retransmission_is_counted_and_not_handed_on() {
+fn a_retransmission_is_not_handed_on() {
     let mut stream = StreamAssembler::new();
     let lines =
         run(&mut stream, &[segment(1, SYN, 99, b""), segment(2, ACK, 100, b"abc"), segment(3, ACK, 100, b"abc")]);
     assert_eq!(lines, ["start true", "0:abc #2"]);
-    assert_eq!(stream.statistics().retransmitted_segments, 1);
-    assert_eq!(stream.statistics().retransmitted_bytes, 3);
 }
 
 #[test]
@@ -182,8 +177,7 @@ fn a_hole_is_given_up_when_too_many_pieces_wait() {
     }
     assert_eq!(lines.first().map(String::as_str), Some("2:gap 10 #3"));
     assert_eq!(lines.len(), 258);
-    assert_eq!((stream.statistics().gaps, stream.statistics().gap_bytes), (1, 10));
-    assert_eq!(stream.held_bytes(), 0);
+    assert_eq!(stream.held_cost(), 0);
 }
 
 #[test]
@@ -270,8 +264,6 @@ fn keep_alives_and_window_probes_hand_on_no_byte_twice() {
         ],
     );
     assert_eq!(lines, ["start true", "0:abc #2", "3:d #5", "4:ef #6"]);
-    assert_eq!(stream.statistics().keep_alives, 2);
-    assert_eq!(stream.statistics().retransmitted_bytes, 1);
 }
 
 #[test]
@@ -358,11 +350,10 @@ fn a_new_syn_on_the_five_tuple_is_a_new_connection_in_both_directions() {
             "> 0:new #8"
         ]
     );
-    assert_eq!(connection.stream(Direction::Forward).statistics().connections, 2);
 }
 
 #[test]
-fn repeated_syns_open_nothing_and_the_last_one_counts_for_the_round_trip() {
+fn repeated_syns_open_nothing() {
     let mut connection = Connection::new(flow(false));
     let lines = run_connection(
         &mut connection,
@@ -375,9 +366,6 @@ fn repeated_syns_open_nothing_and_the_last_one_counts_for_the_round_trip() {
         ],
     );
     assert_eq!(lines, ["> start true", "< start true"]);
-    assert_eq!(connection.client(), Some(Direction::Forward));
-    assert_eq!(connection.handshake().server_rtt_nanos(), Some(3000));
-    assert_eq!(connection.handshake().client_rtt_nanos(), Some(5000));
 }
 
 #[test]
@@ -388,8 +376,6 @@ fn a_syn_that_was_not_captured_is_known_from_its_answer() {
         &[reply(1, SYN | ACK, 499, 100, b""), segment(2, ACK, 102, b"cd"), segment(3, ACK, 100, b"ab")],
     );
     assert_eq!(lines, ["> start true", "< start true", "< 0:ab #3", "< 2:cd #2"]);
-    assert_eq!(connection.client(), Some(Direction::Reverse));
-    assert_eq!(connection.handshake().server_rtt_nanos(), None);
 }
 
 #[test]
@@ -417,7 +403,6 @@ fn a_lone_segment_far_outside_the_window_is_ignored_and_two_that_join_are_a_new_
         ],
     );
     assert_eq!(lines, ["start true", "0:ab #3", "start false", "0:yy #5", "2:zz #6"]);
-    assert_eq!(stream.statistics().out_of_window, 2);
 }
 
 #[test]
@@ -440,12 +425,12 @@ fn garbage_segments_keep_the_bounds_and_never_panic() {
             ..segment(frame, flags, seq, &payload[..length])
         };
         connection.segment(&garbage, &mut |_, _| {});
-        for direction in [Direction::Forward, Direction::Reverse] {
-            assert!(connection.stream(direction).held_bytes() <= 1 << 20);
+        for stream in [&connection.forward, &connection.reverse] {
+            assert!(stream.held_cost() <= (1 << 20) + 256 * 96);
         }
     }
     connection.finish(&mut |_, _| {});
-    assert_eq!(connection.stream(Direction::Forward).held_bytes(), 0);
+    assert_eq!(connection.held_cost(), 0);
 }
 
 /// Ranges that cover a stream of `length` bytes, with overlaps and repetitions, in any order.
@@ -506,11 +491,6 @@ proptest! {
         }
         prop_assert_eq!(&out, &stream);
         prop_assert_eq!(ends, 1);
-        let sent: usize = ranges.iter().map(|(start, end)| end - start).sum();
-        let statistics = assembler.statistics();
-        prop_assert_eq!(statistics.bytes, stream.len() as u64);
-        let repeated = statistics.retransmitted_bytes + statistics.keep_alives;
-        prop_assert_eq!(repeated as usize, sent - stream.len());
-        prop_assert_eq!(assembler.held_bytes(), 0);
+        prop_assert_eq!(assembler.held_cost(), 0);
     }
 }

@@ -11,6 +11,7 @@ use crate::model::snapshot::{
     AllocationRow, FlowRow, HandshakeRow, PairRow, RtcpRow, Snapshot, StreamRow, TransactionRow,
 };
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 use std::io::{self, Write};
 
 /// Bytes of the report that are written at once.
@@ -36,26 +37,34 @@ pub fn write(snapshot: &Snapshot, pretty: bool, out: &mut dyn Write) -> io::Resu
     out.flush()
 }
 
-/// One row of a list of the report, for a stream of rows.
-pub(super) fn rows(snapshot: &Snapshot) -> Vec<(&'static str, Vec<serde_json::Value>)> {
-    fn values<T: Serialize>(rows: impl Iterator<Item = T>) -> Vec<serde_json::Value> {
-        rows.filter_map(|row| serde_json::to_value(row).ok()).collect()
+/// Takes the rows of a stream of rows, one at a time, each with its kind.
+pub(super) type RowSink<'s> = dyn FnMut(&'static str, Value) -> io::Result<()> + 's;
+
+/// Hands on the rows of the report's lists, each made when the one before it has been taken.
+///
+/// # Errors
+/// Those of the sink, behind which no row follows, and that of a row that cannot be made.
+pub(super) fn each_row(snapshot: &Snapshot, sink: &mut RowSink<'_>) -> io::Result<()> {
+    fn each<T: Serialize>(
+        kind: &'static str,
+        rows: impl IntoIterator<Item = T>,
+        sink: &mut RowSink<'_>,
+    ) -> io::Result<()> {
+        rows.into_iter().try_for_each(|row| sink(kind, serde_json::to_value(row)?))
     }
-    vec![
-        ("report", values(std::iter::once(Heading::of_this_version()))),
-        ("capture", values(std::iter::once(sections::Capture::of(&snapshot.capture)))),
-        ("packets", values(std::iter::once(sections::Packets(&snapshot.packets)))),
-        ("other", values(std::iter::once(&snapshot.other))),
-        ("flow", values(snapshot.flows.iter().map(transport::Flow::of))),
-        ("rtp_stream", values(snapshot.streams.iter().map(media::Stream::of))),
-        ("rtcp", values(snapshot.rtcp.iter().map(media::Rtcp::of))),
-        ("stun_transaction", values(snapshot.transactions.iter().map(transport::Transaction::of))),
-        ("ice", values(snapshot.pairs.iter().map(transport::Pair::of))),
-        ("turn_allocation", values(snapshot.allocations.iter().map(transport::Allocation::of))),
-        ("dtls", values(snapshot.handshakes.iter().map(transport::Handshake::of))),
-        ("session", values(sections::sessions(snapshot).into_iter())),
-        ("finding", values(snapshot.findings.iter().map(sections::Finding::of))),
-    ]
+    each("report", [Heading::of_this_version()], sink)?;
+    each("capture", [sections::Capture::of(&snapshot.capture)], sink)?;
+    each("packets", [sections::Packets(&snapshot.packets)], sink)?;
+    each("other", [&snapshot.other], sink)?;
+    each("flow", snapshot.flows.iter().map(transport::Flow::of), sink)?;
+    each("rtp_stream", snapshot.streams.iter().map(media::Stream::of), sink)?;
+    each("rtcp", snapshot.rtcp.iter().map(media::Rtcp::of), sink)?;
+    each("stun_transaction", snapshot.transactions.iter().map(transport::Transaction::of), sink)?;
+    each("ice", snapshot.pairs.iter().map(transport::Pair::of), sink)?;
+    each("turn_allocation", snapshot.allocations.iter().map(transport::Allocation::of), sink)?;
+    each("dtls", snapshot.handshakes.iter().map(transport::Handshake::of), sink)?;
+    each("session", sections::sessions(snapshot), sink)?;
+    each("finding", snapshot.findings.iter().map(sections::Finding::of), sink)
 }
 
 #[derive(Serialize)]
@@ -72,7 +81,7 @@ struct Report<'a> {
     ice: Rows<'a, PairRow, transport::Pair<'a>>,
     turn: Turn<'a>,
     dtls: Rows<'a, HandshakeRow, transport::Handshake<'a>>,
-    sessions: Vec<sections::Session<'a>>,
+    sessions: Sessions<'a>,
     findings: Rows<'a, Finding, sections::Finding<'a>>,
 }
 
@@ -82,6 +91,15 @@ struct Rows<'a, T, R>(&'a [T], fn(&'a T) -> R);
 impl<T, R: Serialize> Serialize for Rows<'_, T, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(self.1))
+    }
+}
+
+/// The same for sessions, whose rows have their number.
+struct Sessions<'a>(&'a Snapshot);
+
+impl Serialize for Sessions<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(sections::sessions(self.0))
     }
 }
 
@@ -135,7 +153,7 @@ impl<'a> Report<'a> {
             ice: Rows(&snapshot.pairs, transport::Pair::of),
             turn: Turn { allocations: Rows(&snapshot.allocations, transport::Allocation::of) },
             dtls: Rows(&snapshot.handshakes, transport::Handshake::of),
-            sessions: sections::sessions(snapshot),
+            sessions: Sessions(snapshot),
             findings: Rows(&snapshot.findings, sections::Finding::of),
         }
     }

@@ -133,8 +133,8 @@ pub(super) struct Session<'a> {
     media: Vec<Media<'a>>,
 }
 
-pub(super) fn sessions(snapshot: &Snapshot) -> Vec<Session<'_>> {
-    snapshot.sessions.iter().enumerate().map(|(at, session)| Session::of(at, session)).collect()
+pub(super) fn sessions(snapshot: &Snapshot) -> impl Iterator<Item = Session<'_>> {
+    snapshot.sessions.iter().enumerate().map(|(at, session)| Session::of(at, session))
 }
 
 impl<'a> Session<'a> {

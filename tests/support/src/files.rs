@@ -71,22 +71,19 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// The corpus: `$RTCSCOPE_SHARED`, or `shared` beside the checkout. Its captures are not ours to publish, so that they
-/// cannot be in the repository.
+/// An optional folder of more captures than the repository can hold: the one that `RTCSCOPE_SHARED` names, or `shared`
+/// beside the repository.
 pub fn shared() -> Option<PathBuf> {
     let beside = || Some(root().parent()?.join("shared"));
     let folder = std::env::var_os("RTCSCOPE_SHARED").map(PathBuf::from).or_else(beside)?;
     folder.join("calls").is_dir().then_some(folder)
 }
 
-/// The corpus, or a word on stderr that nobody overlooks.
+/// The folder of more captures, or a word on stderr that nobody overlooks.
 pub fn shared_or_skip(what: &str) -> Option<PathBuf> {
     let folder = shared();
     if folder.is_none() {
-        announce_skip(
-            what,
-            "The corpus is not there: set RTCSCOPE_SHARED, or put it at ../shared beside the checkout.",
-        );
+        announce_skip(what, "It needs captures that are not in the repository: name their folder in RTCSCOPE_SHARED.");
     }
     folder
 }

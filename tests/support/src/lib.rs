@@ -1,7 +1,7 @@
 //! What the tests share.
 //!
 //! In: the path of the built program. Out: runs of it under a limit of time and memory, its report as JSON, the
-//! captures of this repository, and the corpus that may lie beside the checkout.
+//! captures of this repository, and an optional folder of more captures.
 //! Never: a judgement; the tests judge.
 
 #![forbid(unsafe_code)]
