@@ -22,6 +22,7 @@ mod pcapng;
 mod record;
 mod snoop;
 mod summary;
+mod unpack;
 mod window;
 
 #[cfg(test)]

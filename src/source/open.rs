@@ -189,9 +189,14 @@ impl Kind {
     fn of_window(window: &mut Window<'_>) -> Result<Self, Refusal> {
         window.fill(pcapng::FILE_HEADER);
         match (window.bytes(), window.failure()) {
-            ([], Some(fault)) => Err(Refusal::Io(io::Error::other(fault.clone()))),
             ([], None) => Err(Refusal::Empty),
-            (bytes, _) => Self::detect(bytes),
+            (bytes, None) => Self::detect(bytes),
+            // Where too little came to tell what it is, the cause of that is what is wrong.
+            (bytes, Some(fault)) => Self::detect(bytes).map_err(|refusal| match refusal {
+                Refusal::NotACapture(_) if bytes.len() >= SECTION_HEADER.len() => refusal,
+                Refusal::NotACapture(_) | Refusal::HeaderCutShort => Refusal::Io(io::Error::other(fault.clone())),
+                other => other,
+            }),
         }
     }
 

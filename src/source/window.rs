@@ -8,6 +8,7 @@
 
 use super::error::Fault;
 use super::format::Compression;
+use super::unpack::{Gzip, Zstd};
 use std::io::{self, BufRead, Read};
 
 /// The window's first size: some hundred packets.
@@ -28,8 +29,8 @@ impl<'m> Window<'m> {
     pub(super) fn new(reader: impl BufRead + Send + 'm, compression: Compression) -> io::Result<Self> {
         let reader: Box<dyn Read + Send + 'm> = match compression {
             Compression::None => Box::new(reader),
-            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(reader)),
-            Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(reader)?),
+            Compression::Gzip => Box::new(Gzip::new(reader)),
+            Compression::Zstd => Box::new(Zstd::new(reader)?),
         };
         Ok(Self { reader, compression, buffer: Vec::new(), start: 0, end: 0, ended: false, failure: None })
     }
@@ -89,9 +90,11 @@ impl<'m> Window<'m> {
 
     fn fault(&self, error: &io::Error) -> Fault {
         match (self.compression, error.kind()) {
-            (Compression::None, _) => Fault::Io(error.to_string()),
-            (_, io::ErrorKind::UnexpectedEof) => Fault::CompressedCutShort,
-            _ => Fault::Compression(error.to_string()),
+            (Compression::Gzip | Compression::Zstd, io::ErrorKind::UnexpectedEof) => Fault::CompressedCutShort,
+            (Compression::Gzip | Compression::Zstd, io::ErrorKind::InvalidData) => {
+                Fault::Compression(error.to_string())
+            }
+            _ => Fault::Io(error.to_string()),
         }
     }
 }

@@ -4,5 +4,6 @@
 
 mod damage;
 mod inputs;
+mod packed;
 mod pcap;
 mod pcapng;
