@@ -365,3 +365,130 @@ impl RunResult {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Moment;
+    use std::collections::BTreeSet;
+
+    fn threshold(text: &str) -> Threshold {
+        text.parse().expect("a threshold")
+    }
+
+    /// A second of one stream of voice, of which two packets of 50 are lost.
+    fn stats() -> ShardStats {
+        let mut stats = ShardStats::default();
+        stats.requested(Moment::START);
+        stats.succeeded(Duration::from_millis(20), Moment::from_nanos(20_000_000));
+        stats.failed("486", "Allocation Quota Reached");
+        for packet in 0..50 {
+            stats.offered(92, Moment::from_nanos(packet * 20_000_000));
+            stats.sent(92, Duration::from_micros(30));
+            stats.rtt.record(Duration::from_millis(2));
+            stats.jitter.record(Duration::from_micros(100));
+        }
+        stats.one_way.record(Duration::from_millis(1));
+        stats.counters.delivered_packets = 48;
+        stats.counters.delivered_bytes = 48 * 92;
+        stats.counters.missed = 3;
+        stats.counters.recovered = 1;
+        stats
+    }
+
+    fn result() -> RunResult {
+        let stats = stats();
+        RunResult {
+            allocations: Allocations::of(&stats),
+            media: Media::of(&stats),
+            generator: Generator::of(&stats, Duration::from_millis(1_500), Some(Duration::from_millis(500))),
+            ..RunResult::default()
+        }
+    }
+
+    #[test]
+    fn rates_and_percentages_follow_from_what_was_counted() {
+        let result = result();
+        let media = &result.media;
+        assert_eq!((media.lost_packets, media.lost_pct), (2, Some(4.0)));
+        assert_eq!((media.offered_bps, media.delivered_bps, media.delivered_pps), (36_800.0, 35_328.0, 48.0));
+        assert_eq!((result.allocations.per_second, result.generator.cpu_s), (50.0, 1.5));
+        assert!((result.generator.max_send_lag_ms - 0.03).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_interval_in_which_more_was_recovered_than_lost_has_lost_less_than_nothing() {
+        let mut stats = ShardStats::default();
+        stats.counters.recovered = 5;
+        let media = Media::over(&stats, Duration::from_secs(1));
+        assert_eq!((media.lost_packets, media.lost_pct), (-5, None));
+    }
+
+    #[test]
+    fn every_figure_of_the_result_can_be_a_threshold_and_every_threshold_finds_its_figure() {
+        let result = result();
+        let figures = result.figures();
+        let paths: BTreeSet<&str> = figures.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths.len(), figures.len());
+        for (path, value) in &figures {
+            let figure: Figure = path.parse().expect(path);
+            assert!(value.is_some(), "{path}");
+            assert_eq!(result.figure(figure), *value, "{path}");
+        }
+        // The refusal of an unknown figure lists what there is.
+        let known = "nothing".parse::<Figure>().expect_err("unknown").to_string();
+        let (_, known) = known.split_once("there are ").expect("a list");
+        for path in known.split(", ") {
+            let is_figure = paths.contains(path) || paths.contains(format!("{path}.p99").as_str());
+            assert!(is_figure, "{path}");
+        }
+        assert_eq!(known.split(", ").count() + 4 * 5 + 1, figures.len());
+    }
+
+    #[test]
+    fn thresholds_hold_or_fail_by_the_figure_that_they_name() {
+        let mut result = result();
+        let judged = [
+            ("media.lost_pct<4.1", Some(4.0), true),
+            ("media.lost_pct<4", Some(4.0), false),
+            ("media.rtt_ms.p99<=2", Some(2.0), true),
+            ("allocations.errors.486==1", Some(1.0), true),
+            ("allocations.errors.508==0", Some(0.0), true),
+            ("allocations.succeeded>1", Some(1.0), false),
+        ];
+        let list: Vec<Threshold> = judged.iter().map(|(text, ..)| threshold(text)).collect();
+        result.judge(&list);
+        for (outcome, (text, value, ok)) in result.thresholds.iter().zip(judged) {
+            assert_eq!((outcome.value, outcome.ok), (value, ok), "{text}");
+        }
+        assert_eq!(result.thresholds.len(), judged.len());
+    }
+
+    #[test]
+    fn what_was_not_measured_fulfils_nothing() {
+        let mut result = RunResult::default();
+        result.judge(&[threshold("media.rtt_ms.p99<50"), threshold("media.lost_pct<1")]);
+        assert!(result.thresholds.iter().all(|outcome| outcome.value.is_none() && !outcome.ok));
+    }
+
+    #[test]
+    fn what_makes_the_figures_worthless_goes_before_what_they_say() {
+        let mut result = result();
+        assert_eq!(result.exit_code(), EXIT_DONE);
+        result.judge(&[threshold("media.lost_pct<1")]);
+        assert_eq!(result.exit_code(), EXIT_THRESHOLD);
+        result.allocations.succeeded = 0;
+        assert_eq!(result.exit_code(), EXIT_REFUSED);
+        result.invalid_because = vec!["packets left late".into()];
+        assert_eq!(result.exit_code(), EXIT_INVALID);
+        result.incomplete = Some("interrupted".into());
+        assert_eq!(result.exit_code(), EXIT_INCOMPLETE);
+    }
+
+    #[test]
+    fn some_refusals_are_a_result_and_no_failure() {
+        let result = result();
+        assert!(result.allocations.failed > 0 && result.allocations.succeeded > 0);
+        assert_eq!(result.exit_code(), EXIT_DONE);
+    }
+}

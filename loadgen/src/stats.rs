@@ -182,7 +182,7 @@ counters! {
     reordered,
     /// Packets of another allocation, stream or run.
     misdelivered,
-    /// Packets that are not what was sent.
+    /// Packets that are not what was sent; as such they are lost, too.
     corrupted,
     /// Packets too old to tell whether they are copies; they stay lost.
     stale,
@@ -286,6 +286,15 @@ impl Span {
     }
 }
 
+/// Which way packets go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// To a reflector and back: their time is a round trip.
+    Echo,
+    /// From one allocation to another of this process: their time is one way.
+    Direct,
+}
+
 /// All that a shard counts.
 #[derive(Clone, Debug, Default)]
 pub struct ShardStats {
@@ -301,7 +310,7 @@ pub struct ShardStats {
     pub rtt: Distribution,
     /// The jitter of a packet's stream, with each packet.
     pub jitter: Distribution,
-    /// From one end to the other, where both share a clock.
+    /// From when a packet was due until it was at the other end, where both ends share a clock.
     pub one_way: Distribution,
     /// From when a packet was due until the socket had it.
     pub send_lag: Distribution,
@@ -358,8 +367,8 @@ impl ShardStats {
         self.send_lag.record(lag);
     }
 
-    /// A packet came back whole.
-    pub fn arrived(&mut self, verdict: &Verdict) {
+    /// A packet arrived whole, this way.
+    pub fn arrived(&mut self, verdict: &Verdict, way: Way) {
         let counters = &mut self.counters;
         match verdict.fate {
             Fate::New => {}
@@ -372,7 +381,10 @@ impl ShardStats {
             counters.delivered_packets += 1;
             counters.delivered_bytes += u64::from(verdict.bytes);
             counters.reordered += u64::from(verdict.reordered);
-            self.rtt.record(verdict.since_scheduled);
+            match way {
+                Way::Echo => self.rtt.record(verdict.since_scheduled),
+                Way::Direct => self.one_way.record(verdict.since_scheduled),
+            }
             self.jitter.record(verdict.jitter);
         }
     }
@@ -402,5 +414,178 @@ impl ShardStats {
         let packets = self.counters.offered_packets;
         let Some(gaps) = packets.checked_sub(1).filter(|gaps| *gaps > 0) else { return Duration::ZERO };
         self.offering.length().mul_f64(packets as f64 / gaps as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{Arrived, Receiver, Stamp, StreamId};
+    use crate::random::Random;
+
+    fn distribution(micros: impl IntoIterator<Item = u64>) -> Distribution {
+        let mut distribution = Distribution::default();
+        micros.into_iter().for_each(|value| distribution.record(Duration::from_micros(value)));
+        distribution
+    }
+
+    #[test]
+    fn percentiles_are_right_to_a_thousandth_up_to_a_minute() {
+        let percentiles = distribution((1..=60_000).map(|value| value * 1_000)).percentiles().expect("values");
+        for (value, exact) in [
+            (percentiles.p50, 30_000.0),
+            (percentiles.p90, 54_000.0),
+            (percentiles.p99, 59_400.0),
+            (percentiles.p999, 59_940.0),
+        ] {
+            assert!((value / exact - 1.0_f64).abs() <= 0.001, "{value} {exact}");
+        }
+        assert_eq!((percentiles.max, percentiles.mean), (60_000.0, 30_000.5));
+    }
+
+    #[test]
+    fn small_values_are_told_apart_by_the_microsecond() {
+        let percentiles = distribution([0, 1, 2, 3, 1_999]).percentiles().expect("values");
+        assert_eq!((percentiles.p50, percentiles.max), (0.002, 1.999));
+        let mut half = Distribution::default();
+        half.record(Duration::from_nanos(1_499));
+        half.record(Duration::from_nanos(1_500));
+        assert_eq!(half.percentiles().map(|values| (values.p50, values.max)), Some((0.001, 0.002)));
+    }
+
+    #[test]
+    fn beyond_a_minute_maximum_and_mean_stay_exact() {
+        let percentiles = distribution([100_000_000, 300_000_000]).percentiles().expect("values");
+        assert_eq!((percentiles.max, percentiles.mean), (300_000.0, 200_000.0));
+        assert!(percentiles.p50 >= 60_000.0);
+        assert_eq!(distribution([]).percentiles(), None);
+    }
+
+    #[test]
+    fn no_percentile_is_above_the_maximum() {
+        let mut random = Random::new(3);
+        for _ in 0..200 {
+            let values = distribution((0..1 + random.below(20)).map(|_| random.below(50_000_000)).collect::<Vec<_>>());
+            let percentiles = values.percentiles().expect("values");
+            let named = percentiles.named().map(|(_, value)| value);
+            assert!(named[..5].windows(2).all(|pair| pair[0] <= pair[1]), "{percentiles:?}");
+        }
+    }
+
+    #[test]
+    fn the_reason_of_an_error_is_kept_and_merging_has_no_order() {
+        let errors = |list: &[(&str, &str)]| {
+            let mut errors = Errors::default();
+            list.iter().for_each(|(key, reason)| errors.add(key, reason));
+            errors
+        };
+        let one = errors(&[("486", ""), ("486", "Quota\u{7}"), ("timeout", "")]);
+        let two = errors(&[("486", "Allocation Quota Reached"), ("508", "No port")]);
+        let (mut forward, mut backward) = (one.clone(), two.clone());
+        forward.merge(&two);
+        backward.merge(&one);
+        assert_eq!(forward, backward);
+        assert_eq!((forward.count("486"), forward.total(), forward.count("300")), (3, 5, 0));
+        let listed: Vec<(&str, u64, &str)> =
+            forward.iter().map(|(key, errors)| (key.as_str(), errors.count, errors.reason.as_str())).collect();
+        assert_eq!(listed, [("486", 3, "Allocation Quota Reached"), ("508", 1, "No port"), ("timeout", 1, "")]);
+        assert_eq!(one.iter().next().map(|(_, errors)| errors.reason.as_str()), Some("Quota"));
+    }
+
+    #[test]
+    fn a_hostile_reason_is_cut() {
+        let mut errors = Errors::default();
+        errors.add("400", &"ä".repeat(5_000));
+        assert_eq!(errors.iter().map(|(_, errors)| errors.reason.chars().count()).collect::<Vec<_>>(), [127]);
+    }
+
+    /// Any of what can happen to a shard.
+    fn happen(stats: &mut ShardStats, receiver: &mut Receiver, random: &mut Random, now: Moment) {
+        let time = Duration::from_micros(random.below(100_000));
+        match random.below(9) {
+            0 => stats.requested(now),
+            1 => stats.succeeded(time, now),
+            2 => stats.failed("486", "Quota"),
+            3 => stats.lost("timeout", ""),
+            4 => stats.offered(92, now),
+            5 => stats.sent(92, time),
+            6 => stats.counters.missed += receiver.settle(random.below(100)),
+            7 => stats.peer_refused("403", "Forbidden"),
+            _ => {
+                let id = StreamId { allocation: u32::from(random.below(10) == 0), ..StreamId::default() };
+                let stamp = Stamp { id, sequence: random.below(100), scheduled: Moment::START, sent: Moment::START };
+                let way = if random.below(2) == 0 { Way::Echo } else { Way::Direct };
+                stats.arrived(&receiver.arrive(&Arrived { stamp, bytes: 92 }, now), way);
+            }
+        }
+    }
+
+    #[test]
+    fn the_intervals_of_all_shards_sum_to_the_run() {
+        let mut random = Random::new(77);
+        let (mut whole, mut summed) = (ShardStats::default(), ShardStats::default());
+        for shard in 0..3 {
+            let mut stats = ShardStats::default();
+            let mut receiver = Receiver::new(StreamId::default());
+            // The same events once more for a shard that nobody takes anything from.
+            let (mut twin, mut untaken) = (receiver.clone(), ShardStats::default());
+            for step in 0..2_000 {
+                let now = Moment::from_nanos(step * 1_000_000 + shard);
+                let mut again = random.clone();
+                happen(&mut stats, &mut receiver, &mut random, now);
+                happen(&mut untaken, &mut twin, &mut again, now);
+                if random.below(100) == 0 {
+                    summed.merge(&stats.take_interval());
+                    assert_eq!(stats.counters, Counters::default());
+                }
+            }
+            summed.merge(&stats.take_interval());
+            let (tally, counters) = (receiver.tally(), &untaken.counters);
+            assert_eq!(
+                (tally.delivered, tally.reordered, tally.recovered, tally.duplicated, tally.misdelivered, tally.missed),
+                (
+                    counters.delivered_packets,
+                    counters.reordered,
+                    counters.recovered,
+                    counters.duplicated,
+                    counters.misdelivered,
+                    counters.missed
+                )
+            );
+            whole.merge(&untaken);
+        }
+        assert_eq!(summed.counters, whole.counters);
+        assert!(summed.counters.delivered_packets > 0 && summed.counters.recovered > 0);
+        assert_eq!((&summed.errors, &summed.later_errors), (&whole.errors, &whole.later_errors));
+        assert_eq!((summed.allocating, summed.offering), (whole.allocating, whole.offering));
+        for of in [
+            |stats: &ShardStats| stats.latency.clone(),
+            |stats: &ShardStats| stats.rtt.clone(),
+            |stats: &ShardStats| stats.jitter.clone(),
+            |stats: &ShardStats| stats.one_way.clone(),
+            |stats: &ShardStats| stats.send_lag.clone(),
+        ] {
+            let (one, other) = (of(&summed), of(&whole));
+            assert!(one.count() > 0 && one.histogram() == other.histogram());
+            assert_eq!(one.percentiles(), other.percentiles());
+        }
+    }
+
+    #[test]
+    fn a_packet_that_leaves_late_is_counted_as_late() {
+        let mut stats = ShardStats::default();
+        stats.sent(92, LATE_SEND);
+        stats.sent(92, LATE_SEND + Duration::from_nanos(1));
+        assert_eq!((stats.counters.sent_packets, stats.counters.sent_bytes, stats.counters.late_sends), (2, 184, 1));
+    }
+
+    #[test]
+    fn the_last_packet_stands_for_an_interval_too() {
+        let mut stats = ShardStats::default();
+        assert_eq!(stats.media_time(), Duration::ZERO);
+        for packet in 0..50 {
+            stats.offered(92, Moment::from_nanos(packet * 20_000_000));
+        }
+        assert_eq!(stats.media_time(), Duration::from_secs(1));
     }
 }

@@ -221,3 +221,210 @@ impl Frames {
 fn key_frame(size: &mut Steps) -> u64 {
     (0..KEY_WEIGHT).fold(0_u64, |sum, _| sum.saturating_add(size.next()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Profile;
+    use crate::config::Traffic;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn id(allocation: u32) -> StreamId {
+        StreamId { run: 1, allocation, stream: 0 }
+    }
+
+    fn plan(traffic: &Traffic) -> StreamPlan {
+        StreamPlan::of(traffic).expect("a plan")[0]
+    }
+
+    fn profile(profile: Profile) -> StreamPlan {
+        plan(&Traffic::Profile(profile, None))
+    }
+
+    fn take(plan: &StreamPlan, allocation: u32, count: usize) -> Vec<Due> {
+        let mut pacer = Pacer::new(plan, 99, id(allocation), Moment::from_nanos(5 * SECOND));
+        (0..count).map_while(|_| pacer.next()).collect()
+    }
+
+    fn nanos(due: &Due) -> u64 {
+        due.at.as_nanos()
+    }
+
+    /// What is due in so many seconds from the first packet on.
+    fn lasting(plan: &StreamPlan, allocation: u32, seconds: u64) -> Vec<Due> {
+        let mut pacer = Pacer::new(plan, 99, id(allocation), Moment::START);
+        let end = pacer.due().map_or(0, Moment::as_nanos) + seconds * SECOND;
+        std::iter::from_fn(|| pacer.due().filter(|at| at.as_nanos() < end).and_then(|_| pacer.next())).collect()
+    }
+
+    fn bytes(list: &[Due]) -> u64 {
+        list.iter().map(|due| u64::from(due.packet.bytes)).sum()
+    }
+
+    #[test]
+    fn voice_is_a_packet_every_twenty_milliseconds_for_hours() {
+        let list = take(&profile(Profile::Audio), 3, 200_000);
+        for (index, due) in list.iter().enumerate() {
+            assert_eq!(nanos(due) - nanos(&list[0]), index as u64 * 20_000_000);
+            let ticks = due.packet.rtp_timestamp.wrapping_sub(list[0].packet.rtp_timestamp);
+            assert_eq!((ticks, due.packet.bytes, due.packet.payload_type), (index as u32 * 960, 92, 111));
+        }
+    }
+
+    #[test]
+    fn a_rate_that_no_nanosecond_divides_does_not_drift() {
+        let rate = "7pps".parse().expect("a rate");
+        let list = take(&plan(&Traffic::Steady { rate, size: 172 }), 1, 7 * 10_000 + 1);
+        for (second, due) in list.iter().step_by(7).enumerate() {
+            assert!((nanos(due) - nanos(&list[0])).abs_diff(second as u64 * SECOND) <= 1, "{second}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_intervals_by_hand_give_exactly_their_bitrate() {
+        let rate = "37pps".parse().expect("a rate");
+        let bitrate = "100001bps".parse().expect("a bitrate");
+        let sized = lasting(&plan(&Traffic::Sized { rate, bitrate }), 1, 3_600);
+        assert_eq!(sized.len(), 37 * 3_600);
+        assert!((bytes(&sized) * 8).abs_diff(100_001 * 3_600) < 16);
+        let filled = lasting(&plan(&Traffic::Filled { bitrate, size: 1_200 }), 1, 3_600);
+        assert!((bytes(&filled) * 8).abs_diff(100_001 * 3_600) <= 1_200 * 8);
+    }
+
+    #[test]
+    fn video_has_its_bitrate_over_whole_groups_of_pictures() {
+        for bitrate in ["30kbps", "300kbps", "1500kbps", "8mbps"] {
+            let bitrate = bitrate.parse().expect("a bitrate");
+            let traffic = Traffic::Profile(Profile::Video, Some(bitrate));
+            let list = lasting(&plan(&traffic), 4, 1_000);
+            let exact = bitrate.bits_per_second() * 1_000 / 8;
+            // A hundred groups; the first key frame comes on top, and the last group is cut anywhere.
+            assert!(bytes(&list).abs_diff(exact) < exact / 2_000, "{bitrate:?}: {} {exact}", bytes(&list));
+        }
+    }
+
+    #[test]
+    fn frames_are_bursts_of_even_packets_below_the_mtu_that_end_with_a_marker() {
+        let list = take(&profile(Profile::Video), 8, 20_000);
+        let mut frames = 0_u64;
+        for frame in list.split_inclusive(|due| due.packet.marker).filter(|frame| frame[frame.len() - 1].packet.marker)
+        {
+            assert!(
+                frame
+                    .iter()
+                    .all(|due| (due.at, due.packet.rtp_timestamp) == (frame[0].at, frame[0].packet.rtp_timestamp))
+            );
+            let sizes = || frame.iter().map(|due| due.packet.bytes);
+            let (least, most) = (sizes().min().unwrap_or(0), sizes().max().unwrap_or(0));
+            assert!(most <= 1_200 && usize::from(least) >= MIN_PAYLOAD && most - least <= 1, "{least} {most}");
+            assert!((nanos(&frame[0]) - nanos(&list[0])).abs_diff(frames * SECOND / 30) <= 1);
+            let ticks = frame[0].packet.rtp_timestamp.wrapping_sub(list[0].packet.rtp_timestamp);
+            assert_eq!(u64::from(ticks), frames * 3_000);
+            frames += 1;
+        }
+        assert!(frames > 2_000, "{frames}");
+    }
+
+    /// Numbers of the frames that are key frames.
+    fn key_frames(allocation: u32, packets: usize) -> Vec<usize> {
+        let list = take(&profile(Profile::Video), allocation, packets);
+        let sizes: Vec<u64> = list.split_inclusive(|due| due.packet.marker).map(bytes).collect();
+        // 1.5 Mbit/s in 30 frames are 6,250 bytes each.
+        (0..sizes.len()).filter(|index| sizes[*index] > 20_000).collect()
+    }
+
+    #[test]
+    fn key_frames_come_every_ten_seconds_and_not_to_all_streams_at_once() {
+        let mut seconds = [0_u32; 10];
+        for allocation in 0..200 {
+            let keys = key_frames(allocation, 5_000);
+            assert_eq!(keys[0], 0);
+            assert!(keys[2..].windows(2).all(|pair| pair[1] - pair[0] == 300), "{keys:?}");
+            seconds[(keys[1] - 1) / 30] += 1;
+        }
+        assert!(seconds.iter().all(|count| *count > 5), "{seconds:?}");
+    }
+
+    #[test]
+    fn a_thousand_streams_that_begin_together_are_spread_over_their_interval() {
+        for seed in [0, 1, 0xffff_ffff] {
+            let plan = profile(Profile::Audio);
+            let mut slots = [0_u32; 20];
+            for allocation in 0..1_000 {
+                let first = Pacer::new(&plan, seed, id(allocation), Moment::START).due().expect("a packet");
+                slots[(first.as_nanos() / 1_000_000) as usize] += 1;
+            }
+            assert!(slots.iter().all(|count| (45..=55).contains(count)), "{slots:?}");
+        }
+    }
+
+    #[test]
+    fn pauses_have_comfort_noise_every_400_ms_and_speech_begins_with_a_marker() {
+        let list = lasting(&profile(Profile::AudioDtx), 6, 600);
+        let is_noise = |due: &Due| usize::from(due.packet.bytes) == MIN_PAYLOAD;
+        for pair in list.windows(2) {
+            let gap = nanos(&pair[1]) - nanos(&pair[0]);
+            assert!(gap.is_multiple_of(20_000_000) && gap <= 400_000_000, "{gap}");
+            assert!(is_noise(&pair[0]) || gap == 20_000_000);
+            assert_eq!(pair[1].packet.marker, is_noise(&pair[0]) && !is_noise(&pair[1]));
+        }
+        assert!(list.iter().any(is_noise) && !list.iter().all(is_noise));
+    }
+
+    #[test]
+    fn plans_foretell_what_pacers_do() {
+        for kind in [Profile::Audio, Profile::AudioDtx, Profile::Video] {
+            let plan = profile(kind);
+            let (mut packets, mut bits) = (0, 0);
+            for allocation in 0..100 {
+                let list = lasting(&plan, allocation, 100);
+                packets += list.len();
+                bits += bytes(&list) * 8;
+            }
+            let (packets, bits) = (packets as f64 / 10_000.0, bits as f64 / 10_000.0);
+            let (planned, planned_bits) =
+                (plan.packets_per_second().expect("a rate"), plan.bits_per_second().expect("a bitrate"));
+            // Four standard deviations of what speech and pauses add up to.
+            assert!((packets / planned - 1.0).abs() < 0.04, "{kind:?}: {packets} {planned}");
+            assert!((bits / planned_bits - 1.0).abs() < 0.04, "{kind:?}: {bits} {planned_bits}");
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_packets_and_another_one_others() {
+        let list = |seed: u64, allocation: u32| -> Vec<Due> {
+            let mut pacer = Pacer::new(&profile(Profile::Video), seed, id(allocation), Moment::START);
+            (0..500).map_while(|_| pacer.next()).collect()
+        };
+        assert_eq!(list(1, 1), list(1, 1));
+        assert_ne!(list(1, 1), list(2, 1));
+        assert_ne!(list(1, 1), list(1, 2));
+    }
+
+    #[test]
+    fn a_flood_is_always_due_and_a_limit_ends_it() {
+        let mut pacer = Pacer::new(&profile(Profile::Flood), 1, id(9), Moment::from_nanos(77)).limited(1_000);
+        let list: Vec<Due> = std::iter::from_fn(|| pacer.next()).collect();
+        assert_eq!((list.len(), pacer.due()), (1_000, None));
+        assert!(list.iter().all(|due| due.at == Moment::from_nanos(77)));
+    }
+
+    #[test]
+    fn the_end_of_time_ends_a_schedule() {
+        let start = Moment::from_nanos(u64::MAX - SECOND);
+        for kind in [Profile::Audio, Profile::AudioDtx, Profile::Video, Profile::Av] {
+            let mut pacer = Pacer::new(&profile(kind), 1, id(9), start);
+            let mut packets = 0;
+            while pacer.next().is_some() {
+                packets += 1;
+            }
+            assert!((1..1_000).contains(&packets), "{kind:?}: {packets}");
+        }
+    }
+
+    #[test]
+    fn a_schedule_takes_little_memory() {
+        assert!(size_of::<Pacer>() <= 160, "{}", size_of::<Pacer>());
+    }
+}

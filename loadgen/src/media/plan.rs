@@ -249,12 +249,7 @@ impl StreamPlan {
         self.shape != Shape::Flood
     }
 
-    /// Packets of 1,200 bytes at most that the mean frame, or the single packet, takes.
-    fn packets(bytes: f64) -> f64 {
-        (bytes / f64::from(MTU)).ceil()
-    }
-
-    /// Packets a second in the mean, for plans; that of video leaves out that frames differ. None for a flood.
+    /// Packets a second in the mean, for plans. None for a flood.
     pub fn packets_per_second(&self) -> Option<f64> {
         let per_second = 1e9 / self.interval.mean();
         match self.shape {
@@ -267,8 +262,8 @@ impl StreamPlan {
             }
             Shape::Frames => {
                 let (size, frames) = (self.size.mean(), f64::from(KEY_INTERVAL));
-                let key = Self::packets(size * f64::from(KEY_WEIGHT));
-                Some(per_second * (Self::packets(size) * (frames - 1.0) + key) / frames)
+                let key = (size * f64::from(KEY_WEIGHT) / f64::from(MTU)).ceil();
+                Some(per_second * (packets_of_a_frame(size) * (frames - 1.0) + key) / frames)
             }
             Shape::Flood => None,
         }
@@ -291,6 +286,15 @@ impl StreamPlan {
             Shape::Flood => None,
         }
     }
+}
+
+/// In the mean of frames whose sizes are even between the two ends of their swing: each packet, by how many frames are
+/// larger than those before it hold.
+fn packets_of_a_frame(mean: f64) -> f64 {
+    let swing = mean / FRAME_SWING as f64;
+    let larger_than = |bytes: f64| ((mean + swing - bytes) / (2.0 * swing)).clamp(0.0, 1.0);
+    let most = ((mean + swing) / f64::from(MTU)).ceil() as u64;
+    (0..most).map(|packets| larger_than((packets * u64::from(MTU)) as f64)).sum()
 }
 
 fn interval(rate: Rate) -> Steps {
