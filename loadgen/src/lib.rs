@@ -8,6 +8,7 @@
 #![deny(unsafe_code)]
 
 pub mod args;
+pub mod check;
 pub mod client;
 pub mod clock;
 pub mod config;

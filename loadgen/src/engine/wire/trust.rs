@@ -3,6 +3,7 @@
 //! In: what the user said, and files of authorities. Out: a rustls configuration and a verdict on a leaf. Never: a
 //! certificate believed because it could not be judged.
 
+use crate::check::Doubt;
 use crate::config::Trust;
 use crate::uri::Host;
 use rustls::client::WebPkiServerVerifier;
@@ -10,7 +11,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
 /// What is believed of a server.
@@ -63,12 +64,29 @@ impl Belief {
 
     /// Judges the leaf that a DTLS server showed; intermediate ones are not handed on by the DTLS layer, so that the
     /// leaf has to be signed by an authority itself.
-    pub(super) fn judge_leaf(&self, certificate: &[u8]) -> Result<(), String> {
+    pub(super) fn judge_leaf(&self, certificate: &[u8]) -> Result<(), rustls::Error> {
         let leaf = CertificateDer::from(certificate);
         self.verifier
             .verify_server_cert(&leaf, &[], &self.name, &[], UnixTime::now())
             .map(|_| ())
-            .map_err(|error| error.to_string())
+    }
+
+    /// How TLS connections are made, for those that speak HTTP over them.
+    pub(crate) fn tls_config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.tls)
+    }
+}
+
+/// What is wrong with a certificate, as far as it is told.
+pub(super) fn doubt(error: &CertificateError) -> Doubt {
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => Doubt::Expired,
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Doubt::NotYetValid,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Doubt::WrongName,
+        CertificateError::UnknownIssuer => Doubt::UnknownAuthority,
+        // An authority that shows its own certificate: what `openssl req -x509` makes.
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => Doubt::SelfSigned,
+        _ => Doubt::Other,
     }
 }
 
