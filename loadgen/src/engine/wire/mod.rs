@@ -8,7 +8,7 @@ mod framing;
 mod tls;
 mod trust;
 
-pub(crate) use trust::Belief;
+pub(crate) use trust::{Belief, authorities};
 
 use super::clock::RunClock;
 use super::socket;

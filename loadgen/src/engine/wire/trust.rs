@@ -31,19 +31,12 @@ impl Belief {
     /// One sentence: no file, no certificate in it, a name that no certificate can be for.
     pub(crate) fn new(trust: &Trust, host: &Host) -> Result<Self, String> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let verifier: Arc<dyn ServerCertVerifier> = match trust {
-            Trust::Anybody => Arc::new(Anybody(Arc::clone(&provider))),
-            Trust::System => judge(&provider, system()?)?,
-            Trust::Authorities(file) => {
-                let place = file.display();
-                let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
-                    .and_then(Iterator::collect)
-                    .map_err(|error| format!("--ca-file {place}: {error}"))?;
-                if certificates.is_empty() {
-                    return Err(format!("--ca-file {place}: no certificate in it"));
-                }
-                judge(&provider, certificates).map_err(|error| format!("--ca-file {place}: {error}"))?
-            }
+        let verifier: Arc<dyn ServerCertVerifier> = match authorities(trust)? {
+            None => Arc::new(Anybody(Arc::clone(&provider))),
+            Some(certificates) => judge(&provider, certificates).map_err(|error| match trust {
+                Trust::Authorities(file) => format!("--ca-file {}: {error}", file.display()),
+                Trust::System | Trust::Anybody => error,
+            })?,
         };
         let mut tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -70,11 +63,6 @@ impl Belief {
             .verify_server_cert(&leaf, &[], &self.name, &[], UnixTime::now())
             .map(|_| ())
     }
-
-    /// How TLS connections are made, for those that speak HTTP over them.
-    pub(crate) fn tls_config(&self) -> Arc<ClientConfig> {
-        Arc::clone(&self.tls)
-    }
 }
 
 /// What is wrong with a certificate, as far as it is told.
@@ -88,6 +76,26 @@ pub(super) fn doubt(error: &CertificateError) -> Doubt {
         CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => Doubt::SelfSigned,
         _ => Doubt::Other,
     }
+}
+
+/// Who is believed; `None` for anybody.
+///
+/// # Errors
+/// One sentence: no file, no certificate in it.
+pub(crate) fn authorities(trust: &Trust) -> Result<Option<Vec<CertificateDer<'static>>>, String> {
+    let file = match trust {
+        Trust::Anybody => return Ok(None),
+        Trust::System => return system().map(Some),
+        Trust::Authorities(file) => file,
+    };
+    let place = file.display();
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect)
+        .map_err(|error| format!("--ca-file {place}: {error}"))?;
+    if certificates.is_empty() {
+        return Err(format!("--ca-file {place}: no certificate in it"));
+    }
+    Ok(Some(certificates))
 }
 
 fn system() -> Result<Vec<CertificateDer<'static>>, String> {
