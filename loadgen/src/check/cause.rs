@@ -162,7 +162,9 @@ impl Cause {
         Some(match self {
             Cause::Dns(_) => "the name in the URI, and the resolver of this machine",
             Cause::Refused => "no server listens there: its port and transport, or the server is down",
-            Cause::NoAnswer { .. } => "a firewall that drops, another port, or the server does not speak this transport",
+            Cause::NoAnswer { .. } => {
+                "a firewall that drops, another port, or the server does not speak this transport"
+            }
             Cause::Certificate(Doubt::Expired, _) => "renew it, and let the server load it again",
             Cause::Certificate(Doubt::WrongName, _) => "name the host as in the certificate, or get one for this name",
             Cause::Certificate(Doubt::UnknownAuthority | Doubt::SelfSigned, _) => {
@@ -222,7 +224,11 @@ impl fmt::Display for Cause {
                 write!(f, "nothing came in at the relayed address within {} s", waited.as_secs_f64())
             }
             Cause::RelayMute { waited } => {
-                write!(f, "packets came in through the relay, none went out to the peer within {} s", waited.as_secs_f64())
+                write!(
+                    f,
+                    "packets came in through the relay, none went out to the peer within {} s",
+                    waited.as_secs_f64()
+                )
             }
             Cause::Redirected(to) => write!(f, "300, the server sends clients on to {to}, after others before"),
             Cause::Protocol(what) | Cause::Local(what) => f.write_str(what),
@@ -318,7 +324,8 @@ mod tests {
 
     #[test]
     fn the_realm_and_the_secret_are_named_for_wrong_credentials() {
-        let text = refusal(&Failure::WrongPassword, &Asked { of_secret: true, ..asked(Some("1700000009")) }).to_string();
+        let text =
+            refusal(&Failure::WrongPassword, &Asked { of_secret: true, ..asked(Some("1700000009")) }).to_string();
         assert_eq!(text, "401, wrong shared secret (realm `example.org`)");
     }
 }

@@ -9,6 +9,7 @@ pub mod binding;
 mod cause;
 pub mod nat;
 mod relay;
+pub mod rest;
 
 pub use cause::{Asked, Cause, Doubt, expired, refusal};
 pub use nat::Nat;

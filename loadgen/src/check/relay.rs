@@ -45,9 +45,8 @@ pub fn judge_relay(server: IpAddr, relayed: SocketAddr, exchange: Option<&Exchan
     }
     let Some(exchange) = exchange else { return Ok(None) };
     match (exchange.inward, exchange.outward) {
-        (true, Some(_)) => Ok(seen_elsewhere.map(|seen| {
-            format!("the relay says that it is {}, its packets come from {seen}", relayed.ip())
-        })),
+        (true, Some(_)) => Ok(seen_elsewhere
+            .map(|seen| format!("the relay says that it is {}, its packets come from {seen}", relayed.ip()))),
         (true, None) => Err(Cause::RelayMute { waited: exchange.waited }),
         (false, Some(_)) if seen_elsewhere.is_some() => Err(private),
         (false, _) => Err(Cause::RelayUnreachable { waited: exchange.waited }),

@@ -37,7 +37,13 @@ pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const REDIRECTIONS: usize = 2;
 
 /// Does all steps at one address.
-pub(super) fn walk(uri: &ServerUri, server: SocketAddr, transport: &Transport, visitor: &Visitor, clock: RunClock) -> Path {
+pub(super) fn walk(
+    uri: &ServerUri,
+    server: SocketAddr,
+    transport: &Transport,
+    visitor: &Visitor,
+    clock: RunClock,
+) -> Path {
     let mut path = Path::new(server, uri.wire());
     for _ in 0..=REDIRECTIONS {
         match steps(uri, transport, visitor, clock, &mut path) {
@@ -148,8 +154,7 @@ fn connect(transport: &Transport, trust: &Trust, clock: RunClock, path: &mut Pat
         // DTLS began to shake hands when the link was opened.
         let from = if path.wire == Wire::Dtls { begin } else { shaking };
         path.times.handshake = Some(clock.now().since(from));
-        path.certificate =
-            Some(if *trust == Trust::Anybody { Certificate::NotJudged } else { Certificate::Believed });
+        path.certificate = Some(if *trust == Trust::Anybody { Certificate::NotJudged } else { Certificate::Believed });
     }
     Ok(talk)
 }
@@ -187,7 +192,9 @@ fn bind(
 }
 
 pub(super) fn transaction(random: &mut Random) -> TransactionId {
-    TransactionId::from_bits(u128::from(RFC5389_COOKIE) << 96 | (u128::from(random.bits()) << 64 | u128::from(random.bits())) >> 32)
+    TransactionId::from_bits(
+        u128::from(RFC5389_COOKIE) << 96 | (u128::from(random.bits()) << 64 | u128::from(random.bits())) >> 32,
+    )
 }
 
 /// RFC 8489, section 5.
@@ -206,7 +213,12 @@ pub(super) struct Relay {
 
 impl Relay {
     /// Sends what is to be sent, waits until something happens, takes what came.
-    pub(super) fn step(&mut self, until: Moment, other: Option<rustix::fd::BorrowedFd<'_>>, step: &'static str) -> Result<(), Cause> {
+    pub(super) fn step(
+        &mut self,
+        until: Moment,
+        other: Option<rustix::fd::BorrowedFd<'_>>,
+        step: &'static str,
+    ) -> Result<(), Cause> {
         let mut out = Vec::new();
         while self.client.poll_transmit(&mut out) {
             self.talk.send(&out).map_err(|broken| cause(&broken, step))?;

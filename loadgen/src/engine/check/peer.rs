@@ -16,7 +16,7 @@ use crate::engine::socket;
 use crate::random::Random;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::AsFd;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 /// How long packets are sent that do not arrive.
@@ -37,9 +37,15 @@ pub(super) struct Own {
 
 impl Own {
     /// Opens it on the way to the relay; where that way leads out of our network, the server says how it looks from there.
-    pub(super) fn open(server: SocketAddr, relayed: SocketAddr, random: &mut Random, clock: RunClock) -> Result<Self, String> {
+    pub(super) fn open(
+        server: SocketAddr,
+        relayed: SocketAddr,
+        random: &mut Random,
+        clock: RunClock,
+    ) -> Result<Self, String> {
         let same_family = server.is_ipv4() == relayed.is_ipv4();
-        let target = if same_family && is_wide(relayed.ip()) { server } else { relayed };
+        // The relayed address may be a mistake, so that the way to the server tells more.
+        let target = if same_family && !relayed.ip().is_loopback() { server } else { relayed };
         let local = socket::way_to(target).ok_or_else(|| format!("this machine has no way to {relayed}"))?;
         let open = UdpSocket::bind((local, 0)).and_then(|socket| {
             socket.set_nonblocking(true)?;
@@ -63,11 +69,6 @@ impl Own {
         let bound = ask(&self.socket, server, 0, BINDING_PATIENCE, random, clock)?;
         Some(bound.0.mapped)
     }
-}
-
-/// An address that may be a mistake: the way to the server tells more of where we are than the way to it.
-fn is_wide(address: IpAddr) -> bool {
-    !address.is_loopback()
 }
 
 /// A Binding request from a socket that hears everybody; the answer and who sent it.
@@ -105,7 +106,7 @@ pub(super) fn ask(
 fn readable(socket: &UdpSocket, until: Moment, clock: RunClock) {
     let mut places = [PollFd::new(socket, PollFlags::IN)];
     // Interrupted or not, the caller looks.
-    drop(poll(&mut places, Some(&timespec(until.since(clock.now())))));
+    let _ = poll(&mut places, Some(&timespec(until.since(clock.now()))));
 }
 
 /// What is sent: which check, which side began, which packet.
@@ -137,7 +138,12 @@ impl Token {
 }
 
 /// Sends until a packet of the peer has come back to it, or patience ends.
-pub(super) fn exchange(relay: &mut Relay, own: &Own, relayed: SocketAddr, random: &mut Random) -> Result<Exchange, Cause> {
+pub(super) fn exchange(
+    relay: &mut Relay,
+    own: &Own,
+    relayed: SocketAddr,
+    random: &mut Random,
+) -> Result<Exchange, Cause> {
     let clock = relay.clock;
     let run = random.bits();
     let end = clock.now().plus(PATIENCE);

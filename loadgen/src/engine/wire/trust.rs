@@ -59,9 +59,7 @@ impl Belief {
     /// leaf has to be signed by an authority itself.
     pub(super) fn judge_leaf(&self, certificate: &[u8]) -> Result<(), rustls::Error> {
         let leaf = CertificateDer::from(certificate);
-        self.verifier
-            .verify_server_cert(&leaf, &[], &self.name, &[], UnixTime::now())
-            .map(|_| ())
+        self.verifier.verify_server_cert(&leaf, &[], &self.name, &[], UnixTime::now()).map(|_| ())
     }
 }
 
