@@ -29,6 +29,7 @@ const LOADGEN: &[(&str, &[&str])] = &[
     ("stats", &["media"]),
     ("result", &["stats"]),
     ("check", &["client", "result", "rtcscope::proto"]),
+    ("view", &["check", "media", "stats", "result"]),
     ("engine", &["check", "client", "media", "scenario", "stats", "result", "rtcscope::proto"]),
 ];
 
@@ -46,8 +47,15 @@ const IO: &[&str] = &[
     "thread::sleep",
     "tokio::",
 ];
-const CORE: &[&str] =
-    &["src/net", "src/proto", "src/model", "loadgen/src/check", "loadgen/src/client", "loadgen/src/media", "loadgen/src/scenario"];
+const CORE: &[&str] = &[
+    "src/net",
+    "src/proto",
+    "src/model",
+    "loadgen/src/check",
+    "loadgen/src/client",
+    "loadgen/src/media",
+    "loadgen/src/scenario",
+];
 
 /// The one exception: threads by flow, whose result does not depend on them.
 const THREADS: (&str, &str) = ("src/model/pipeline.rs", "std::thread");

@@ -170,6 +170,20 @@ impl UriReport {
         self.paths.iter().any(|path| path.candidate(wanted).is_some())
     }
 
+    /// An address that this machine has no way to is no failure of a server that works at another one: few machines have
+    /// both IPv4 and IPv6.
+    pub fn settle(&mut self) {
+        if !self.paths.iter().any(|path| path.failure.is_none()) {
+            return;
+        }
+        for path in &mut self.paths {
+            if let Some(cause @ Cause::Unreachable(_)) = &path.failure {
+                path.remarks.push(cause.to_string());
+                path.failure = None;
+            }
+        }
+    }
+
     /// The first thing that is wrong.
     pub fn cause(&self) -> Option<&Cause> {
         self.failure.as_ref().or_else(|| self.paths.iter().find_map(|path| path.failure.as_ref()))
@@ -219,6 +233,21 @@ mod tests {
         assert_eq!(report(vec![vec![path(false, Some(Cause::Refused))]]), 3);
         assert_eq!(report(vec![vec![]]), 3);
         assert_eq!(report(vec![]), 3);
+    }
+
+    #[test]
+    fn an_address_without_a_way_counts_only_where_no_other_one_works() {
+        let unreachable = || path(false, Some(Cause::Unreachable("Network is unreachable".to_owned())));
+        let settled = |paths| {
+            let uri = "turn:turn.example.org".parse().expect("a URI");
+            let mut report = UriReport { uri, resolved: None, paths, failure: None };
+            report.settle();
+            report
+        };
+        let works = settled(vec![unreachable(), path(true, None)]);
+        assert!(works.is_fine() && works.paths[0].remarks.len() == 1);
+        assert!(!settled(vec![unreachable()]).is_fine());
+        assert!(!settled(vec![path(true, None), path(false, Some(Cause::Refused))]).is_fine());
     }
 
     #[test]

@@ -116,6 +116,7 @@ fn look(uri: &ServerUri, visitor: &Visitor, clock: RunClock) -> UriReport {
     if let Some(last) = report.paths.last_mut().filter(|_| left_out > 0) {
         last.remarks.push(format!("{left_out} more addresses of the name were not looked at"));
     }
+    report.settle();
     report
 }
 

@@ -70,7 +70,7 @@ impl Talk {
         }
         if readable {
             let inbox = &mut self.inbox;
-            self.link.receive(&mut self.buffer, |message| inbox.push_back(message.to_vec()))?;
+            self.link.receive(&mut self.buffer, |message, _| inbox.push_back(message.to_vec()))?;
         }
         if self.link.poll_timeout().is_some_and(|due| due <= self.clock.now()) {
             self.link.handle_timeout()?;

@@ -69,7 +69,8 @@ pub(super) fn doubt(error: &CertificateError) -> Doubt {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => Doubt::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Doubt::NotYetValid,
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Doubt::WrongName,
-        CertificateError::UnknownIssuer => Doubt::UnknownAuthority,
+        // A bad signature: an authority of that name is known, with another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => Doubt::UnknownAuthority,
         // An authority that shows its own certificate: what `openssl req -x509` makes.
         CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => Doubt::SelfSigned,
         _ => Doubt::Other,
