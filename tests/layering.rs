@@ -28,8 +28,9 @@ const LOADGEN: &[(&str, &[&str])] = &[
     ("scenario", &["rtcscope::proto", "rtcscope::bytes"]),
     ("stats", &["media"]),
     ("result", &["stats"]),
-    ("view", &["media", "stats", "result"]),
-    ("engine", &["client", "media", "scenario", "stats", "result", "rtcscope::proto"]),
+    ("check", &["client", "result", "rtcscope::proto"]),
+    ("view", &["check", "media", "stats", "result"]),
+    ("engine", &["check", "client", "media", "scenario", "stats", "result", "rtcscope::proto"]),
 ];
 
 /// Names that open, sleep or look at a clock, and the modules in which none of them may stand.
@@ -46,8 +47,15 @@ const IO: &[&str] = &[
     "thread::sleep",
     "tokio::",
 ];
-const CORE: &[&str] =
-    &["src/net", "src/proto", "src/model", "loadgen/src/client", "loadgen/src/media", "loadgen/src/scenario"];
+const CORE: &[&str] = &[
+    "src/net",
+    "src/proto",
+    "src/model",
+    "loadgen/src/check",
+    "loadgen/src/client",
+    "loadgen/src/media",
+    "loadgen/src/scenario",
+];
 
 /// The one exception: threads by flow, whose result does not depend on them.
 const THREADS: (&str, &str) = ("src/model/pipeline.rs", "std::thread");

@@ -3,12 +3,13 @@
 //! [`args`] is what can be typed, [`config`] what is meant by it, and the values in between have types of their own:
 //! [`uri`], [`credentials`], [`quantity`], [`stages`], [`threshold`], [`secret`]. [`scenario`] says how many allocations
 //! should be up at a time, [`client`] is one of them, [`media`] what it sends and what became of it. [`engine`] has the
-//! sockets, the clock and the threads; [`stats`] counts, [`result`] is what it comes to, [`view`] shows it, and [`run`]
-//! puts all of it together.
+//! sockets, the clock and the threads; [`stats`] counts, [`result`] is what it comes to. [`check`] says of
+//! servers whether they work at all. [`view`] shows it, and [`run`] puts all of it together.
 
 #![deny(unsafe_code)]
 
 pub mod args;
+pub mod check;
 pub mod client;
 pub mod clock;
 pub mod config;

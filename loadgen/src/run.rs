@@ -6,8 +6,12 @@
 #![forbid(unsafe_code)]
 
 use crate::args::Format;
+use crate::check::rest;
 use crate::client::{DataPath, EvenPort, Family};
-use crate::config::{Peer, Request, RunConfig, is_near};
+use crate::config::{CheckConfig, Peer, Request, RunConfig, is_near};
+use crate::credentials::Credentials;
+use crate::engine;
+use crate::engine::check::Visitor;
 use crate::engine::clock::RunClock;
 use crate::engine::drive::{Outcome, drive};
 use crate::engine::interrupt::Interrupt;
@@ -15,13 +19,13 @@ use crate::engine::peer::Reflector;
 use crate::engine::plan::{FarEnd, Plan, Signal};
 use crate::engine::server::ServerProbe;
 use crate::engine::wire::{Belief, Transport};
-use crate::engine::{limits, socket};
+use crate::engine::{http, limits, socket};
 use crate::media::StreamPlan;
 use crate::random::Random;
-use crate::result::{Allocations, EXIT_DONE, EXIT_USAGE, Media, RunResult};
+use crate::result::{Allocations, EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, Media, RunResult};
 use crate::scenario::Scenario;
 use crate::uri::{Host, Wire};
-use crate::view::{csv, json, plan, text};
+use crate::view::{self, csv, json, plan, text};
 use crate::watch::Watcher;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -33,9 +37,8 @@ pub fn run(request: Request) -> u8 {
     let outcome = match request {
         Request::Run(config) => load(&config),
         Request::Peer { bind } => peer(bind),
-        Request::Check(_) | Request::Demo => {
-            Err(format!("the arguments are valid, but {} is not part of this version", request.deed()))
-        }
+        Request::Check(config) => look(&config),
+        Request::Demo => Err(format!("the arguments are valid, but {} is not part of this version", request.deed())),
     };
     outcome.unwrap_or_else(|message| {
         note(&message);
@@ -108,6 +111,44 @@ fn dry_run(config: &RunConfig, seed: u64) -> Result<u8, String> {
     let notes = limits::prepare(peak.into(), config.source_ips.len() as u64);
     written_to(plan.write(&notes, &mut io::stdout().lock()))?;
     Ok(EXIT_DONE)
+}
+
+/// Looks at servers and says what was found.
+fn look(config: &CheckConfig) -> Result<u8, String> {
+    let now = since_1970(time_of_day());
+    let of_secret = matches!(config.credentials, Some(Credentials::Rest { .. }));
+    let mut visitor = Visitor { login: None, of_secret, trust: config.trust.clone(), unix: now, seed: draw_seed() };
+    let mut uris = config.servers.clone();
+    if let Some(url) = &config.credentials_url {
+        let found = http::get(url.reveal(), &config.trust).and_then(|text| rest::read(&text));
+        let answer = match found {
+            Ok(answer) => answer,
+            Err(error) => {
+                note(&format!("--credentials-url: {error}"));
+                return Ok(EXIT_REFUSED);
+            }
+        };
+        if let Some(ttl) = answer.ttl {
+            note(&format!("the endpoint's credentials are valid for {} s", ttl.as_secs()));
+        }
+        uris.extend(answer.uris.into_iter().filter(|uri| !config.servers.contains(uri)));
+        visitor.login = Some(Arc::new(answer.login));
+        visitor.of_secret = false;
+    } else if let Some(credentials) = &config.credentials {
+        let identity =
+            credentials.identity(&|path| std::fs::read_to_string(path)).map_err(|error| error.to_string())?;
+        visitor.login = identity.login(now);
+    }
+    if uris.is_empty() {
+        return Err("--credentials-url: the endpoint names no server, and none was typed".to_owned());
+    }
+    let report = engine::check::check(&uris, &visitor);
+    let mut out = io::stdout().lock();
+    written_to(match config.format {
+        Format::Json => view::check::json(&report, &mut out),
+        Format::Text | Format::Csv => view::check::text(&report, &mut out),
+    })?;
+    Ok(report.exit_code())
 }
 
 /// Reflects until a signal comes.

@@ -2,10 +2,13 @@
 //!
 //! In: a plan. Out: statistics once a second and the sum at the end. Never: a decision about what the figures mean.
 
+pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod drive;
 pub(crate) mod exposition;
 mod health;
+pub(crate) mod http;
+mod interfaces;
 pub(crate) mod interrupt;
 pub(crate) mod limits;
 pub(crate) mod peer;

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod csv;
 pub mod hlog;
 pub mod json;

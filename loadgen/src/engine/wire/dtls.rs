@@ -85,7 +85,7 @@ impl DtlsWire {
                     send_datagram(socket, packet)?;
                 }
                 Output::PeerCert(leaf) => {
-                    self.belief.judge_leaf(leaf).map_err(Broken::Security)?;
+                    self.belief.judge_leaf(leaf).map_err(|error| Broken::of_tls(&error))?;
                     self.is_believed = true;
                 }
                 Output::Connected => self.is_connected = true,

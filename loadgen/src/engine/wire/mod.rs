@@ -8,10 +8,11 @@ mod framing;
 mod tls;
 mod trust;
 
-pub(crate) use trust::Belief;
+pub(crate) use trust::{Belief, authorities};
 
 use super::clock::RunClock;
 use super::socket;
+use crate::check::Doubt;
 use crate::clock::Moment;
 use dtls::DtlsWire;
 use framing::Partial;
@@ -57,6 +58,8 @@ pub(crate) enum Broken {
     Closed,
     /// The system gives no more sockets, ports or memory.
     Exhausted(Errno),
+    /// The server's certificate is not believed, with the reason.
+    Certificate(Doubt, String),
     /// TLS or DTLS, with its reason.
     Security(String),
     /// Bytes that are no message.
@@ -70,7 +73,7 @@ impl Broken {
             Broken::Unreachable(_) => "unreachable",
             Broken::Closed => "closed",
             Broken::Exhausted(_) => "local",
-            Broken::Security(_) => "tls",
+            Broken::Certificate(..) | Broken::Security(_) => "tls",
             Broken::Garbage => "protocol",
         }
     }
@@ -80,8 +83,15 @@ impl Broken {
         match self {
             Broken::Unreachable(errno) | Broken::Exhausted(errno) => errno.to_string(),
             Broken::Closed => "the server closed the connection".to_owned(),
-            Broken::Security(reason) => reason.clone(),
+            Broken::Certificate(_, reason) | Broken::Security(reason) => reason.clone(),
             Broken::Garbage => "the server sent what is no STUN and no ChannelData".to_owned(),
+        }
+    }
+
+    fn of_tls(error: &rustls::Error) -> Self {
+        match error {
+            rustls::Error::InvalidCertificate(why) => Broken::Certificate(trust::doubt(why), error.to_string()),
+            _ => Broken::Security(error.to_string()),
         }
     }
 

@@ -61,7 +61,7 @@ impl TlsWire {
             if let Err(error) = outcome {
                 // The alert that tells the server why.
                 drop(self.flush(socket));
-                return Err(Broken::Security(error.to_string()));
+                return Err(Broken::of_tls(&error));
             }
             loop {
                 match self.connection.reader().read(&mut plain) {

@@ -3,6 +3,7 @@
 //! In: what the user said, and files of authorities. Out: a rustls configuration and a verdict on a leaf. Never: a
 //! certificate believed because it could not be judged.
 
+use crate::check::Doubt;
 use crate::config::Trust;
 use crate::uri::Host;
 use rustls::client::WebPkiServerVerifier;
@@ -10,7 +11,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
 /// What is believed of a server.
@@ -30,19 +31,12 @@ impl Belief {
     /// One sentence: no file, no certificate in it, a name that no certificate can be for.
     pub(crate) fn new(trust: &Trust, host: &Host) -> Result<Self, String> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let verifier: Arc<dyn ServerCertVerifier> = match trust {
-            Trust::Anybody => Arc::new(Anybody(Arc::clone(&provider))),
-            Trust::System => judge(&provider, system()?)?,
-            Trust::Authorities(file) => {
-                let place = file.display();
-                let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
-                    .and_then(Iterator::collect)
-                    .map_err(|error| format!("--ca-file {place}: {error}"))?;
-                if certificates.is_empty() {
-                    return Err(format!("--ca-file {place}: no certificate in it"));
-                }
-                judge(&provider, certificates).map_err(|error| format!("--ca-file {place}: {error}"))?
-            }
+        let verifier: Arc<dyn ServerCertVerifier> = match authorities(trust)? {
+            None => Arc::new(Anybody(Arc::clone(&provider))),
+            Some(certificates) => judge(&provider, certificates).map_err(|error| match trust {
+                Trust::Authorities(file) => format!("--ca-file {}: {error}", file.display()),
+                Trust::System | Trust::Anybody => error,
+            })?,
         };
         let mut tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -63,13 +57,44 @@ impl Belief {
 
     /// Judges the leaf that a DTLS server showed; intermediate ones are not handed on by the DTLS layer, so that the
     /// leaf has to be signed by an authority itself.
-    pub(super) fn judge_leaf(&self, certificate: &[u8]) -> Result<(), String> {
+    pub(super) fn judge_leaf(&self, certificate: &[u8]) -> Result<(), rustls::Error> {
         let leaf = CertificateDer::from(certificate);
-        self.verifier
-            .verify_server_cert(&leaf, &[], &self.name, &[], UnixTime::now())
-            .map(|_| ())
-            .map_err(|error| error.to_string())
+        self.verifier.verify_server_cert(&leaf, &[], &self.name, &[], UnixTime::now()).map(|_| ())
     }
+}
+
+/// What is wrong with a certificate, as far as it is told.
+pub(super) fn doubt(error: &CertificateError) -> Doubt {
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => Doubt::Expired,
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Doubt::NotYetValid,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Doubt::WrongName,
+        // A bad signature: an authority of that name is known, with another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => Doubt::UnknownAuthority,
+        // An authority that shows its own certificate: what `openssl req -x509` makes.
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => Doubt::SelfSigned,
+        _ => Doubt::Other,
+    }
+}
+
+/// Who is believed; `None` for anybody.
+///
+/// # Errors
+/// One sentence: no file, no certificate in it.
+pub(crate) fn authorities(trust: &Trust) -> Result<Option<Vec<CertificateDer<'static>>>, String> {
+    let file = match trust {
+        Trust::Anybody => return Ok(None),
+        Trust::System => return system().map(Some),
+        Trust::Authorities(file) => file,
+    };
+    let place = file.display();
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect)
+        .map_err(|error| format!("--ca-file {place}: {error}"))?;
+    if certificates.is_empty() {
+        return Err(format!("--ca-file {place}: no certificate in it"));
+    }
+    Ok(Some(certificates))
 }
 
 fn system() -> Result<Vec<CertificateDer<'static>>, String> {
