@@ -120,6 +120,7 @@ mod tests {
         while thread_cpu() - thread < Duration::from_millis(2) {
             sum = sum.wrapping_mul(3).wrapping_add(1);
         }
-        assert!(process_cpu() - process >= Duration::from_millis(2), "{sum}");
+        // The two clocks are not read at the same instant, nor advanced in the same steps.
+        assert!(process_cpu() - process >= Duration::from_millis(1), "{sum}");
     }
 }
