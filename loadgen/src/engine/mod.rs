@@ -3,6 +3,8 @@
 //! In: a plan. Out: statistics once a second and the sum at the end. Never: a decision about what the figures mean.
 
 pub(crate) mod clock;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub(crate) mod drive;
 pub(crate) mod exposition;
 mod health;
