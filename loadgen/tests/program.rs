@@ -21,7 +21,6 @@ fn text(bytes: &[u8]) -> String {
 fn what_is_not_part_of_this_version_says_so_and_pretends_no_result() {
     for arguments in [
         &["check", "stun:127.0.0.1"][..],
-        &["demo"],
         &["turn:127.0.0.1", "-u", "user", "--find-knee", "--threshold", "media.lost_pct<1"],
     ] {
         let output = turnload(arguments, &[("TURN_PASSWORD", "p")]);
