@@ -92,8 +92,7 @@ fn audio_for_a_second_comes_back_with_its_round_trips() {
 #[test]
 fn a_wrong_password_ends_with_three_whatever_code_the_server_has_for_it() {
     let (_turn, server) = (turn(), server());
-    let (code, value) =
-        judged(&load(&server, "wrong", "-m 5 --duration 30s").output().expect("turnload runs"));
+    let (code, value) = judged(&load(&server, "wrong", "-m 5 --duration 30s").output().expect("turnload runs"));
     assert_eq!((code, &value["allocations"]["failed"]), (Some(3), &5.into()), "{value:#}");
     // RFC 8489, section 9.2.4 wants 401; this server says 400.
     assert_eq!(value["allocations"]["errors"]["400"], 5, "{value:#}");
