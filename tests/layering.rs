@@ -28,6 +28,7 @@ const LOADGEN: &[(&str, &[&str])] = &[
     ("scenario", &["rtcscope::proto", "rtcscope::bytes"]),
     ("stats", &["media"]),
     ("result", &["stats"]),
+    ("view", &["media", "stats", "result"]),
     ("engine", &["client", "media", "scenario", "stats", "result", "rtcscope::proto"]),
 ];
 
