@@ -51,7 +51,32 @@ pub enum Command {
         bind: SocketAddr,
     },
     /// Put a small load on a server inside the process, to see what it looks like.
-    Demo,
+    #[cfg(feature = "demo")]
+    Demo(DemoArguments),
+}
+
+/// Arguments of the demonstration.
+#[cfg(feature = "demo")]
+#[derive(Clone, Debug, Args)]
+pub struct DemoArguments {
+    /// Allocations at once.
+    #[arg(short = 'm', long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub allocations: u32,
+    /// How long the load lasts once it is there.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10s")]
+    pub duration: Duration,
+    /// Kind of media.
+    #[arg(long, value_enum, default_value_t = Profile::Audio)]
+    pub profile: Profile,
+    /// Number that everything random follows from, user and password of the server too.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How to write the result.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Plain lines instead of the dashboard.
+    #[arg(long)]
+    pub no_tui: bool,
 }
 
 /// Who we are to the server.

@@ -7,6 +7,8 @@ use crate::args::{
     Arguments, CheckArguments, Command, Format, LoadArguments, MediaArguments, OutputArguments, PeerArgument, Profile,
     RelayArguments, RunArguments, TransportArguments,
 };
+#[cfg(feature = "demo")]
+use crate::args::{CredentialArguments, DemoArguments};
 use crate::credentials::{self, Credentials};
 use crate::quantity::{Bitrate, Rate};
 use crate::secret::Secret;
@@ -51,7 +53,8 @@ pub enum Request {
         bind: SocketAddr,
     },
     /// A load on a server of our own.
-    Demo,
+    #[cfg(feature = "demo")]
+    Demo(DemoArguments),
 }
 
 impl Request {
@@ -64,7 +67,8 @@ impl Request {
             None => Request::Run(Box::new(RunConfig::of(arguments.run, environment)?)),
             Some(Command::Check(check)) => Request::Check(CheckConfig::of(check, environment)?),
             Some(Command::Peer { bind }) => Request::Peer { bind },
-            Some(Command::Demo) => Request::Demo,
+            #[cfg(feature = "demo")]
+            Some(Command::Demo(demo)) => Request::Demo(demo),
         })
     }
 
@@ -74,7 +78,8 @@ impl Request {
             Request::Run(_) => "running a load",
             Request::Check(_) => "checking a server",
             Request::Peer { .. } => "running a peer",
-            Request::Demo => "running the demonstration",
+            #[cfg(feature = "demo")]
+            Request::Demo(_) => "running the demonstration",
         }
     }
 }
@@ -230,6 +235,35 @@ const FULL_SIZE: u32 = 1_200;
 const MAX_PACKET_BITS: f64 = 65_507.0 * 8.0;
 
 impl RunConfig {
+    /// The load of a demonstration, on the server that was started for it.
+    ///
+    /// # Errors
+    /// As for a load that was typed.
+    #[cfg(feature = "demo")]
+    pub fn of_demo(typed: &DemoArguments, server: SocketAddr, user: &str, password: &Secret) -> Result<Self, Refusal> {
+        const RAMP: Duration = Duration::from_secs(1);
+        let arguments = RunArguments {
+            uri: vec![format!("turn:{server}")],
+            credentials: CredentialArguments {
+                user: Some(user.to_owned()),
+                password: Some(password.clone()),
+                ..CredentialArguments::default()
+            },
+            load: LoadArguments {
+                allocations: Some(typed.allocations),
+                ramp: Some(RAMP),
+                duration: Some(typed.duration),
+                seed: typed.seed,
+                ..LoadArguments::default()
+            },
+            media: MediaArguments { profile: Some(typed.profile), ..MediaArguments::default() },
+            output: OutputArguments { format: typed.format, no_tui: typed.no_tui, ..OutputArguments::default() },
+            ..RunArguments::default()
+        };
+        // What the environment says of other servers is no matter of this one.
+        Self::of(arguments, &|_| None)
+    }
+
     fn of(typed: RunArguments, environment: Environment<'_>) -> Result<Self, Refusal> {
         let server = match &typed.uri[..] {
             [one] => server(one)?,

@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "demo")]
+use crate::args::DemoArguments;
 use crate::args::Format;
 use crate::check::rest;
 use crate::client::{DataPath, EvenPort, Family};
@@ -13,6 +15,8 @@ use crate::credentials::Credentials;
 use crate::engine;
 use crate::engine::check::Visitor;
 use crate::engine::clock::RunClock;
+#[cfg(feature = "demo")]
+use crate::engine::demo::DemoServer;
 use crate::engine::drive::{Outcome, drive};
 use crate::engine::interrupt::Interrupt;
 use crate::engine::peer::Reflector;
@@ -35,10 +39,11 @@ use std::time::{Duration, SystemTime};
 /// Does what is asked; the exit code.
 pub fn run(request: Request) -> u8 {
     let outcome = match request {
-        Request::Run(config) => load(&config),
+        Request::Run(config) => load(&config, config.output.server_pid.map(ServerProbe::new)),
         Request::Peer { bind } => peer(bind),
         Request::Check(config) => look(&config),
-        Request::Demo => Err(format!("the arguments are valid, but {} is not part of this version", request.deed())),
+        #[cfg(feature = "demo")]
+        Request::Demo(typed) => demo(typed),
     };
     outcome.unwrap_or_else(|message| {
         note(&message);
@@ -51,7 +56,21 @@ fn note(message: &str) {
     drop(writeln!(io::stderr(), "turnload: {message}"));
 }
 
-fn load(config: &RunConfig) -> Result<u8, String> {
+/// A load on a server that lives as long as it does.
+#[cfg(feature = "demo")]
+fn demo(mut typed: DemoArguments) -> Result<u8, String> {
+    let seed = *typed.seed.get_or_insert_with(draw_seed);
+    let server = DemoServer::start(seed).map_err(|error| format!("the server of the demonstration: {error}"))?;
+    let config = RunConfig::of_demo(&typed, server.address(), server.user(), server.password());
+    let config = config.map_err(|error| error.to_string())?;
+    note(&format!(
+        "a small TURN server runs in this process, at {}; its figures are no other server's",
+        server.address()
+    ));
+    load(&config, Some(server.probe()))
+}
+
+fn load(config: &RunConfig, probe: Option<ServerProbe>) -> Result<u8, String> {
     if config.find_knee {
         return Err("the arguments are valid, but --find-knee is not part of this version".to_owned());
     }
@@ -94,7 +113,6 @@ fn load(config: &RunConfig) -> Result<u8, String> {
         run: Random::of(seed, u64::from(u32::MAX)).bits() as u32,
         signal: Signal::default(),
     });
-    let probe = config.output.server_pid.map(ServerProbe::new);
     let mut watcher = Watcher::open(config, seed, began)?;
     let outcome = drive(&plan, reflector.as_ref(), &interrupt, probe, &mut watcher);
     drop(watcher);

@@ -94,6 +94,7 @@ pub(crate) fn drive(
         if now >= due || has_ended {
             let at = if has_ended { now } else { due };
             let sample = server.as_mut().and_then(|server| server.sample(now));
+            desk.server_cpu = server.as_ref().map_or(Duration::ZERO, ServerProbe::our_cpu);
             let interval = desk.close_interval(
                 at.since(Moment::START).saturating_sub(if has_ended { Duration::ZERO } else { SETTLE }),
                 sample,
@@ -122,6 +123,8 @@ struct Desk<'p> {
     last_end: Duration,
     last_cpu: Duration,
     last_peer: PeerCounts,
+    /// Of a server in this process.
+    server_cpu: Duration,
 }
 
 impl<'p> Desk<'p> {
@@ -138,6 +141,7 @@ impl<'p> Desk<'p> {
             last_end: Duration::ZERO,
             last_cpu: Duration::ZERO,
             last_peer: PeerCounts::default(),
+            server_cpu: Duration::ZERO,
         }
     }
 
@@ -184,9 +188,9 @@ impl<'p> Desk<'p> {
         fresh
     }
 
-    /// CPU of the process without the peer.
+    /// CPU of the process without the peer and the server.
     fn cpu(&self, peer: Option<PeerCounts>) -> Duration {
-        process_cpu().saturating_sub(peer.map_or(Duration::ZERO, |peer| peer.cpu))
+        process_cpu().saturating_sub(peer.map_or(Duration::ZERO, |peer| peer.cpu) + self.server_cpu)
     }
 
     fn generator(&self) -> Generator {

@@ -4,6 +4,8 @@
 
 pub(crate) mod check;
 pub(crate) mod clock;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub(crate) mod drive;
 pub(crate) mod exposition;
 mod health;

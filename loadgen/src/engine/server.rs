@@ -1,4 +1,4 @@
-//! The server's process on this machine.
+//! The server's process on this machine, or its thread in this process.
 //!
 //! In: its number. Out: its CPU and memory, each second. Never: a signal to it.
 
@@ -6,20 +6,37 @@ use crate::clock::Moment;
 use crate::result::ServerSample;
 use std::time::Duration;
 
-/// Looks at a process.
+/// Looks at a process or a thread.
 pub(crate) struct ServerProbe {
-    pid: u32,
+    /// Of proc(5).
+    stat: String,
+    /// It is a thread of ours: its memory cannot be told from the rest, its CPU time is part of that of the process.
+    is_ours: bool,
     before: Option<(Moment, Duration)>,
 }
 
 impl ServerProbe {
-    pub(crate) const fn new(pid: u32) -> Self {
-        Self { pid, before: None }
+    pub(crate) fn new(pid: u32) -> Self {
+        Self { stat: format!("/proc/{pid}/stat"), is_ours: false, before: None }
+    }
+
+    /// A thread of this process.
+    #[cfg(feature = "demo")]
+    pub(crate) fn of_thread(thread: u32) -> Self {
+        Self { stat: format!("/proc/self/task/{thread}/stat"), is_ours: true, before: None }
+    }
+
+    /// CPU time that this process spent on being the server, up to the last sample.
+    pub(super) fn our_cpu(&self) -> Duration {
+        match self.before {
+            Some((_, cpu)) if self.is_ours => cpu,
+            _ => Duration::ZERO,
+        }
     }
 
     /// Since the sample before; none where there is no such process.
     pub(crate) fn sample(&mut self, now: Moment) -> Option<ServerSample> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        let stat = std::fs::read_to_string(&self.stat).ok()?;
         let (cpu, pages) = figures(&stat)?;
         let cpu = Duration::from_secs_f64(cpu as f64 / rustix::param::clock_ticks_per_second() as f64);
         let cores = self
@@ -27,7 +44,7 @@ impl ServerProbe {
             .replace((now, cpu))
             .map(|(then, before)| cpu.saturating_sub(before).as_secs_f64() / now.since(then).as_secs_f64().max(1e-3));
         let memory = pages.saturating_mul(rustix::param::page_size() as u64);
-        Some(ServerSample { cpu_cores: cores, memory_bytes: Some(memory), allocations: None })
+        Some(ServerSample { cpu_cores: cores, memory_bytes: (!self.is_ours).then_some(memory), allocations: None })
     }
 }
 
