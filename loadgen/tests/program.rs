@@ -19,14 +19,13 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn what_is_not_part_of_this_version_says_so_and_pretends_no_result() {
-    for arguments in [&["turn:127.0.0.1", "-u", "user", "--find-knee", "--threshold", "media.lost_pct<1"][..]] {
-        let output = turnload(arguments, &[("TURN_PASSWORD", "p")]);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert_eq!(text(&output.stdout), "");
-        let notes = text(&output.stderr);
-        assert_eq!(notes.lines().count(), 1, "{notes}");
-        assert!(notes.contains("valid") && notes.contains("not part of this version"), "{notes}");
-    }
+    let arguments = ["turn:127.0.0.1", "-u", "user", "--find-knee", "--threshold", "media.lost_pct<1"];
+    let output = turnload(&arguments, &[("TURN_PASSWORD", "p")]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(text(&output.stdout), "");
+    let notes = text(&output.stderr);
+    assert_eq!(notes.lines().count(), 1, "{notes}");
+    assert!(notes.contains("valid") && notes.contains("not part of this version"), "{notes}");
 }
 
 #[test]
