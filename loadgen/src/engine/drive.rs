@@ -49,6 +49,8 @@ pub(crate) trait Watch {
 pub(crate) enum Wish {
     /// Nothing.
     GoOn,
+    /// End as if the time were over.
+    Enough,
     /// Delete the allocations and end.
     Drain,
     /// End at once.
@@ -81,13 +83,13 @@ pub(crate) fn drive(
         let has_ended = desk.listen(&reports);
         let signalled = match (interrupt.came(), wish) {
             (false, _) => wish,
-            (true, Wish::GoOn) => Wish::Drain,
+            (true, Wish::GoOn | Wish::Enough) => Wish::Drain,
             (true, _) => Wish::Stop,
         };
         wish = watch.wish().max(signalled);
         match wish {
             Wish::GoOn => {}
-            Wish::Drain => plan.signal.drain(),
+            Wish::Enough | Wish::Drain => plan.signal.drain(),
             Wish::Stop => plan.signal.stop(),
         }
         let now = plan.clock.now();
@@ -106,7 +108,7 @@ pub(crate) fn drive(
         }
     }
     let lost_threads = threads.into_iter().map(JoinHandle::join).filter(Result::is_err).count();
-    Ok(desk.finish(wish != Wish::GoOn, lost_threads))
+    Ok(desk.finish(wish > Wish::Enough, lost_threads))
 }
 
 /// Where reports come together.
@@ -120,6 +122,8 @@ struct Desk<'p> {
     efforts: Vec<Effort>,
     intervals: Vec<Interval>,
     last_end: Duration,
+    /// Of the process, before this load.
+    earlier_cpu: Duration,
     last_cpu: Duration,
     last_peer: PeerCounts,
 }
@@ -136,6 +140,7 @@ impl<'p> Desk<'p> {
             efforts: vec![Effort::default(); shards],
             intervals: Vec::new(),
             last_end: Duration::ZERO,
+            earlier_cpu: process_cpu().saturating_sub(reflector.map_or(Duration::ZERO, |peer| peer.counts().cpu)),
             last_cpu: Duration::ZERO,
             last_peer: PeerCounts::default(),
         }
@@ -146,6 +151,11 @@ impl<'p> Desk<'p> {
         match reports.recv_timeout(HEARING) {
             Ok(report) => {
                 self.fresh.merge(&report.stats);
+                if report.is_settling {
+                    self.sum.merge(&report.stats.without_media());
+                } else {
+                    self.sum.merge(&report.stats);
+                }
                 let shard = report.shard as usize;
                 if let Some(standing) = self.standing.get_mut(shard) {
                     *standing = report.standing;
@@ -163,7 +173,6 @@ impl<'p> Desk<'p> {
     /// A row of the timeline; what was counted in it.
     fn close_interval(&mut self, end: Duration, server: Option<crate::result::ServerSample>) -> ShardStats {
         let fresh = self.fresh.take_interval();
-        self.sum.merge(&fresh);
         let length = end.saturating_sub(self.last_end);
         let peer = self.reflector.map(Reflector::counts);
         let cpu = self.cpu(peer);
@@ -186,7 +195,7 @@ impl<'p> Desk<'p> {
 
     /// CPU of the process without the peer.
     fn cpu(&self, peer: Option<PeerCounts>) -> Duration {
-        process_cpu().saturating_sub(peer.map_or(Duration::ZERO, |peer| peer.cpu))
+        process_cpu().saturating_sub(self.earlier_cpu + peer.map_or(Duration::ZERO, |peer| peer.cpu))
     }
 
     fn generator(&self) -> Generator {
