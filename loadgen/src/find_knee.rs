@@ -27,6 +27,9 @@ const FIRST_PACKET_RATE: u64 = 50;
 const SETTLE_PER_THOUSAND: Duration = Duration::from_millis(500);
 /// Servers free a place some time after they have said that they did.
 const BETWEEN: Duration = Duration::from_millis(300);
+const BETWEEN_MANY: Duration = Duration::from_secs(1);
+/// Where one has refused what it had granted before, its places are freed still later.
+const AFTER_REFUSAL: Duration = Duration::from_secs(3);
 
 /// Searches.
 ///
@@ -44,7 +47,7 @@ pub(crate) fn find(
         Axis::Allocations => (FIRST_ALLOCATIONS, 1),
         Axis::PacketRate => (FIRST_PACKET_RATE, 1),
     };
-    let mut state = Search::new(first, search.limit, step);
+    let mut state = Search::new(search.axis, first, search.limit, step);
     let mut shown = Shown::default();
     let mut warned = Vec::new();
     loop {
@@ -78,9 +81,15 @@ pub(crate) fn find(
         watcher.say(&text::step(search.axis, level, cause.as_ref()));
         shown.curve.push(tried.point(level, from, from + measured, cause.clone()));
         shown.keep(level, tried);
+        let is_refused = cause.as_ref().is_some_and(Cause::is_said);
         state.tried(level, cause);
-        std::thread::sleep(BETWEEN);
-        shown.took += BETWEEN;
+        let pause = match state.next() {
+            Next::Try(next) if next == level && is_refused => AFTER_REFUSAL,
+            _ if count < FIRST_ALLOCATIONS => BETWEEN,
+            _ => BETWEEN_MANY,
+        };
+        std::thread::sleep(pause);
+        shown.took += pause;
     }
 }
 

@@ -58,8 +58,8 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Told by the server itself, and no matter of chance.
-    fn is_said(&self) -> bool {
+    /// Told by the server itself with an error code.
+    pub fn is_said(&self) -> bool {
         matches!(self, Cause::Refused { key, .. } if key.bytes().all(|byte| byte.is_ascii_digit()))
     }
 }
@@ -123,6 +123,7 @@ pub struct Capacity {
 /// The search. Asked for [`next`](Self::next), told with [`tried`](Self::tried), until it is done.
 #[derive(Clone, Debug)]
 pub struct Search {
+    axis: Axis,
     step: u64,
     limit: u64,
     carried: Option<u64>,
@@ -146,11 +147,11 @@ const PRECISION: f64 = 1.05;
 
 impl Search {
     /// Begins at `start` and goes up to `limit`, in multiples of `step`.
-    pub fn new(start: u64, limit: u64, step: u64) -> Self {
+    pub fn new(axis: Axis, start: u64, limit: u64, step: u64) -> Self {
         let step = step.max(1);
         let limit = whole(limit, step).max(step);
         let hint = Some(whole(start, step).clamp(step, limit));
-        Self { step, limit, carried: None, failed: None, hint, doubt: None, is_confirmed: false }
+        Self { axis, step, limit, carried: None, failed: None, hint, doubt: None, is_confirmed: false }
     }
 
     /// What to try next.
@@ -190,7 +191,7 @@ impl Search {
         let doubt = self.doubt.take().filter(|doubt| doubt.level == level);
         let verdict = match (doubt, cause) {
             (None, None) => None,
-            (None, Some(cause)) if cause.is_said() && !self.contradicts(&cause) => Some(cause),
+            (None, Some(cause)) if self.is_certain(&cause) => Some(cause),
             (None, Some(_)) => {
                 self.doubt = Some(Doubt { level, successes: 0 });
                 return;
@@ -211,18 +212,22 @@ impl Search {
         match verdict {
             None => self.carried = self.carried.max(Some(level)),
             Some(cause) => {
-                if let Cause::Refused { granted, .. } = &cause {
+                let is_certain = self.is_certain(&cause);
+                if let (true, Cause::Refused { granted, .. }) = (is_certain, &cause) {
                     self.hint = Some(whole(*granted, self.step));
                 }
-                self.is_confirmed = cause.is_said();
+                self.is_confirmed = is_certain;
                 self.failed = Some((level, cause));
             }
         }
     }
 
-    /// It was granted less than before: allocations of the step before are not gone yet, or it was chance.
-    fn contradicts(&self, cause: &Cause) -> bool {
-        matches!(cause, Cause::Refused { granted, .. } if self.carried.is_some_and(|carried| *granted < carried))
+    /// The server says how many allocations it takes. Where they are fewer than before, those of the step before are
+    /// not gone yet; and to a packet rate it says nothing.
+    fn is_certain(&self, cause: &Cause) -> bool {
+        self.axis == Axis::Allocations
+            && cause.is_said()
+            && matches!(cause, Cause::Refused { granted, .. } if self.carried.is_none_or(|carried| *granted >= carried))
     }
 
     /// Loads are compared by their ratio, so that this is the middle; inside of both ends.
@@ -271,7 +276,8 @@ mod tests {
     #[test]
     fn a_hard_limit_is_found_wherever_it_is() {
         for truth in (1..300).chain([999, 5_000, 12_345, 99_999]) {
-            let (knee, steps) = find(Search::new(16, 100_000, 1), |level| (level > truth).then(loss));
+            let (knee, steps) =
+                find(Search::new(Axis::Allocations, 16, 100_000, 1), |level| (level > truth).then(loss));
             assert!(knee.carried <= truth && is_near(knee.carried, truth), "{truth}: {knee:?}");
             assert!(knee.failed.is_some_and(|(level, cause)| level > truth && cause == loss()));
             assert!(steps <= 27, "{truth}: {steps}");
@@ -282,7 +288,7 @@ mod tests {
     fn a_server_that_says_how_many_it_takes_is_believed_in_fewer_steps() {
         for truth in [1, 7, 40, 333, 5_000] {
             let server = |level: u64| (level > truth).then(|| refused(truth));
-            let (knee, steps) = find(Search::new(16, 100_000, 1), server);
+            let (knee, steps) = find(Search::new(Axis::Allocations, 16, 100_000, 1), server);
             assert_eq!(knee.carried, truth);
             assert_eq!(knee.failed.map(|(_, cause)| cause), Some(refused(truth)));
             assert!(steps <= 17, "{truth}: {steps}");
@@ -301,7 +307,7 @@ mod tests {
                 let is_bad = (random.below(1_000) as f64) < chance * 1_000.0 || random.below(50) == 0;
                 is_bad.then(loss)
             };
-            let (knee, steps) = find(Search::new(16, 100_000, 1), server);
+            let (knee, steps) = find(Search::new(Axis::Allocations, 16, 100_000, 1), server);
             assert!(is_near(knee.carried, truth), "seed {seed}: {truth} {knee:?}");
             assert!(steps <= 36, "seed {seed}: {steps}");
         }
@@ -317,7 +323,7 @@ mod tests {
                 // Long enough to fail a step and its repetition.
                 if step == stalled || step == stalled + 1 { Some(timeout) } else { (level > 700).then(loss) }
             };
-            let (knee, _) = find(Search::new(16, 100_000, 1), server);
+            let (knee, _) = find(Search::new(Axis::Allocations, 16, 100_000, 1), server);
             assert!(is_near(knee.carried, 700), "{stalled}: {knee:?}");
         }
     }
@@ -326,7 +332,7 @@ mod tests {
     fn a_generator_that_gives_up_first_is_named() {
         let tired = || Cause::Generator(vec!["packets left late".to_owned()]);
         let server = |level: u64| if level > 500 { Some(tired()) } else { (level > 2_000).then(loss) };
-        let (knee, _) = find(Search::new(16, 100_000, 1), server);
+        let (knee, _) = find(Search::new(Axis::Allocations, 16, 100_000, 1), server);
         assert!(is_near(knee.carried, 500), "{knee:?}");
         assert_eq!(knee.failed.map(|(_, cause)| cause), Some(tired()));
     }
@@ -334,19 +340,19 @@ mod tests {
     #[test]
     fn who_never_fails_is_carried_to_the_limit_and_not_beyond() {
         let mut most = 0;
-        let (knee, steps) = find(Search::new(16, 1_000, 1), |level| {
+        let (knee, steps) = find(Search::new(Axis::Allocations, 16, 1_000, 1), |level| {
             most = most.max(level);
             None
         });
         assert_eq!((knee, most, steps), (Knee { carried: 1_000, failed: None }, 1_000, 7));
-        assert_eq!(find(Search::new(16, 3, 1), |_| None).0.carried, 3);
+        assert_eq!(find(Search::new(Axis::Allocations, 16, 3, 1), |_| None).0.carried, 3);
     }
 
     #[test]
     fn who_fails_at_once_has_carried_nothing() {
-        let (knee, steps) = find(Search::new(16, 1_000, 1), |_| Some(loss()));
+        let (knee, steps) = find(Search::new(Axis::Allocations, 16, 1_000, 1), |_| Some(loss()));
         assert_eq!((knee, steps), (Knee { carried: 0, failed: Some((1, loss())) }, 11));
-        let (knee, steps) = find(Search::new(16, 1_000, 1), |_| Some(refused(0)));
+        let (knee, steps) = find(Search::new(Axis::Allocations, 16, 1_000, 1), |_| Some(refused(0)));
         assert_eq!((knee.carried, knee.failed, steps), (0, Some((1, refused(0))), 5));
     }
 
@@ -358,13 +364,13 @@ mod tests {
             let free = if step.is_multiple_of(2) { 36 } else { 50 };
             (level > free).then(|| refused(free))
         };
-        let (knee, _) = find(Search::new(16, 1_000, 1), server);
+        let (knee, _) = find(Search::new(Axis::Allocations, 16, 1_000, 1), server);
         assert!((34..=50).contains(&knee.carried), "{knee:?}");
     }
 
     #[test]
     fn pairs_are_never_parted() {
-        let mut search = Search::new(15, 999, 2);
+        let mut search = Search::new(Axis::Allocations, 15, 999, 2);
         while let Next::Try(level) = search.next() {
             assert!(level > 0 && level % 2 == 0, "{level}");
             search.tried(level, (level > 37).then(|| refused(37)));
