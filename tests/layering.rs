@@ -27,7 +27,9 @@ const LOADGEN: &[(&str, &[&str])] = &[
     ("media", &["rtcscope::proto", "rtcscope::bytes"]),
     ("scenario", &["rtcscope::proto", "rtcscope::bytes"]),
     ("stats", &["media"]),
-    ("result", &["stats"]),
+    ("knee", &[]),
+    ("result", &["stats", "knee"]),
+    ("view", &["media", "stats", "result", "knee"]),
     ("engine", &["client", "media", "scenario", "stats", "result", "rtcscope::proto"]),
 ];
 
@@ -45,8 +47,15 @@ const IO: &[&str] = &[
     "thread::sleep",
     "tokio::",
 ];
-const CORE: &[&str] =
-    &["src/net", "src/proto", "src/model", "loadgen/src/client", "loadgen/src/media", "loadgen/src/scenario"];
+const CORE: &[&str] = &[
+    "src/net",
+    "src/proto",
+    "src/model",
+    "loadgen/src/client",
+    "loadgen/src/media",
+    "loadgen/src/scenario",
+    "loadgen/src/knee",
+];
 
 /// The one exception: threads by flow, whose result does not depend on them.
 const THREADS: (&str, &str) = ("src/model/pipeline.rs", "std::thread");

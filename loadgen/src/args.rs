@@ -23,8 +23,6 @@ use std::time::Duration;
     name = "turnload",
     version,
     about,
-    long_about = "Drives TURN allocations and relayed streams at a server and says what the server can carry.\n\n\
-        This version checks the command line and runs no load: it ends with exit code 2.",
     after_help = "Examples:\n  turnload turn:127.0.0.1:3478 -u user --allocations 1000 --ramp 10s --duration 60s --profile audio\n  \
         turnload turns:turn.example.org:5349?transport=tcp --secret-file s --stages '0:0,30s:2000,5m:2000,30s:0' \\\n    \
         --threshold 'media.lost_pct<0.1' --threshold 'media.rtt_ms.p99<50'\n  \

@@ -1,9 +1,10 @@
 //! turnload drives TURN allocations and relayed streams at a server and says what the server can carry.
 //!
-//! This version knows what a load is and drives none: [`args`] is what can be typed, [`config`] what is meant by it,
-//! and the values in between have types of their own: [`uri`], [`credentials`], [`quantity`], [`stages`], [`threshold`],
-//! [`secret`]. [`scenario`] says how many allocations should be up at a time, [`media`] what each of them sends and what
-//! became of it; [`stats`] counts, and [`result`] is what it comes to.
+//! [`args`] is what can be typed, [`config`] what is meant by it, and the values in between have types of their own:
+//! [`uri`], [`credentials`], [`quantity`], [`stages`], [`threshold`], [`secret`]. [`scenario`] says how many allocations
+//! should be up at a time, [`client`] is one of them, [`media`] what it sends and what became of it. [`engine`] has the
+//! sockets, the clock and the threads; [`stats`] counts, [`result`] is what it comes to, [`view`] shows it, and [`run`]
+//! puts all of it together.
 
 #![deny(unsafe_code)]
 

@@ -103,9 +103,9 @@ pub(crate) fn prepare(
         tcp_relay: config.relay.tcp_relay,
         abandon: config.relay.abandon,
         far_end,
+        shards: shards(scenario.peak(), &streams, config.trust.is_some()),
         streams,
         messages: scenario.packets(),
-        shards: shards(scenario.peak()),
         measured_from: settle.map(|settle| scenario.full_at().plus(settle)),
         scenario,
         seed,
@@ -207,11 +207,19 @@ fn way_to(server: SocketAddr, is_v6: bool) -> Result<IpAddr, String> {
         .ok_or_else(|| "say with --peer-bind at which address the relays reach the embedded peer".to_owned())
 }
 
-/// One for each core, but none for fewer allocations than a core carries without noticing.
-fn shards(allocations: u32) -> u32 {
-    const WORTH_A_THREAD: u32 = 64;
+/// As many as the packets need, one for each core at most: packets that share a thread share its wake-ups.
+fn shards(allocations: u32, streams: &[StreamPlan], is_secure: bool) -> u32 {
+    const PACKETS_PER_THREAD: f64 = 40_000.0;
+    /// Handshakes are work.
+    const HANDSHAKES_PER_THREAD: u32 = 64;
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
-    cores.min(allocations.div_ceil(WORTH_A_THREAD)).max(1)
+    let per_allocation: Option<f64> = streams.iter().map(StreamPlan::packets_per_second).sum();
+    let for_packets = match per_allocation {
+        Some(rate) => (rate * f64::from(allocations) / PACKETS_PER_THREAD).ceil() as u32,
+        None => allocations,
+    };
+    let for_handshakes = if is_secure { allocations.div_ceil(HANDSHAKES_PER_THREAD) } else { 1 };
+    for_packets.max(for_handshakes).clamp(1, cores)
 }
 
 #[allow(clippy::disallowed_methods, reason = "REST credentials and logs speak of the time of day")]

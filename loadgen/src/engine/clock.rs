@@ -37,6 +37,44 @@ impl RunClock {
     }
 }
 
+/// Tells moments of the run from times of day that lie close by: the system notes arrivals in these.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Almanac {
+    now: Moment,
+    time_of_day: Duration,
+}
+
+impl Almanac {
+    /// Holds for a second or so; beyond, the time of day may have been put right.
+    #[inline]
+    pub(super) fn of(clock: RunClock) -> Self {
+        Self { now: clock.now(), time_of_day: time_of_day() }
+    }
+
+    /// When it was `time`; `read` at the latest, when the datagram was in our hands. One that seems to have lain for more
+    /// than a second is a clock that jumped, and came when it was read.
+    #[inline]
+    pub(super) fn moment(self, time: Duration, read: Moment) -> Moment {
+        let moment = if time >= self.time_of_day {
+            self.now.plus(time - self.time_of_day)
+        } else {
+            let before = (self.time_of_day - time).as_nanos();
+            let Some(nanos) = u64::try_from(before).ok().and_then(|nanos| self.now.as_nanos().checked_sub(nanos))
+            else {
+                return read;
+            };
+            Moment::from_nanos(nanos)
+        };
+        if moment > read || read.since(moment) > Duration::from_secs(1) { read } else { moment }
+    }
+}
+
+/// Since 1970.
+#[inline]
+pub(super) fn time_of_day() -> Duration {
+    duration(clock_gettime(ClockId::Realtime))
+}
+
 /// CPU time of the calling thread, of user and kernel.
 pub(super) fn thread_cpu() -> Duration {
     duration(clock_gettime(ClockId::ThreadCPUTime))
@@ -61,6 +99,18 @@ mod tests {
         let moment = Moment::from_nanos(1_234_567_891);
         assert_eq!(clock.moment(clock.instant(moment)), moment);
         assert!(clock.now() <= clock.now());
+    }
+
+    #[test]
+    fn times_of_day_become_moments_that_are_not_after_the_reading() {
+        let day = Duration::from_secs(1_700_000_000);
+        let almanac = Almanac { now: Moment::from_nanos(5_000_000_000), time_of_day: day };
+        let read = Moment::from_nanos(5_000_400_000);
+        let moment = |time| almanac.moment(time, read).as_nanos();
+        assert_eq!(moment(day + Duration::from_micros(100)), 5_000_100_000);
+        assert_eq!(moment(day - Duration::from_micros(100)), 4_999_900_000);
+        assert_eq!(moment(day + Duration::from_micros(900)), read.as_nanos());
+        assert_eq!((moment(day - Duration::from_secs(2)), moment(Duration::ZERO)), (read.as_nanos(), read.as_nanos()));
     }
 
     #[test]

@@ -3,14 +3,18 @@
 //! In: messages, times. Out: messages to the link, figures to the statistics. Never: another session; that two of them
 //! talk to each other is the shard's matter.
 
+use super::clock::Almanac;
 use super::plan::{FarEnd, Plan};
 use super::wire::{self, Broken, Link};
-use crate::client::{Client, Counters, Event, Input, PeerId};
+use crate::client::{Client, Counters, Event, Failure, Input, PeerId};
 use crate::clock::Moment;
 use crate::media::{self, Due, Pacer, Receiver, Stamp, StreamId};
 use crate::stats::{ShardStats, Way};
 use std::net::SocketAddr;
+use std::time::Duration;
 
+/// How fine the schedules of streams are told apart.
+pub(super) const GRID: Duration = Duration::from_micros(500);
 /// Redirections that are followed one after the other.
 const MAX_REDIRECTIONS: u32 = 3;
 
@@ -79,6 +83,7 @@ pub(super) struct Body {
     pub(super) linger_until: Moment,
     /// What is lost has been counted.
     pub(super) is_settled: bool,
+    server: SocketAddr,
     redirections: u32,
     /// The client has something to say.
     is_dirty: bool,
@@ -120,6 +125,7 @@ impl Session {
             watches_write: false,
             linger_until: Moment::START,
             is_settled: false,
+            server: plan.server,
             redirections: 0,
             is_dirty: false,
             dropped: 0,
@@ -131,9 +137,11 @@ impl Session {
     /// To another server, as the one before said. Whether that is followed.
     pub(super) fn redirect(&mut self, plan: &Plan, server: SocketAddr, now: Moment) -> Result<bool, Broken> {
         self.body.redirections += 1;
-        if self.body.redirections > MAX_REDIRECTIONS || !(plan.may_leave || crate::config::is_near(server.ip())) {
+        let may_go = plan.may_leave || server == self.body.server || crate::config::is_near(server.ip());
+        if self.body.redirections > MAX_REDIRECTIONS || !may_go {
             return Ok(false);
         }
+        self.body.server = server;
         self.link = Link::open(&plan.transport, server, plan.source(self.body.id), plan.clock)?;
         let config = plan.client(self.body.id, self.body.redirections, now.since(Moment::START));
         self.body.client = Client::new(config);
@@ -145,9 +153,18 @@ impl Session {
 
     /// Takes what the socket has; whether [`Self::pump`] is needed.
     #[inline]
-    pub(super) fn receive(&mut self, buffer: &mut [u8], now: Moment, stats: &mut ShardStats) -> Result<bool, Broken> {
+    pub(super) fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        now: Moment,
+        almanac: Almanac,
+        stats: &mut ShardStats,
+    ) -> Result<bool, Broken> {
         let body = &mut self.body;
-        self.link.receive(buffer, |message| body.input(message, now, stats))?;
+        self.link.receive(buffer, |message, arrived| {
+            let arrived = arrived.map_or(now, |time| almanac.moment(time, now));
+            body.input(message, arrived, now, stats);
+        })?;
         Ok(std::mem::take(&mut body.is_dirty) || body.phase == Phase::Connecting)
     }
 
@@ -255,9 +272,9 @@ impl Session {
 
 impl Body {
     #[inline]
-    fn input(&mut self, message: &[u8], now: Moment, stats: &mut ShardStats) {
+    fn input(&mut self, message: &[u8], arrived: Moment, now: Moment, stats: &mut ShardStats) {
         match self.client.handle_input(message, now) {
-            Input::Data { payload, .. } => self.arrive(payload, now, stats),
+            Input::Data { payload, .. } => self.arrive(payload, arrived, stats),
             Input::Handled => self.is_dirty = true,
             Input::Ignored => {}
         }
@@ -301,6 +318,10 @@ impl Body {
                 Some(News::PeerRefused)
             }
             Event::Refreshed => None,
+            // Somebody had this port before us, and the server still knows (RFC 8656, section 6.4): from another one.
+            Event::Failed(Failure::Code { code: 437, .. }) if self.redirections < MAX_REDIRECTIONS => {
+                Some(News::Redirected(self.server))
+            }
             Event::Failed(failure) => {
                 stats.failed(&failure.key(), &failure.to_string());
                 self.phase = Phase::Over;
@@ -339,13 +360,20 @@ impl Body {
         self.peer = Some(self.client.open_peer(peer, now));
     }
 
-    /// Begins to send; what is to arrive are the packets of allocation `from`. When the first packets are due.
-    pub(super) fn start_media(&mut self, plan: &Plan, from: u32, now: Moment) -> Vec<Moment> {
+    /// Begins to send; what is to arrive are the packets of allocation `from`. When the first packets are due: whole
+    /// multiples of [`GRID`] after `grid`.
+    pub(super) fn start_media(&mut self, plan: &Plan, from: u32, now: Moment, grid: Moment) -> Vec<Moment> {
         self.phase = Phase::Streaming;
         self.streams.reserve_exact(plan.streams.len());
         for (number, shape) in plan.streams.iter().enumerate() {
             let id = StreamId { run: plan.run, allocation: self.id, stream: number as u16 };
             let mut pacer = Pacer::new(shape, plan.seed, id, now);
+            // Streams of the same interval meet on a grid: their packets leave with one wake-up of the thread.
+            if let Some(first) = pacer.due().filter(|_| shape.is_paced()) {
+                let past = first.as_nanos().saturating_sub(grid.as_nanos()) % GRID.as_nanos() as u64;
+                let wait = (GRID.as_nanos() as u64 - past) % GRID.as_nanos() as u64;
+                pacer = Pacer::new(shape, plan.seed, id, now.plus(Duration::from_nanos(wait)));
+            }
             if let Some(messages) = plan.messages {
                 pacer = pacer.limited(messages);
             }

@@ -3,9 +3,9 @@
 //! In: the plan and its signal. Out: statistics once a second, and the last ones at the end. Never: a lock or a memory
 //! allocation for a packet; a packet sent before its time.
 
-use super::clock::thread_cpu;
+use super::clock::{Almanac, thread_cpu};
 use super::plan::{FarEnd, Plan};
-use super::session::{News, Phase, Sent, Session};
+use super::session::{GRID, News, Phase, Sent, Session};
 use super::wheel::Wheel;
 use super::wire::Broken;
 use crate::clock::Moment;
@@ -122,6 +122,13 @@ impl Key {
     }
 }
 
+/// To the nanosecond, as far as the system goes.
+fn sleep(time: Duration) {
+    let time = Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() };
+    // Woken early by a signal, the loop goes round once more.
+    let _ = rustix::thread::nanosleep(&time);
+}
+
 /// One allocation, or two that talk to each other.
 type Call = [Option<Key>; 2];
 
@@ -139,6 +146,7 @@ pub(super) struct Shard {
     roster: Vec<Call>,
     arrivals: Option<Arrivals>,
     next_call: Option<Arrival>,
+    almanac: Almanac,
     /// No socket ever owes anything.
     is_datagrams: bool,
     in_flight: VecDeque<(Moment, Key)>,
@@ -170,6 +178,7 @@ impl Shard {
             roster: Vec::new(),
             arrivals: plan.scenario.arrivals(Spacing::Poisson),
             next_call: None,
+            almanac: Almanac::of(plan.clock),
             is_datagrams: !plan.transport.is_reliable(),
             in_flight: VecDeque::new(),
             begun: 0,
@@ -194,11 +203,26 @@ impl Shard {
         if let Some(at) = self.plan.measured_from {
             self.wheel.insert(at, Key::NOBODY.token(Why::Measure));
         }
-        let mut events = Vec::with_capacity(EVENTS);
+        let mut events: Vec<epoll::Event> = Vec::with_capacity(EVENTS);
+        let mut last_look = Moment::START;
         loop {
-            let now = self.do_what_is_due();
+            let mut now = self.do_what_is_due();
             if self.plan.signal.is_stopped() || self.is_over(now) {
                 break;
+            }
+            let next = self.wheel.next().unwrap_or(Moment::from_nanos(u64::MAX));
+            // A wake-up for each packet costs more than the packet. Where the system notes when they arrived, they can
+            // wait for the next ones, but not longer than a grain of the grid.
+            if self.plan.transport.notes_arrivals() && next > now && events.len() < EVENTS {
+                let until = next.min(last_look.plus(GRID));
+                if until > now {
+                    sleep(until.since(now));
+                    if until == next {
+                        now = self.do_what_is_due();
+                    } else {
+                        now = self.plan.clock.now();
+                    }
+                }
             }
             let wait = self.wheel.next().map_or(REPORT, |next| next.since(now)).min(REPORT);
             let wait = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() };
@@ -207,6 +231,8 @@ impl Shard {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(_) => break,
             }
+            self.almanac = Almanac::of(self.plan.clock);
+            last_look = self.plan.clock.now();
             for event in &events {
                 let (key, _) = Key::of(event.data.u64());
                 let flags = event.flags;
@@ -283,7 +309,7 @@ impl Shard {
         if session.body.generation != key.generation {
             return;
         }
-        match session.receive(&mut self.input, now, &mut self.stats) {
+        match session.receive(&mut self.input, now, self.almanac, &mut self.stats) {
             Ok(false) => {}
             Ok(true) => self.pump(key, now),
             Err(broken) => self.break_off(key, &broken),
@@ -412,6 +438,8 @@ impl Shard {
 
     fn start_media(&mut self, key: Key, from: Option<Key>, now: Moment) {
         let plan = Arc::clone(&self.plan);
+        // The shards' grids lie between each other, so that not all send at once.
+        let grid = Moment::START.plus(GRID * self.number / plan.shards);
         let from = match from {
             Some(other) => self.session(other).map(|session| session.body.id),
             None => None,
@@ -421,7 +449,7 @@ impl Shard {
             return;
         }
         let from = from.unwrap_or(session.body.id);
-        let dues = session.body.start_media(&plan, from, now);
+        let dues = session.body.start_media(&plan, from, now, grid);
         self.stats.counters.streams += dues.len() as u64;
         for (stream, due) in dues.into_iter().enumerate() {
             let why = if stream == 0 { Why::Media0 } else { Why::Media1 };

@@ -8,6 +8,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// A UDP socket that speaks to `server` only.
 pub(super) fn datagrams(server: SocketAddr, source: Option<IpAddr>) -> Result<OwnedFd, Errno> {
@@ -50,6 +51,67 @@ pub(super) fn listener(bind: SocketAddr) -> Result<OwnedFd, Errno> {
     let _ = sockopt::set_socket_send_buffer_size(&socket, PEER_BUFFER);
     rustix::net::bind(&socket, &bind)?;
     Ok(socket)
+}
+
+/// Asks the system to note when each datagram arrived.
+#[allow(unsafe_code, reason = "rustix has no SO_TIMESTAMPNS")]
+pub(super) fn note_arrivals(socket: impl AsFd) -> bool {
+    use std::os::fd::AsRawFd;
+    let on: libc::c_int = 1;
+    // SAFETY: the descriptor is open as long as `socket` is borrowed; the system reads an int, which `on` is.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_TIMESTAMPNS,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        )
+    };
+    result == 0
+}
+
+/// Room for one control message with a timespec; aligned as control messages have to be.
+#[repr(C, align(8))]
+struct Control([u8; 64]);
+
+/// Takes a datagram, and when it arrived by the clock of the time of day, where the system noted it.
+#[allow(unsafe_code, reason = "rustix reads no SCM_TIMESTAMPNS")]
+#[inline]
+pub(super) fn receive_noted(socket: impl AsFd, buffer: &mut [u8]) -> Result<(usize, Option<Duration>), Errno> {
+    use std::os::fd::AsRawFd;
+    let mut control = Control([0; 64]);
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: zeros are a valid msghdr: null pointers with lengths of zero.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut control.0).cast();
+    message.msg_controllen = size_of_val(&control.0) as _;
+    // SAFETY: the descriptor is open as long as `socket` is borrowed; `message` points to `buffer` and `control`, which
+    // live and are ours alone until the call is over, with their true lengths.
+    let length = unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut message, 0) };
+    let Ok(length) = usize::try_from(length) else {
+        return Err(std::io::Error::last_os_error().raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error));
+    };
+    // SAFETY: `message` is as recvmsg left it, and its control buffer is alive.
+    let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
+    if header.is_null() {
+        return Ok((length, None));
+    }
+    // SAFETY: not null, so it points to a whole header inside of `control`, which is aligned for it.
+    let (level, kind, size) = unsafe { ((*header).cmsg_level, (*header).cmsg_type, (*header).cmsg_len as usize) };
+    // SAFETY: only computes a length.
+    let wanted = unsafe { libc::CMSG_LEN(size_of::<libc::timespec>() as u32) } as usize;
+    if (level, kind) != (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) || size < wanted {
+        return Ok((length, None));
+    }
+    // SAFETY: the control message holds at least a timespec, which is read without asking for alignment.
+    let time = unsafe { libc::CMSG_DATA(header).cast::<libc::timespec>().read_unaligned() };
+    let (Ok(seconds), Ok(nanos)) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec)) else {
+        return Ok((length, None));
+    };
+    Ok((length, Some(Duration::new(seconds, nanos))))
 }
 
 /// Where a socket is bound.
@@ -127,6 +189,25 @@ mod tests {
             received += 1;
         }
         assert_eq!((received + dropped(&listener), dropped(&client)), (200, 0));
+    }
+
+    #[test]
+    fn the_system_knows_when_a_datagram_arrived() {
+        let listener = listener(loopback()).expect("a listener");
+        assert!(note_arrivals(&listener));
+        // The system begins to note a moment after it was first asked to; until then a datagram arrives when it is read.
+        std::thread::sleep(Duration::from_millis(100));
+        let client = datagrams(local_address(&listener).expect("its address"), None).expect("a client");
+        use crate::engine::clock::time_of_day;
+        let before = time_of_day();
+        rustix::net::send(&client, b"hello", SendFlags::empty()).expect("sent");
+        let after = time_of_day();
+        std::thread::sleep(Duration::from_millis(20));
+        let mut buffer = [0; 16];
+        let (length, arrived) = receive_noted(&listener, &mut buffer).expect("received");
+        let arrived = arrived.expect("a time");
+        assert_eq!(&buffer[..length], b"hello");
+        assert!(before <= arrived && arrived <= after, "{before:?} {arrived:?} {after:?}");
     }
 
     #[test]

@@ -27,9 +27,13 @@ fn offered_pps(interval: &Interval) -> f64 {
 
 /// How many packets were lost, and how many percent: `360 (0.012 %)`.
 fn lost(media: &Media) -> String {
-    let sign = if media.lost_packets < 0 { "-" } else { "" };
-    let packets = format!("{sign}{}", number::count(media.lost_packets.unsigned_abs()));
+    let packets = signed_count(media.lost_packets);
     media.lost_pct.map_or_else(|| packets.clone(), |pct| format!("{packets} ({})", number::percent(pct)))
+}
+
+fn signed_count(count: i64) -> String {
+    let sign = if count < 0 { "-" } else { "" };
+    format!("{sign}{}", number::count(count.unsigned_abs()))
 }
 
 /// What the server says of an error, or what is to be said where it says nothing.

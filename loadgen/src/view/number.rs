@@ -88,7 +88,7 @@ pub(crate) fn bytes(bytes: f64) -> String {
 pub(crate) fn millis(millis: f64) -> String {
     match millis {
         unknown if !unknown.is_finite() => UNKNOWN.to_owned(),
-        none if none == 0.0 => "0 ms".to_owned(),
+        0.0 => "0 ms".to_owned(),
         below if below < 0.9995 => format!("{below:.3} ms"),
         whole if whole < 999.5 => format!("{} ms", three_digits(whole)),
         long => format!("{} s", three_digits(long / 1_000.0)),
@@ -132,9 +132,10 @@ pub(crate) fn clock(span: Duration) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes:02}:{seconds:02}") }
 }
 
-/// Text that somebody else chose, on one line and without control characters.
+/// Text that somebody else chose, on one line, without control characters and what turns the direction of writing.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if c.is_control() || turns(c) { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -183,5 +184,6 @@ mod tests {
     #[test]
     fn a_reason_from_a_server_cannot_move_the_cursor() {
         assert_eq!(plain("Allocation\u{1b}[2J Quota\nReached"), "Allocation [2J Quota Reached");
+        assert_eq!(plain("\u{202e}dehcaeR"), " dehcaeR");
     }
 }

@@ -6,7 +6,7 @@
 use super::offered_pps;
 use crate::result::{Phase, Progress, ServerSample};
 use crate::stats::{Errors, Percentiles};
-use std::fmt::{Display, Write};
+use std::fmt::Display;
 
 /// What the text is served as.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -30,18 +30,17 @@ struct Exposition(String);
 impl Exposition {
     /// Begins a family; its samples follow. `unit` is the end of its name, where it has one.
     fn family(&mut self, name: &str, kind: &str, unit: &str, help: &str) {
-        // A String takes everything.
-        let _ = writeln!(self.0, "# TYPE turnload_{name} {kind}");
+        self.0.push_str(&format!("# TYPE turnload_{name} {kind}\n"));
         if !unit.is_empty() {
-            let _ = writeln!(self.0, "# UNIT turnload_{name} {unit}");
+            self.0.push_str(&format!("# UNIT turnload_{name} {unit}\n"));
         }
-        let _ = writeln!(self.0, "# HELP turnload_{name} {help}");
+        self.0.push_str(&format!("# HELP turnload_{name} {help}\n"));
     }
 
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
         let braces = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        let _ = writeln!(self.0, "turnload_{name}{braces} {value}");
+        self.0.push_str(&format!("turnload_{name}{braces} {value}\n"));
     }
 
     fn gauge(&mut self, name: &str, unit: &str, help: &str, value: f64) {

@@ -72,6 +72,6 @@ mod tests {
     #[test]
     fn what_is_no_message_breaks_the_link() {
         let mut partial = Partial::default();
-        assert_eq!(partial.split(b"HTTP/1.1 400", &mut |_: &[u8]| {}), Err(Broken::Garbage));
+        assert_eq!(partial.split(b"\x16\x03\x01\x02\x00 TLS", &mut |_: &[u8]| {}), Err(Broken::Garbage));
     }
 }

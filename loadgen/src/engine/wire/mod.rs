@@ -20,6 +20,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 use tls::TlsWire;
 
 /// Which transport, and what it needs to begin.
@@ -36,6 +37,11 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
+    /// The system notes when messages arrive, so that they may be read a little later.
+    pub(crate) const fn notes_arrivals(&self) -> bool {
+        matches!(self, Transport::Udp)
+    }
+
     /// Nothing is lost on the way: nothing is retransmitted, and ChannelData is padded.
     pub(crate) const fn is_reliable(&self) -> bool {
         matches!(self, Transport::Tcp | Transport::Tls(_))
@@ -130,7 +136,11 @@ impl Link {
         let datagrams = || socket::datagrams(server, source).map_err(Broken::of);
         let stream = || socket::stream(server, source).map_err(Broken::of);
         Ok(match transport {
-            Transport::Udp => Self { socket: datagrams()?, wire: Wire::Udp },
+            Transport::Udp => {
+                let socket = datagrams()?;
+                socket::note_arrivals(&socket);
+                Self { socket, wire: Wire::Udp }
+            }
             Transport::Tcp => Self {
                 socket: stream()?,
                 wire: Wire::Tcp { connected: false, partial: Partial::default(), backlog: Vec::new() },
@@ -183,20 +193,30 @@ impl Link {
         }
     }
 
-    /// Takes what one `recv` gives, at most `buffer`, and hands on each whole message. Whether there may be more.
+    /// Takes what one `recv` gives, at most `buffer`, and hands on each whole message with the time of day at which it
+    /// arrived, where the system noted it.
     #[inline]
-    pub(crate) fn receive(&mut self, buffer: &mut [u8], mut deliver: impl FnMut(&[u8])) -> Result<(), Broken> {
-        let length = match rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
-            Ok((length, _)) => length,
+    pub(crate) fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        mut deliver: impl FnMut(&[u8], Option<Duration>),
+    ) -> Result<(), Broken> {
+        let received = match &self.wire {
+            Wire::Udp => socket::receive_noted(&self.socket, buffer),
+            _ => rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::empty()).map(|(length, _)| (length, None)),
+        };
+        let (length, arrived) = match received {
+            Ok(received) => received,
             Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
             Err(errno) => return Err(Broken::of(errno)),
         };
+        let mut at_once = |message: &[u8]| deliver(message, None);
         match &mut self.wire {
-            Wire::Udp => deliver(&buffer[..length]),
+            Wire::Udp => deliver(&buffer[..length], arrived),
             Wire::Tcp { .. } | Wire::Tls(_) if length == 0 => return Err(Broken::Closed),
-            Wire::Tcp { partial, .. } => partial.split(&buffer[..length], &mut deliver)?,
-            Wire::Tls(tls) => tls.receive(&self.socket, &buffer[..length], &mut deliver)?,
-            Wire::Dtls(dtls) => dtls.receive(&self.socket, &buffer[..length], &mut deliver)?,
+            Wire::Tcp { partial, .. } => partial.split(&buffer[..length], &mut at_once)?,
+            Wire::Tls(tls) => tls.receive(&self.socket, &buffer[..length], &mut at_once)?,
+            Wire::Dtls(dtls) => dtls.receive(&self.socket, &buffer[..length], &mut at_once)?,
         }
         Ok(())
     }

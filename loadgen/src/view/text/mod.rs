@@ -66,11 +66,11 @@ pub fn line(progress: &Progress) -> String {
 }
 
 fn heading(out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
-    writeln!(out, "{name:<13}{value}")
+    writeln!(out, "{}", format!("{name:<15}{value}").trim_end())
 }
 
 fn entry(out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
-    writeln!(out, "  {name:<11}{value}")
+    writeln!(out, "  {name:<13}{value}")
 }
 
 fn distribution(out: &mut dyn Write, name: &str, values: Option<&Percentiles>) -> io::Result<()> {

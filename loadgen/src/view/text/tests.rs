@@ -21,8 +21,8 @@ fn the_verdict_says_who_gave_up() {
     let mut result = samples::result();
     assert_eq!(
         verdict(&result),
-        "the generator kept up; of what it offered, 4 of 1,000 allocations failed, 0.012 % of the packets were lost; \
-         all 2 thresholds hold."
+        "the generator kept up; the server, or the way to it, did not carry all of it: 4 of 1,000 allocations failed, \
+         0.012 % of the packets were lost; both thresholds hold."
     );
     result.judge(&["media.lost_pct<0.01".parse().expect("a threshold")]);
     assert_eq!(
@@ -48,7 +48,8 @@ fn a_server_that_refuses_everybody_is_quoted() {
 #[test]
 fn a_run_without_a_fault_says_that_neither_gave_up() {
     let mut result = RunResult::default();
-    result.allocations.succeeded = 1;
+    assert_eq!(verdict(&result), "nothing was asked of the server.");
+    (result.allocations.requested, result.allocations.succeeded) = (1, 1);
     assert_eq!(
         verdict(&result),
         "neither gave up: the server carried all that was offered, and the generator kept up."
@@ -58,7 +59,7 @@ fn a_run_without_a_fault_says_that_neither_gave_up() {
 #[test]
 fn a_run_without_media_and_answers_has_a_summary_too() {
     let text = summary(&RunResult::default());
-    assert!(text.contains("Media        nothing was sent") && !text.contains("NaN"), "{text}");
+    assert!(text.contains("Media          nothing was sent") && !text.contains("NaN"), "{text}");
 }
 
 #[test]

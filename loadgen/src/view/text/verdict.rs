@@ -60,12 +60,19 @@ fn done(result: &RunResult) -> String {
     let thresholds = match result.thresholds.len() {
         0 => String::new(),
         1 => "; the threshold holds".to_owned(),
+        2 => "; both thresholds hold".to_owned(),
         several => format!("; all {several} thresholds hold"),
     };
+    if allocations.requested == 0 {
+        return format!("nothing was asked of the server{thresholds}.");
+    }
     if shortfall.is_empty() {
         return format!(
             "neither gave up: the server carried all that was offered, and the generator kept up{thresholds}."
         );
     }
-    format!("the generator kept up; of what it offered, {}{thresholds}.", shortfall.join(", "))
+    format!(
+        "the generator kept up; the server, or the way to it, did not carry all of it: {}{thresholds}.",
+        shortfall.join(", ")
+    )
 }

@@ -5,8 +5,10 @@
 use super::history::Point;
 use crate::result::Progress;
 use crate::stats::ErrorCount;
-use crate::view::number::{UNKNOWN, bitrate, bytes, clock, count, optional_millis, packet_rate, percent, plain, rate};
-use crate::view::{error_text, lost, offered_pps, phase};
+use crate::view::number::{
+    UNKNOWN, bitrate, bytes, clock, count, millis, optional_millis, packet_rate, percent, plain, rate,
+};
+use crate::view::{error_text, offered_pps, phase, signed_count};
 
 /// How to feel about a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,12 +52,13 @@ pub(super) struct Curve {
     pub(super) name: &'static str,
     pub(super) latest: String,
     pub(super) of: fn(&Point) -> Option<f64>,
+    pub(super) text: fn(f64) -> String,
 }
 
 impl CurveOf {
     pub(super) fn of(&self, progress: &Progress) -> Curve {
         let latest = (self.of)(&point(progress)).map_or_else(|| UNKNOWN.to_owned(), self.text);
-        Curve { name: self.name, latest, of: self.of }
+        Curve { name: self.name, latest, of: self.of, text: self.text }
     }
 }
 
@@ -64,8 +67,8 @@ pub(super) const CURVES: [CurveOf; 5] = [
     CurveOf { name: "offered", of: |point| Some(point.offered_pps), text: packet_rate },
     CurveOf { name: "delivered", of: |point| Some(point.delivered_pps), text: packet_rate },
     CurveOf { name: "lost", of: |point| point.lost_pct, text: percent },
-    CurveOf { name: "RTT p50", of: |point| point.rtt_p50_ms, text: crate::view::number::millis },
-    CurveOf { name: "RTT p99", of: |point| point.rtt_p99_ms, text: crate::view::number::millis },
+    CurveOf { name: "RTT p50", of: |point| point.rtt_p50_ms, text: millis },
+    CurveOf { name: "RTT p99", of: |point| point.rtt_p99_ms, text: millis },
 ];
 
 /// Of the last interval, for the curves.
@@ -87,19 +90,20 @@ pub(super) fn time(progress: &Progress) -> String {
     format!("{}  {}{of} ", phase(progress.phase), clock(progress.last.at))
 }
 
+/// The panels begin with what matters most: on a small screen their ends are cut off.
 pub(super) fn allocations(progress: &Progress) -> Vec<Row> {
     let (all, last) = (&progress.allocations, &progress.last);
     let is_all_up = last.up >= last.wanted.into();
-    let up = format!("{} of {}", count(last.up), count(last.wanted.into()));
     vec![
-        row("up", up, if is_all_up { Tone::Good } else { Tone::Plain }),
+        row("wanted", count(last.wanted.into()), Tone::Plain),
+        row("up", count(last.up), if is_all_up { Tone::Good } else { Tone::Plain }),
         row("allocating", count(progress.allocating), Tone::Plain),
-        row("granted", count(all.succeeded), Tone::Plain),
         unwanted("failed", all.failed, Tone::Bad),
         unwanted("lost", all.lost, Tone::Bad),
-        row("rate", rate(last.allocations.per_second), Tone::Plain),
         row("p50", optional_millis(all.latency_ms.map(|latency| latency.p50)), Tone::Plain),
         row("p99", optional_millis(all.latency_ms.map(|latency| latency.p99)), Tone::Plain),
+        row("rate", rate(last.allocations.per_second), Tone::Plain),
+        row("granted", count(all.succeeded), Tone::Plain),
         row("max", optional_millis(all.latency_ms.map(|latency| latency.max)), Tone::Plain),
     ]
 }
@@ -110,7 +114,8 @@ pub(super) fn media(progress: &Progress) -> Vec<Row> {
     vec![
         row("offered", bitrate(last.offered_bps), Tone::Plain),
         row("delivered", bitrate(last.delivered_bps), Tone::Plain),
-        row("lost", lost(all), lost_tone),
+        row("lost", all.lost_pct.map_or_else(|| UNKNOWN.to_owned(), percent), lost_tone),
+        row("lost packets", signed_count(all.lost_packets), lost_tone),
         unwanted("reordered", all.reordered, Tone::Notable),
         unwanted("duplicated", all.duplicated, Tone::Notable),
         unwanted("misdelivered", all.misdelivered, Tone::Bad),

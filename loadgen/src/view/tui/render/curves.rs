@@ -48,12 +48,19 @@ pub(super) fn render(
         let widths = [Constraint::Length(1 + LABEL + VALUE), Constraint::Fill(1)];
         let [names, blocks] = Layout::horizontal(widths).areas(*row);
         let (label, value) = (usize::from(LABEL), usize::from(VALUE) - 1);
-        let text = vec![
-            Span::styled(format!(" {:<label$}", curve.name), theme.label()),
-            Span::raw(format!("{:>value$} ", curve.latest)),
-        ];
-        out.render_widget(Paragraph::new(Line::from(text)), names);
         let mut data = history.columns(columns, seconds_a_column, curve.of);
+        let named = |name: &str, text: &str| {
+            Line::from(vec![
+                Span::styled(format!(" {name:<label$}"), theme.label()),
+                Span::raw(format!("{text:>value$} ")),
+            ])
+        };
+        let mut text = vec![named(curve.name, &curve.latest)];
+        // The height of the axis, where there is a line for it.
+        if let Some(highest) = data.iter().flatten().copied().reduce(f64::max) {
+            text.push(named("  highest", &(curve.text)(highest)));
+        }
+        out.render_widget(Paragraph::new(text), names);
         data.reverse();
         let data: Vec<Option<u64>> =
             data.into_iter().map(|value| value.map(|value| (value * SCALE).round() as u64)).collect();

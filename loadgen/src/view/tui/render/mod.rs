@@ -29,8 +29,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 /// Rows of the panels with their frames; on a high screen they have room for more.
-const PANELS: u16 = 9;
-const HIGH_PANELS: u16 = 12;
+const PANELS: u16 = 10;
+const HIGH_PANELS: u16 = 13;
 /// From this height on there is more room than 24 lines give.
 const HIGH: u16 = 40;
 /// Lines of each curve there.
@@ -54,12 +54,12 @@ pub fn render(out: &mut Frame<'_>, state: &State, theme: Theme) {
             out.render_widget(Paragraph::new(target), place);
             out.render_widget(Paragraph::new(figures::time(progress)).right_aligned(), time);
             let [allocations, media, generator] = thirds(panels);
-            panel::render(out, allocations, "Allocations", &figures::allocations(progress), theme);
-            panel::render(out, media, "Media", &figures::media(progress), theme);
-            panel::render(out, generator, "Generator", &figures::generator(progress), theme);
+            panel::figures(out, allocations, "Allocations", &figures::allocations(progress), theme);
+            panel::figures(out, media, "Media", &figures::media(progress), theme);
+            panel::figures(out, generator, "Generator", &figures::generator(progress), theme);
             let drawn: Vec<_> = CURVES.iter().map(|curve| curve.of(progress)).collect();
             curves::render(out, middle, &shown.history, state.seconds_a_column(), &drawn, theme);
-            panel::render(out, errors, "Errors", &figures::errors(progress), theme);
+            panel::list(out, errors, "Errors", &figures::errors(progress), theme);
         }
     }
     out.render_widget(Paragraph::new(footer(state, theme)), bottom);
@@ -69,7 +69,7 @@ pub fn render(out: &mut Frame<'_>, state: &State, theme: Theme) {
 }
 
 fn thirds(area: Rect) -> [Rect; 3] {
-    Layout::horizontal([Constraint::Ratio(26, 80), Constraint::Ratio(28, 80), Constraint::Ratio(26, 80)]).areas(area)
+    Layout::horizontal([Constraint::Ratio(24, 80), Constraint::Ratio(30, 80), Constraint::Ratio(26, 80)]).areas(area)
 }
 
 fn footer(state: &State, theme: Theme) -> Line<'static> {

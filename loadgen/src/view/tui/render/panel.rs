@@ -20,19 +20,27 @@ pub(super) fn frame(title: &str, theme: Theme) -> Block<'static> {
     Block::bordered().border_style(theme.frame()).title(Span::styled(format!(" {title} "), theme.title()))
 }
 
-/// The rows in a frame; those that do not fit are left out from the end, and the last line says how many.
-pub(super) fn render(out: &mut Frame<'_>, area: Rect, title: &str, rows: &[Row], theme: Theme) {
+/// The rows in a frame; those that do not fit are left out from the end.
+pub(super) fn figures(out: &mut Frame<'_>, area: Rect, title: &str, rows: &[Row], theme: Theme) {
+    let lines = lines(rows, theme);
+    out.render_widget(Paragraph::new(lines).block(frame(title, theme)), area);
+}
+
+/// The same, but where rows do not fit the last line says how many.
+pub(super) fn list(out: &mut Frame<'_>, area: Rect, title: &str, rows: &[Row], theme: Theme) {
     let block = frame(title, theme);
-    let inner = block.inner(area);
-    out.render_widget(block, area);
-    let room = usize::from(inner.height);
-    let shown = if rows.len() > room { room.saturating_sub(1) } else { rows.len() };
-    let label_width = rows.iter().map(|row| row.label.chars().count()).max().unwrap_or(0);
-    let mut lines: Vec<Line<'_>> = rows.iter().take(shown).map(|row| line(row, label_width, theme)).collect();
-    if shown < rows.len() {
-        lines.push(Line::styled(format!(" and {} more", rows.len() - shown), theme.label()));
+    let room = usize::from(block.inner(area).height);
+    let mut lines = lines(rows, theme);
+    if lines.len() > room {
+        lines.truncate(room.saturating_sub(1));
+        lines.push(Line::styled(format!(" and {} more", rows.len() - lines.len()), theme.label()));
     }
-    out.render_widget(Paragraph::new(lines), inner);
+    out.render_widget(Paragraph::new(lines).block(block), area);
+}
+
+fn lines(rows: &[Row], theme: Theme) -> Vec<Line<'_>> {
+    let label_width = rows.iter().map(|row| row.label.chars().count()).max().unwrap_or(0);
+    rows.iter().map(|row| line(row, label_width, theme)).collect()
 }
 
 fn line<'r>(row: &'r Row, label_width: usize, theme: Theme) -> Line<'r> {
