@@ -27,9 +27,10 @@ const LOADGEN: &[(&str, &[&str])] = &[
     ("media", &["rtcscope::proto", "rtcscope::bytes"]),
     ("scenario", &["rtcscope::proto", "rtcscope::bytes"]),
     ("stats", &["media"]),
-    ("result", &["stats"]),
+    ("knee", &[]),
+    ("result", &["stats", "knee"]),
     ("check", &["client", "result", "rtcscope::proto"]),
-    ("view", &["check", "media", "stats", "result"]),
+    ("view", &["check", "media", "stats", "result", "knee"]),
     ("engine", &["check", "client", "media", "scenario", "stats", "result", "rtcscope::proto"]),
 ];
 
@@ -53,6 +54,7 @@ const CORE: &[&str] = &[
     "src/model",
     "loadgen/src/check",
     "loadgen/src/client",
+    "loadgen/src/knee",
     "loadgen/src/media",
     "loadgen/src/scenario",
 ];

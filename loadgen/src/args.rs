@@ -5,6 +5,7 @@
 //!
 //! The short letters are those of `turnutils_uclient`, so that its users need not learn new ones.
 
+use crate::knee::Axis;
 use crate::quantity::{Bitrate, Rate, duration};
 use crate::secret::Secret;
 use crate::stages::{MAX_TARGET, Stages};
@@ -179,9 +180,17 @@ pub struct LoadArguments {
     /// Allocations over time: 0:0,30s:2000,5m:2000,30s:0.
     #[arg(long, value_name = "TIME:N,…", conflicts_with_all = ["allocations", "ramp", "duration", "messages"])]
     pub stages: Option<Stages>,
-    /// Search the load at which a threshold fails.
-    #[arg(long, requires = "threshold", conflicts_with_all = ["arrival", "stages", "messages"])]
-    pub find_knee: bool,
+    /// Search the load at which a threshold fails: the number of allocations (up to -m), or their packet rate (up to
+    /// --pps). --duration is of each step.
+    #[arg(
+        long, value_enum, value_name = "WHAT", num_args = 0..=1, require_equals = true,
+        default_missing_value = "allocations", requires = "threshold",
+        conflicts_with_all = ["arrival", "stages", "messages"]
+    )]
+    pub find_knee: Option<Axis>,
+    /// Time that each step of the search may take before it is measured.
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "find_knee")]
+    pub settle: Option<Duration>,
     /// Condition on the result, as media.lost_pct<0.1; may be given several times.
     #[arg(long, value_name = "CONDITION")]
     pub threshold: Vec<Threshold>,

@@ -10,6 +10,7 @@ use crate::args::{
 #[cfg(feature = "demo")]
 use crate::args::{CredentialArguments, DemoArguments};
 use crate::credentials::{self, Credentials};
+use crate::knee::Axis;
 use crate::quantity::{Bitrate, Rate};
 use crate::secret::Secret;
 use crate::stages::Stages;
@@ -105,8 +106,8 @@ pub struct RunConfig {
     pub load: Load,
     /// When it ends.
     pub end: End,
-    /// Search the load at which a threshold fails.
-    pub find_knee: bool,
+    /// Search the load at which a threshold fails, up to `load` and `traffic`.
+    pub find_knee: Option<FindKnee>,
     /// What the result is held against.
     pub thresholds: Vec<Threshold>,
     /// What everything random follows from; drawn, and told, where none is given.
@@ -117,6 +118,17 @@ pub struct RunConfig {
     pub peer: Peer,
     /// What is seen of it.
     pub output: OutputArguments,
+}
+
+/// A search; its steps last as long as the load.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FindKnee {
+    /// What grows.
+    pub axis: Axis,
+    /// The most that is tried.
+    pub limit: u64,
+    /// Time of each step that is not measured.
+    pub settle: Duration,
 }
 
 /// A look at servers.
@@ -223,6 +235,12 @@ pub enum Peer {
 
 /// Without `--duration`.
 const DEFAULT_DURATION: Duration = Duration::from_secs(60);
+/// The same of each step of a search, and the time before it.
+const DEFAULT_STEP: Duration = Duration::from_secs(10);
+const DEFAULT_SETTLE: Duration = Duration::from_secs(2);
+/// A search goes no further where nobody says how far: beyond what one machine offers.
+const MAX_ALLOCATIONS: u32 = 100_000;
+const MAX_PACKET_RATE: u64 = 100_000;
 /// Port of `turnutils_peer`.
 const DEFAULT_PEER_PORT: u16 = 3480;
 /// A steady stream where only its size is given: a packet every 20 ms, as voice.
@@ -299,7 +317,8 @@ impl RunConfig {
         let trust = is_secure.then(|| trust(typed.transport.insecure, typed.transport.ca_file));
         let traffic = traffic(&typed.media)?;
         let peer = peer(&typed.media)?;
-        let LoadArguments { find_knee, threshold, seed, .. } = typed.load.clone();
+        let find_knee = find_knee(&typed.load, &typed.media, &traffic)?;
+        let LoadArguments { threshold, seed, .. } = typed.load.clone();
         let (load, end) = load(typed.load)?;
         if matches!((&peer, &load), (Peer::Pairs, Load::Allocations { count, .. }) if count % 2 == 1) {
             return refuse("--pairs needs an even number of --allocations");
@@ -414,16 +433,38 @@ fn load(typed: LoadArguments) -> Result<(Load, End), Refusal> {
         (Some(_), Some(_)) => return refuse("--duration contradicts --messages"),
         (Some(time), None) => End::After(positive("duration", time)?),
         (None, Some(messages)) => End::Messages(messages),
+        (None, None) if typed.find_knee.is_some() => End::After(DEFAULT_STEP),
         (None, None) => End::After(DEFAULT_DURATION),
     };
     Ok(match (typed.stages, typed.arrival, typed.hold) {
         (Some(stages), _, _) => (Load::Stages(stages), End::WithStages),
         (None, Some(rate), Some(hold)) => (Load::Arrivals { rate, hold: positive("hold", hold)? }, end),
         _ => {
-            let count = typed.allocations.unwrap_or(1);
+            let most = if typed.find_knee == Some(Axis::Allocations) { MAX_ALLOCATIONS } else { 1 };
+            let count = typed.allocations.unwrap_or(most);
             (Load::Allocations { count, ramp: typed.ramp.unwrap_or_default() }, end)
         }
     })
+}
+
+fn find_knee(load: &LoadArguments, media: &MediaArguments, traffic: &Traffic) -> Result<Option<FindKnee>, Refusal> {
+    let Some(axis) = load.find_knee else { return Ok(None) };
+    if matches!(traffic, Traffic::Profile(Profile::Flood, _)) {
+        return refuse("--find-knee: a flood offers all that goes; say what to offer with --profile or --pps");
+    }
+    let limit = match (axis, traffic) {
+        (Axis::Allocations, _) => load.allocations.unwrap_or(MAX_ALLOCATIONS).into(),
+        (Axis::PacketRate, Traffic::Steady { rate, .. }) if media.pps.is_some() || media.interval.is_some() => {
+            (rate.per_second() as u64).max(1)
+        }
+        (Axis::PacketRate, _) if media.profile.is_some() || media.bitrate.is_some() || media.replay.is_some() => {
+            return refuse(
+                "--find-knee=pps searches the packet rate itself; only --size and --pps, its limit, go with it",
+            );
+        }
+        (Axis::PacketRate, _) => MAX_PACKET_RATE,
+    };
+    Ok(Some(FindKnee { axis, limit, settle: load.settle.unwrap_or(DEFAULT_SETTLE) }))
 }
 
 fn traffic(typed: &MediaArguments) -> Result<Traffic, Refusal> {

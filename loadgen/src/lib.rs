@@ -15,6 +15,8 @@ pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod engine;
+mod find_knee;
+pub mod knee;
 pub mod media;
 pub mod quantity;
 pub mod random;

@@ -76,6 +76,11 @@ impl Rate {
         self.0
     }
 
+    /// So many times a second; up to what can be typed.
+    pub fn hertz(times: u32) -> Self {
+        Self(u64::from(times).clamp(1, MAX_PER_SECOND as u64) * 1_000_000)
+    }
+
     /// One every `gap`; none for a gap of zero.
     pub fn every(gap: Duration) -> Option<Self> {
         let micros = 1_000_000_000_000_000_u128.checked_div(gap.as_nanos())?;

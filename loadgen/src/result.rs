@@ -3,6 +3,7 @@
 //! In: what the shards counted, what the generator knows of itself, the thresholds. Out: [`RunResult`] with its exit
 //! code, and [`Progress`] while it runs; views format both. Never: a figure that two views could compute differently.
 
+use crate::knee::{Capacity, Cause, Point};
 use crate::stats::{Errors, Percentiles, ShardStats};
 use crate::threshold::{Figure, Threshold};
 use std::time::Duration;
@@ -184,6 +185,8 @@ pub struct RunResult {
     pub intervals: Vec<Interval>,
     /// The thresholds; [`judge`](Self::judge) fills them.
     pub thresholds: Vec<Outcome>,
+    /// What a search for the knee has shown. The figures above are then those of the highest step that was carried.
+    pub knee: Option<Capacity>,
 }
 
 /// All as meant, and all thresholds hold.
@@ -285,6 +288,69 @@ impl RunResult {
             Outcome { threshold: *threshold, value, ok: value.is_some_and(|value| threshold.holds(value)) }
         };
         self.thresholds = thresholds.iter().map(outcome).collect();
+    }
+
+    /// Why a load of `wanted` allocations was not carried; none where it was. The thresholds are judged before.
+    ///
+    /// What the server itself says goes first. Then the generator: whatever else is seen may be its own doing.
+    pub fn obstacle(&self, wanted: u64) -> Option<Cause> {
+        let Self { allocations, .. } = self;
+        let refusal = |key: &str, reason: &str| Cause::Refused {
+            key: key.to_owned(),
+            reason: reason.to_owned(),
+            granted: allocations.succeeded,
+        };
+        let commonest = |errors: &Errors, is_meant: fn(&str) -> bool| {
+            let meant = errors.iter().filter(|(key, _)| is_meant(key));
+            meant
+                .reduce(|a, b| if b.1.count > a.1.count { b } else { a })
+                .map(|(key, error)| (key.clone(), error.clone()))
+        };
+        if let Some((key, error)) = commonest(&allocations.errors, |key| key.bytes().all(|byte| byte.is_ascii_digit()))
+        {
+            return Some(refusal(&key, &error.reason));
+        }
+        if !self.is_valid() {
+            return Some(Cause::Generator(self.invalid_because.clone()));
+        }
+        if let Some((key, error)) = commonest(&allocations.errors, |_| true) {
+            return Some(refusal(&key, &error.reason));
+        }
+        if let Some((key, error)) = commonest(&allocations.later_errors, |_| true) {
+            return Some(Cause::Lost { key, reason: error.reason, count: allocations.later_errors.total() });
+        }
+        if allocations.succeeded < wanted {
+            return Some(refusal("timeout", "not asked for in time, because earlier ones were not answered"));
+        }
+        let failed = self.thresholds.iter().find(|outcome| !outcome.ok)?;
+        Some(Cause::Threshold { threshold: failed.threshold, value: failed.value })
+    }
+
+    /// The point of the capacity curve that a load of `level` is; its media is measured from `from` to `until`.
+    pub fn point(&self, level: u64, from: Duration, until: Duration, cause: Option<Cause>) -> Point {
+        let media = &self.media;
+        let way = media.rtt_ms.or(media.one_way_ms);
+        // The last one where the window is shorter than a row.
+        let is_inside = |row: &&Interval| row.at > from && row.at.saturating_sub(row.length) < until;
+        let rows: Vec<&Interval> = self.intervals.iter().filter(is_inside).collect();
+        let seconds: f64 = rows.iter().map(|row| row.length.as_secs_f64()).sum();
+        let own = |row: &&Interval| row.generator.cpu_s + row.generator.peer_cpu_s.unwrap_or_default();
+        let servers: Vec<f64> = rows.iter().filter_map(|row| row.server?.cpu_cores).collect();
+        // What was due and what came back are of the same time.
+        let share =
+            |count: u64| if media.delivered_packets == 0 { 0.0 } else { count as f64 / media.delivered_packets as f64 };
+        Point {
+            level,
+            granted: self.allocations.succeeded,
+            offered_pps: media.delivered_pps * share(media.offered_packets),
+            delivered_pps: media.delivered_pps,
+            lost_pct: media.lost_pct,
+            p50_ms: way.map(|way| way.p50),
+            p99_ms: way.map(|way| way.p99),
+            server_cores: (!servers.is_empty()).then(|| servers.iter().sum::<f64>() / servers.len() as f64),
+            generator_cores: if seconds > 0.0 { rows.iter().map(own).sum::<f64>() / seconds } else { 0.0 },
+            cause,
+        }
     }
 
     /// One figure; none where nothing was measured that it could be of.

@@ -24,6 +24,7 @@ use crate::engine::plan::{FarEnd, Plan, Signal};
 use crate::engine::server::ServerProbe;
 use crate::engine::wire::{Belief, Transport};
 use crate::engine::{http, limits, socket};
+use crate::find_knee;
 use crate::media::StreamPlan;
 use crate::random::Random;
 use crate::result::{Allocations, EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, Media, RunResult};
@@ -52,7 +53,7 @@ pub fn run(request: Request) -> u8 {
 }
 
 /// Standard error may be closed; nobody is left to be told then.
-fn note(message: &str) {
+pub(crate) fn note(message: &str) {
     drop(writeln!(io::stderr(), "turnload: {message}"));
 }
 
@@ -71,13 +72,36 @@ fn demo(mut typed: DemoArguments) -> Result<u8, String> {
 }
 
 fn load(config: &RunConfig, probe: Option<ServerProbe>) -> Result<u8, String> {
-    if config.find_knee {
-        return Err("the arguments are valid, but --find-knee is not part of this version".to_owned());
-    }
     let seed = config.seed.unwrap_or_else(draw_seed);
     if config.output.dry_run {
         return dry_run(config, seed);
     }
+    let began = time_of_day();
+    let interrupt = Interrupt::catch().map_err(|error| format!("signals: {error}"))?;
+    let mut watcher = Watcher::open(config, seed, began)?;
+    let result = match config.find_knee {
+        Some(search) => find_knee::find(config, search, seed, &interrupt, &mut watcher)?,
+        None => {
+            let (plan, reflector) = prepare(config, seed, None)?;
+            for warning in limits::prepare(plan.scenario.peak().into(), config.source_ips.len() as u64) {
+                note(&warning);
+            }
+            let outcome = drive(&plan, reflector.as_ref(), &interrupt, probe, &mut watcher);
+            result(config, seed, outcome.map_err(|error| format!("threads: {error}"))?)
+        }
+    };
+    drop(watcher);
+    print(&result, config)?;
+    Ok(result.exit_code())
+}
+
+/// A load ready to be driven, and the embedded peer where there is one. Media counts from so long after the load is
+/// there.
+pub(crate) fn prepare(
+    config: &RunConfig,
+    seed: u64,
+    settle: Option<Duration>,
+) -> Result<(Arc<Plan>, Option<Reflector>), String> {
     let server = resolve(config)?;
     let transport = transport(config)?;
     let identity =
@@ -85,14 +109,9 @@ fn load(config: &RunConfig, probe: Option<ServerProbe>) -> Result<u8, String> {
     let streams = StreamPlan::of(&config.traffic).map_err(|error| error.to_string())?;
     let scenario = Scenario::new(&config.load, config.end, seed);
     let (reflector, far_end) = far_end(config, server)?;
-    let interrupt = Interrupt::catch().map_err(|error| format!("signals: {error}"))?;
-    for warning in limits::prepare(scenario.peak().into(), config.source_ips.len() as u64) {
-        note(&warning);
-    }
-    let began = time_of_day();
     let plan = Arc::new(Plan {
         clock: RunClock::start(),
-        unix_start: since_1970(began),
+        unix_start: since_1970(time_of_day()),
         server,
         transport,
         source_ips: config.source_ips.clone(),
@@ -108,18 +127,13 @@ fn load(config: &RunConfig, probe: Option<ServerProbe>) -> Result<u8, String> {
         shards: shards(scenario.peak(), &streams, config.trust.is_some()),
         streams,
         messages: scenario.packets(),
+        measured_from: settle.map(|settle| scenario.full_at().plus(settle)),
         scenario,
         seed,
         run: Random::of(seed, u64::from(u32::MAX)).bits() as u32,
         signal: Signal::default(),
     });
-    let mut watcher = Watcher::open(config, seed, began)?;
-    let outcome = drive(&plan, reflector.as_ref(), &interrupt, probe, &mut watcher);
-    drop(watcher);
-    let outcome = outcome.map_err(|error| format!("threads: {error}"))?;
-    let result = result(config, seed, outcome);
-    print(&result, config)?;
-    Ok(result.exit_code())
+    Ok((plan, reflector))
 }
 
 /// The plan only; nothing is sent, and no name resolved.
@@ -282,7 +296,7 @@ fn draw_seed() -> u64 {
         % 1_000_000_000
 }
 
-fn result(config: &RunConfig, seed: u64, outcome: Outcome) -> RunResult {
+pub(crate) fn result(config: &RunConfig, seed: u64, outcome: Outcome) -> RunResult {
     let mut result = RunResult {
         target: config.server.to_string(),
         config: text::meant(config),
@@ -295,6 +309,7 @@ fn result(config: &RunConfig, seed: u64, outcome: Outcome) -> RunResult {
         generator: outcome.generator,
         intervals: outcome.intervals,
         thresholds: Vec::new(),
+        knee: None,
     };
     result.judge(&config.thresholds);
     result

@@ -403,6 +403,36 @@ impl ShardStats {
         self.offering.merge(&other.offering);
     }
 
+    /// What was counted of allocations alone.
+    #[must_use]
+    pub fn without_media(&self) -> Self {
+        let all = &self.counters;
+        let counters = Counters {
+            requested: all.requested,
+            succeeded: all.succeeded,
+            failed: all.failed,
+            lost: all.lost,
+            closed: all.closed,
+            redirected: all.redirected,
+            peers_refused: all.peers_refused,
+            requests: all.requests,
+            retransmissions: all.retransmissions,
+            challenges: all.challenges,
+            stale_nonces: all.stale_nonces,
+            refreshes: all.refreshes,
+            streams: all.streams,
+            ..Counters::default()
+        };
+        Self {
+            counters,
+            errors: self.errors.clone(),
+            later_errors: self.later_errors.clone(),
+            latency: self.latency.clone(),
+            allocating: self.allocating,
+            ..Self::default()
+        }
+    }
+
     /// What was counted since it was last taken; begins anew.
     #[must_use]
     pub fn take_interval(&mut self) -> Self {

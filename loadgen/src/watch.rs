@@ -70,6 +70,15 @@ impl Watcher {
     }
 }
 
+impl Watcher {
+    /// A line between the others, where there are lines.
+    pub(crate) fn say(&self, text: &str) {
+        if self.dashboard.is_none() {
+            drop(writeln!(io::stderr(), "{text}"));
+        }
+    }
+}
+
 impl Watch for Watcher {
     fn progress(&mut self, progress: &Progress, interval: &ShardStats) {
         match &mut self.dashboard {

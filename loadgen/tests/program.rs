@@ -18,17 +18,6 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn what_is_not_part_of_this_version_says_so_and_pretends_no_result() {
-    let arguments = ["turn:127.0.0.1", "-u", "user", "--find-knee", "--threshold", "media.lost_pct<1"];
-    let output = turnload(&arguments, &[("TURN_PASSWORD", "p")]);
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(text(&output.stdout), "");
-    let notes = text(&output.stderr);
-    assert_eq!(notes.lines().count(), 1, "{notes}");
-    assert!(notes.contains("valid") && notes.contains("not part of this version"), "{notes}");
-}
-
-#[test]
 fn a_dry_run_shows_the_plan_and_sends_nothing() {
     let output = turnload(&["turn:127.0.0.1", "-u", "user", "-m", "1000", "--dry-run"], &[("TURN_PASSWORD", "p")]);
     assert_eq!(output.status.code(), Some(0));

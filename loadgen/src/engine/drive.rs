@@ -49,6 +49,8 @@ pub(crate) trait Watch {
 pub(crate) enum Wish {
     /// Nothing.
     GoOn,
+    /// End as if the time were over.
+    Enough,
     /// Delete the allocations and end.
     Drain,
     /// End at once.
@@ -81,13 +83,13 @@ pub(crate) fn drive(
         let has_ended = desk.listen(&reports);
         let signalled = match (interrupt.came(), wish) {
             (false, _) => wish,
-            (true, Wish::GoOn) => Wish::Drain,
+            (true, Wish::GoOn | Wish::Enough) => Wish::Drain,
             (true, _) => Wish::Stop,
         };
         wish = watch.wish().max(signalled);
         match wish {
             Wish::GoOn => {}
-            Wish::Drain => plan.signal.drain(),
+            Wish::Enough | Wish::Drain => plan.signal.drain(),
             Wish::Stop => plan.signal.stop(),
         }
         let now = plan.clock.now();
@@ -107,7 +109,7 @@ pub(crate) fn drive(
         }
     }
     let lost_threads = threads.into_iter().map(JoinHandle::join).filter(Result::is_err).count();
-    Ok(desk.finish(wish != Wish::GoOn, lost_threads))
+    Ok(desk.finish(wish > Wish::Enough, lost_threads))
 }
 
 /// Where reports come together.
@@ -121,6 +123,8 @@ struct Desk<'p> {
     efforts: Vec<Effort>,
     intervals: Vec<Interval>,
     last_end: Duration,
+    /// Of the process, before this load.
+    earlier_cpu: Duration,
     last_cpu: Duration,
     last_peer: PeerCounts,
     /// Of a server in this process.
@@ -139,6 +143,7 @@ impl<'p> Desk<'p> {
             efforts: vec![Effort::default(); shards],
             intervals: Vec::new(),
             last_end: Duration::ZERO,
+            earlier_cpu: process_cpu().saturating_sub(reflector.map_or(Duration::ZERO, |peer| peer.counts().cpu)),
             last_cpu: Duration::ZERO,
             last_peer: PeerCounts::default(),
             server_cpu: Duration::ZERO,
@@ -150,6 +155,11 @@ impl<'p> Desk<'p> {
         match reports.recv_timeout(HEARING) {
             Ok(report) => {
                 self.fresh.merge(&report.stats);
+                if report.is_settling {
+                    self.sum.merge(&report.stats.without_media());
+                } else {
+                    self.sum.merge(&report.stats);
+                }
                 let shard = report.shard as usize;
                 if let Some(standing) = self.standing.get_mut(shard) {
                     *standing = report.standing;
@@ -167,7 +177,6 @@ impl<'p> Desk<'p> {
     /// A row of the timeline; what was counted in it.
     fn close_interval(&mut self, end: Duration, server: Option<crate::result::ServerSample>) -> ShardStats {
         let fresh = self.fresh.take_interval();
-        self.sum.merge(&fresh);
         let length = end.saturating_sub(self.last_end);
         let peer = self.reflector.map(Reflector::counts);
         let cpu = self.cpu(peer);
@@ -190,7 +199,8 @@ impl<'p> Desk<'p> {
 
     /// CPU of the process without the peer and the server.
     fn cpu(&self, peer: Option<PeerCounts>) -> Duration {
-        process_cpu().saturating_sub(peer.map_or(Duration::ZERO, |peer| peer.cpu) + self.server_cpu)
+        let others = peer.map_or(Duration::ZERO, |peer| peer.cpu) + self.server_cpu;
+        process_cpu().saturating_sub(self.earlier_cpu + others)
     }
 
     fn generator(&self) -> Generator {

@@ -5,6 +5,7 @@
 use super::clock::RunClock;
 use super::wire::Transport;
 use crate::client::{ClientConfig, DataPath, EvenPort, Family};
+use crate::clock::Moment;
 use crate::credentials::Identity;
 use crate::media::StreamPlan;
 use crate::scenario::Scenario;
@@ -36,6 +37,8 @@ pub(crate) struct Plan {
     /// Packets of each stream.
     pub(crate) messages: Option<u64>,
     pub(crate) scenario: Scenario,
+    /// Media before this does not count in the end.
+    pub(crate) measured_from: Option<Moment>,
     pub(crate) seed: u64,
     /// Tells the packets of this run from those of others.
     pub(crate) run: u32,

@@ -47,6 +47,8 @@ pub(super) struct Stream {
     receiver: Receiver,
     /// What had been sent one and two seconds ago: so long an echo may take before it is counted as lost.
     sent_before: [u64; 2],
+    /// Packets below this one do not count.
+    counted_from: u64,
 }
 
 /// Packets sent by each stream of an allocation.
@@ -288,7 +290,12 @@ impl Body {
         let at = usize::from(arrived.stamp.id.stream);
         let at = if at < self.streams.len() { at } else { 0 };
         match self.streams.get_mut(at) {
-            Some(stream) => stats.arrived(&stream.receiver.arrive(&arrived, now), self.way),
+            Some(stream) => {
+                let verdict = stream.receiver.arrive(&arrived, now);
+                if arrived.stamp.sequence >= stream.counted_from {
+                    stats.arrived(&verdict, self.way);
+                }
+            }
             None => stats.counters.misdelivered += 1,
         }
     }
@@ -380,6 +387,7 @@ impl Body {
                 sent: 0,
                 receiver,
                 sent_before: [0; 2],
+                counted_from: 0,
             });
         }
         self.streams.iter().filter_map(|stream| stream.due.map(|due| due.at)).collect()
@@ -415,6 +423,16 @@ impl Body {
         for (stream, sent) in self.streams.iter_mut().zip(senders) {
             stats.counters.missed += stream.receiver.settle(stream.sent_before[1]);
             stream.sent_before = [sent, stream.sent_before[0]];
+        }
+    }
+
+    /// Packets that were sent up to now do not count from now on. Those on their way are nobody's loss.
+    pub(super) fn begin_anew(&mut self, senders: Sent, stats: &mut ShardStats) {
+        for (stream, sent) in self.streams.iter_mut().zip(senders) {
+            stats.counters.missed += stream.receiver.settle(stream.sent_before[1]);
+            let _ = stream.receiver.settle(sent);
+            stream.sent_before = [sent; 2];
+            stream.counted_from = sent;
         }
     }
 

@@ -52,6 +52,8 @@ pub(crate) struct Report {
     /// CPU time of the thread since it began.
     pub(crate) cpu: Duration,
     pub(crate) standing: Standing,
+    /// Of the time before the media counts.
+    pub(crate) is_settling: bool,
 }
 
 /// Allocations by where they are.
@@ -77,6 +79,8 @@ enum Why {
     Linger,
     /// The number of allocations.
     Look,
+    /// The media counts from now on.
+    Measure,
     /// Statistics.
     Report,
 }
@@ -90,6 +94,7 @@ impl Why {
             3 => Why::Ends,
             4 => Why::Linger,
             5 => Why::Look,
+            6 => Why::Measure,
             _ => Why::Report,
         }
     }
@@ -150,6 +155,7 @@ pub(super) struct Shard {
     /// When the next deletion may be sent.
     next_delete: Moment,
     draining_until: Option<Moment>,
+    is_settling: bool,
     stats: ShardStats,
     reports: Sender<Report>,
     input: Vec<u8>,
@@ -178,6 +184,7 @@ impl Shard {
             begun: 0,
             next_delete: Moment::START,
             draining_until: None,
+            is_settling: plan.measured_from.is_some(),
             stats: ShardStats::default(),
             reports,
             plan,
@@ -193,6 +200,9 @@ impl Shard {
         let now = self.plan.clock.now();
         self.wheel.insert(now, Key::NOBODY.token(Why::Look));
         self.wheel.insert(now.plus(REPORT), Key::NOBODY.token(Why::Report));
+        if let Some(at) = self.plan.measured_from {
+            self.wheel.insert(at, Key::NOBODY.token(Why::Measure));
+        }
         let mut events: Vec<epoll::Event> = Vec::with_capacity(EVENTS);
         let mut last_look = Moment::START;
         loop {
@@ -250,6 +260,7 @@ impl Shard {
                 Why::Ends => self.end(key, now),
                 Why::Linger => self.linger(key, now),
                 Why::Look => self.look(now),
+                Why::Measure => self.measure(),
                 Why::Report => self.report(at, now),
             }
             now = self.plan.clock.now();
@@ -746,6 +757,20 @@ impl Shard {
         self.wheel.insert(if next > now { next } else { now.plus(REPORT) }, Key::NOBODY.token(Why::Report));
     }
 
+    /// What was counted so far is reported, and the streams begin anew.
+    fn measure(&mut self) {
+        let keys: Vec<Key> = self.keys().collect();
+        for key in keys {
+            let senders = self.senders(key);
+            if let Some(session) = self.sessions.get_mut(key.slot as usize).and_then(Option::as_deref_mut) {
+                session.body.begin_anew(senders, &mut self.stats);
+                session.account(&mut self.stats);
+            }
+        }
+        self.send_report();
+        self.is_settling = false;
+    }
+
     fn send_report(&mut self) {
         let mut standing = Standing::default();
         for session in self.sessions.iter().flatten() {
@@ -756,7 +781,7 @@ impl Shard {
             }
         }
         let stats = self.stats.take_interval();
-        let report = Report { shard: self.number, stats, cpu: thread_cpu(), standing };
+        let report = Report { shard: self.number, stats, cpu: thread_cpu(), standing, is_settling: self.is_settling };
         // Where nobody listens any longer, the run is being given up.
         drop(self.reports.send(report));
     }

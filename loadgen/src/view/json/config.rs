@@ -24,8 +24,15 @@ pub(super) struct Config {
     end: Limit,
     traffic: Sent,
     peer: Far,
-    find_knee: bool,
+    find_knee: Option<Search>,
     seed: u64,
+}
+
+#[derive(Serialize)]
+struct Search {
+    what: &'static str,
+    limit: u64,
+    settle_s: f64,
 }
 
 #[derive(Serialize)]
@@ -112,7 +119,11 @@ impl Config {
                 Peer::At(place) => Far::At { address: place.to_string() },
                 Peer::Pairs => Far::Pairs,
             },
-            find_knee: config.find_knee,
+            find_knee: config.find_knee.map(|search| Search {
+                what: super::axis(search.axis),
+                limit: search.limit,
+                settle_s: search.settle.as_secs_f64(),
+            }),
             seed,
         }
     }
@@ -219,7 +230,7 @@ mod tests {
              \"load\":{\"kind\":\"allocations\",\"count\":10,\"ramp_s\":5.0},\
              \"end\":{\"kind\":\"duration\",\"duration_s\":30.0},\
              \"traffic\":{\"kind\":\"profile\",\"profile\":\"audio\",\"bitrate_bps\":null},\
-             \"peer\":{\"kind\":\"embedded\",\"bind\":null},\"find_knee\":false,\"seed\":7}"
+             \"peer\":{\"kind\":\"embedded\",\"bind\":null},\"find_knee\":null,\"seed\":7}"
         );
     }
 

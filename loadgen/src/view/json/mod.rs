@@ -4,6 +4,7 @@
 //! a secret.
 
 mod config;
+mod knee;
 
 pub(crate) use config::wire;
 
@@ -11,6 +12,7 @@ use crate::config::RunConfig;
 use crate::result::{Allocations, Generator, Interval, Media, RunResult, ServerSample};
 use crate::stats::{Errors, Percentiles};
 use config::Config;
+use knee::{Found, axis};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -46,6 +48,7 @@ struct Report<'r> {
     generator: GeneratorFigures,
     intervals: Vec<Row<'r>>,
     thresholds: Vec<Judged>,
+    knee: Option<Found<'r>>,
 }
 
 #[derive(Serialize)]
@@ -162,6 +165,7 @@ impl<'r> Report<'r> {
             generator: GeneratorFigures::of(&result.generator),
             intervals: result.intervals.iter().map(Row::of).collect(),
             thresholds: judged.collect(),
+            knee: result.knee.as_ref().map(Found::of),
         }
     }
 }

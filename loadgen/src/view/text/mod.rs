@@ -3,9 +3,11 @@
 //! In: a result, a progress. Out: text of at most some dozens of lines. Never: a colour, a secret, a line that needs
 //! the one before it.
 
+mod knee;
 mod meant;
 mod verdict;
 
+pub use knee::step;
 pub use meant::meant;
 pub use verdict::verdict;
 
@@ -32,6 +34,9 @@ pub fn write(result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
     generator(result, out)?;
     server(result, out)?;
     thresholds(&result.thresholds, out)?;
+    if let Some(capacity) = &result.knee {
+        knee::write(capacity, out)?;
+    }
     writeln!(out, "\nVerdict: {}", verdict(result))
 }
 

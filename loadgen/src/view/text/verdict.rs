@@ -10,6 +10,9 @@ use crate::result::{EXIT_INCOMPLETE, EXIT_INVALID, EXIT_REFUSED, EXIT_THRESHOLD,
 /// The sentence.
 pub fn verdict(result: &RunResult) -> String {
     let allocations = &result.allocations;
+    if let Some(capacity) = result.knee.as_ref().filter(|_| result.incomplete.is_none()) {
+        return format!("{}.", super::knee::sentence(capacity));
+    }
     match result.exit_code() {
         EXIT_INCOMPLETE => {
             let why = result.incomplete.as_deref().unwrap_or_default();

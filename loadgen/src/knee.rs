@@ -1,0 +1,380 @@
+//! The search for the load at which a server gives up.
+//!
+//! In: what became of each step that was tried. Out: what to try next, and at the end where the knee is and what made
+//! it one. Never: a socket, a clock, a figure of a step judged here.
+//!
+//! Doubling from a load that most servers carry, up to the first failure; then bisection by ratios between the highest
+//! load that was carried and the lowest that was not. One failure is no failure: a stall of a second would be taken for
+//! the knee. A step that fails is repeated, and where the two disagree a third one decides; and before the search ends,
+//! the lowest load that was not carried is tried once more, because a stall may have lasted longer. A server that says by a
+//! code how many it takes is believed at once, and the number that it took is tried next.
+
+#![forbid(unsafe_code)]
+
+use crate::threshold::Threshold;
+use clap::ValueEnum;
+
+/// What grows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum Axis {
+    /// The number of allocations.
+    #[default]
+    Allocations,
+    /// Packets a second of each stream.
+    #[value(name = "pps")]
+    PacketRate,
+}
+
+/// Why a load was not carried.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Cause {
+    /// A condition on the figures does not hold.
+    Threshold {
+        /// Which.
+        threshold: Threshold,
+        /// The figure; none where nothing was measured.
+        value: Option<f64>,
+    },
+    /// Allocations were not granted.
+    Refused {
+        /// The error code, or `timeout` where no answer came.
+        key: String,
+        /// What the server says of it.
+        reason: String,
+        /// How many it granted.
+        granted: u64,
+    },
+    /// Allocations were granted and lost, or their peers refused.
+    Lost {
+        /// The error code, or what else ended them.
+        key: String,
+        /// What the server says of it.
+        reason: String,
+        /// How many.
+        count: u64,
+    },
+    /// The generator could not offer it; nothing is known of the server.
+    Generator(Vec<String>),
+}
+
+impl Cause {
+    /// Told by the server itself with an error code.
+    pub fn is_said(&self) -> bool {
+        matches!(self, Cause::Refused { key, .. } if key.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+}
+
+/// What to do.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Next {
+    /// Offer so much.
+    Try(u64),
+    /// Nothing more.
+    Done(Knee),
+}
+
+/// Where the search has come to.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Knee {
+    /// The highest load that was carried; zero where none was.
+    pub carried: u64,
+    /// The lowest load above it that was not, and why. None where the limit of the command line was carried.
+    pub failed: Option<(u64, Cause)>,
+}
+
+/// One step as it was measured: a point of the capacity curve.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Point {
+    /// The load that was tried, in units of the axis.
+    pub level: u64,
+    /// Allocations that were granted.
+    pub granted: u64,
+    /// Packets a second that were due.
+    pub offered_pps: f64,
+    /// Packets a second that came back.
+    pub delivered_pps: f64,
+    /// Percent of those sent; none where none was.
+    pub lost_pct: Option<f64>,
+    /// Median of the round trips, or one way where both ends are ours.
+    pub p50_ms: Option<f64>,
+    /// Their 99th percentile.
+    pub p99_ms: Option<f64>,
+    /// CPU of the server in cores; none where it is not looked at.
+    pub server_cores: Option<f64>,
+    /// CPU of the generator in cores, its embedded peer included.
+    pub generator_cores: f64,
+    /// Why it was not carried; none where it was.
+    pub cause: Option<Cause>,
+}
+
+/// What a search has shown.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Capacity {
+    /// What grew.
+    pub axis: Axis,
+    /// The most that would have been tried.
+    pub limit: u64,
+    /// Where it came to; none where it was cut short.
+    pub knee: Option<Knee>,
+    /// All steps in the order in which they were tried.
+    pub curve: Vec<Point>,
+}
+
+/// The search. Asked for [`next`](Self::next), told with [`tried`](Self::tried), until it is done.
+#[derive(Clone, Debug)]
+pub struct Search {
+    axis: Axis,
+    step: u64,
+    limit: u64,
+    carried: Option<u64>,
+    failed: Option<(u64, Cause)>,
+    /// How many the server said that it takes.
+    hint: Option<u64>,
+    /// A level that failed once.
+    doubt: Option<Doubt>,
+    /// The lowest load that was not carried was tried again at the end.
+    is_confirmed: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Doubt {
+    level: u64,
+    successes: u32,
+}
+
+/// Carried and failed are so near each other at the end: far enough within a tenth.
+const PRECISION: f64 = 1.05;
+
+impl Search {
+    /// Begins at `start` and goes up to `limit`, in multiples of `step`.
+    pub fn new(axis: Axis, start: u64, limit: u64, step: u64) -> Self {
+        let step = step.max(1);
+        let limit = whole(limit, step).max(step);
+        let hint = Some(whole(start, step).clamp(step, limit));
+        Self { axis, step, limit, carried: None, failed: None, hint, doubt: None, is_confirmed: false }
+    }
+
+    /// What to try next.
+    pub fn next(&self) -> Next {
+        if let Some(doubt) = &self.doubt {
+            return Next::Try(doubt.level);
+        }
+        let low = self.carried.unwrap_or(0);
+        let high = self.failed.as_ref().map(|(level, _)| *level);
+        if let Some(hint) = self.hint.filter(|hint| *hint > low && high.is_none_or(|high| *hint < high)) {
+            return Next::Try(hint);
+        }
+        let level = match high {
+            None if low >= self.limit => return self.done(),
+            None => low.saturating_mul(2).min(self.limit),
+            Some(high) if high <= low + self.step || high as f64 <= low as f64 * PRECISION => {
+                if self.is_confirmed {
+                    return self.done();
+                }
+                high
+            }
+            Some(high) => self.between(low, high),
+        };
+        Next::Try(level)
+    }
+
+    /// What became of `level`: why it was not carried, or none where it was.
+    pub fn tried(&mut self, level: u64, cause: Option<Cause>) {
+        let is_again = self.doubt.is_none() && self.failed.as_ref().is_some_and(|(failed, _)| *failed == level);
+        if is_again {
+            match cause {
+                Some(_) => self.is_confirmed = true,
+                None => (self.carried, self.failed) = (Some(level), None),
+            }
+            return;
+        }
+        let doubt = self.doubt.take().filter(|doubt| doubt.level == level);
+        let verdict = match (doubt, cause) {
+            (None, None) => None,
+            (None, Some(cause)) if self.is_certain(&cause) => Some(cause),
+            (None, Some(_)) => {
+                self.doubt = Some(Doubt { level, successes: 0 });
+                return;
+            }
+            // Two of two, or two of three: what failed last says why.
+            (Some(_), Some(cause)) => Some(cause),
+            (Some(doubt), None) if doubt.successes == 1 => None,
+            (Some(_), None) => {
+                self.doubt = Some(Doubt { level, successes: 1 });
+                return;
+            }
+        };
+        self.settle(level, verdict);
+    }
+
+    fn settle(&mut self, level: u64, verdict: Option<Cause>) {
+        self.hint = None;
+        match verdict {
+            None => self.carried = self.carried.max(Some(level)),
+            Some(cause) => {
+                let is_certain = self.is_certain(&cause);
+                if let (true, Cause::Refused { granted, .. }) = (is_certain, &cause) {
+                    self.hint = Some(whole(*granted, self.step));
+                }
+                self.is_confirmed = is_certain;
+                self.failed = Some((level, cause));
+            }
+        }
+    }
+
+    /// The server says how many allocations it takes. Where they are fewer than before, those of the step before are
+    /// not gone yet; and to a packet rate it says nothing.
+    fn is_certain(&self, cause: &Cause) -> bool {
+        self.axis == Axis::Allocations
+            && cause.is_said()
+            && matches!(cause, Cause::Refused { granted, .. } if self.carried.is_none_or(|carried| *granted >= carried))
+    }
+
+    /// Loads are compared by their ratio, so that this is the middle; inside of both ends.
+    fn between(&self, low: u64, high: u64) -> u64 {
+        let middle = if low == 0 { high / 2 } else { ((low as f64) * (high as f64)).sqrt().round() as u64 };
+        whole(middle, self.step).clamp(low + self.step, high - self.step)
+    }
+
+    fn done(&self) -> Next {
+        Next::Done(Knee { carried: self.carried.unwrap_or(0), failed: self.failed.clone() })
+    }
+}
+
+const fn whole(level: u64, step: u64) -> u64 {
+    level - level % step
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    fn loss() -> Cause {
+        Cause::Threshold { threshold: "media.lost_pct<0.5".parse().expect("a threshold"), value: Some(3.0) }
+    }
+
+    fn refused(granted: u64) -> Cause {
+        Cause::Refused { key: "486".to_owned(), reason: "Allocation Quota Reached".to_owned(), granted }
+    }
+
+    /// The knee that is found, and in how many steps.
+    fn find(mut search: Search, mut server: impl FnMut(u64) -> Option<Cause>) -> (Knee, u32) {
+        for steps in 0..200 {
+            match search.next() {
+                Next::Done(knee) => return (knee, steps),
+                Next::Try(level) => search.tried(level, server(level)),
+            }
+        }
+        panic!("it never ends: {search:?}");
+    }
+
+    fn is_near(found: u64, truth: u64) -> bool {
+        found.abs_diff(truth) as f64 <= (truth as f64 * 0.1).max(1.0)
+    }
+
+    #[test]
+    fn a_hard_limit_is_found_wherever_it_is() {
+        for truth in (1..300).chain([999, 5_000, 12_345, 99_999]) {
+            let (knee, steps) =
+                find(Search::new(Axis::Allocations, 16, 100_000, 1), |level| (level > truth).then(loss));
+            assert!(knee.carried <= truth && is_near(knee.carried, truth), "{truth}: {knee:?}");
+            assert!(knee.failed.is_some_and(|(level, cause)| level > truth && cause == loss()));
+            assert!(steps <= 27, "{truth}: {steps}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_says_how_many_it_takes_is_believed_in_fewer_steps() {
+        for truth in [1, 7, 40, 333, 5_000] {
+            let server = |level: u64| (level > truth).then(|| refused(truth));
+            let (knee, steps) = find(Search::new(Axis::Allocations, 16, 100_000, 1), server);
+            assert_eq!(knee.carried, truth);
+            assert_eq!(knee.failed.map(|(_, cause)| cause), Some(refused(truth)));
+            assert!(steps <= 17, "{truth}: {steps}");
+        }
+    }
+
+    #[test]
+    fn a_soft_knee_in_noise_is_found_within_a_tenth() {
+        for seed in 0..300 {
+            let mut random = Random::new(seed);
+            let truth = 20 + random.below(5_000);
+            // Between 97 and 103 percent of the truth chance decides, more and more often against it; and one step in
+            // fifty fails because something else happened.
+            let server = |level: u64| {
+                let chance = (level as f64 / truth as f64 - 0.97) / 0.06;
+                let is_bad = (random.below(1_000) as f64) < chance * 1_000.0 || random.below(50) == 0;
+                is_bad.then(loss)
+            };
+            let (knee, steps) = find(Search::new(Axis::Allocations, 16, 100_000, 1), server);
+            assert!(is_near(knee.carried, truth), "seed {seed}: {truth} {knee:?}");
+            assert!(steps <= 36, "seed {seed}: {steps}");
+        }
+    }
+
+    #[test]
+    fn a_stall_is_not_taken_for_the_knee() {
+        for stalled in 0..24 {
+            let mut step = 0;
+            let server = |level: u64| {
+                step += 1;
+                let timeout = Cause::Refused { key: "timeout".to_owned(), reason: String::new(), granted: 3 };
+                // Long enough to fail a step and its repetition.
+                if step == stalled || step == stalled + 1 { Some(timeout) } else { (level > 700).then(loss) }
+            };
+            let (knee, _) = find(Search::new(Axis::Allocations, 16, 100_000, 1), server);
+            assert!(is_near(knee.carried, 700), "{stalled}: {knee:?}");
+        }
+    }
+
+    #[test]
+    fn a_generator_that_gives_up_first_is_named() {
+        let tired = || Cause::Generator(vec!["packets left late".to_owned()]);
+        let server = |level: u64| if level > 500 { Some(tired()) } else { (level > 2_000).then(loss) };
+        let (knee, _) = find(Search::new(Axis::Allocations, 16, 100_000, 1), server);
+        assert!(is_near(knee.carried, 500), "{knee:?}");
+        assert_eq!(knee.failed.map(|(_, cause)| cause), Some(tired()));
+    }
+
+    #[test]
+    fn who_never_fails_is_carried_to_the_limit_and_not_beyond() {
+        let mut most = 0;
+        let (knee, steps) = find(Search::new(Axis::Allocations, 16, 1_000, 1), |level| {
+            most = most.max(level);
+            None
+        });
+        assert_eq!((knee, most, steps), (Knee { carried: 1_000, failed: None }, 1_000, 7));
+        assert_eq!(find(Search::new(Axis::Allocations, 16, 3, 1), |_| None).0.carried, 3);
+    }
+
+    #[test]
+    fn who_fails_at_once_has_carried_nothing() {
+        let (knee, steps) = find(Search::new(Axis::Allocations, 16, 1_000, 1), |_| Some(loss()));
+        assert_eq!((knee, steps), (Knee { carried: 0, failed: Some((1, loss())) }, 11));
+        let (knee, steps) = find(Search::new(Axis::Allocations, 16, 1_000, 1), |_| Some(refused(0)));
+        assert_eq!((knee.carried, knee.failed, steps), (0, Some((1, refused(0))), 5));
+    }
+
+    #[test]
+    fn places_that_are_not_free_yet_only_delay_the_search() {
+        let mut step = 0_u64;
+        let server = |level: u64| {
+            step += 1;
+            let free = if step.is_multiple_of(2) { 36 } else { 50 };
+            (level > free).then(|| refused(free))
+        };
+        let (knee, _) = find(Search::new(Axis::Allocations, 16, 1_000, 1), server);
+        assert!((34..=50).contains(&knee.carried), "{knee:?}");
+    }
+
+    #[test]
+    fn pairs_are_never_parted() {
+        let mut search = Search::new(Axis::Allocations, 15, 999, 2);
+        while let Next::Try(level) = search.next() {
+            assert!(level > 0 && level % 2 == 0, "{level}");
+            search.tried(level, (level > 37).then(|| refused(37)));
+        }
+        assert_eq!(search.carried, Some(36));
+    }
+}
