@@ -146,6 +146,8 @@ counters! {
     closed,
     /// Those that were sent to another server (300).
     redirected,
+    /// Those that were asked for again from another port, because somebody had had the first one (437).
+    mismatched,
     /// Permissions and channels that were refused.
     peers_refused,
     /// Requests, each counted once.
@@ -414,6 +416,7 @@ impl ShardStats {
             lost: all.lost,
             closed: all.closed,
             redirected: all.redirected,
+            mismatched: all.mismatched,
             peers_refused: all.peers_refused,
             requests: all.requests,
             retransmissions: all.retransmissions,
