@@ -64,31 +64,49 @@ struct SectionGroup {
     by_media_line: bool,
 }
 
-/// The contexts that one description gives.
+/// The contexts that one description gives: by address, and by ICE username fragment.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Announcement(Vec<(Endpoint, Arc<MediaContext>)>);
+pub(crate) struct Announcement {
+    endpoints: Vec<(Endpoint, Arc<MediaContext>)>,
+    fragments: Vec<(String, Arc<MediaContext>)>,
+}
 
 impl Announcement {
-    /// Reads the media addresses of a description.
+    /// Reads the media addresses and fragments of a description.
     pub(crate) fn of(description: &SessionDescription) -> Self {
+        Self::read(description, true)
+    }
+
+    /// The same of a description within an application's own messages, which tshark does not see.
+    pub(crate) fn within_text(description: &SessionDescription) -> Self {
+        Self::read(description, false)
+    }
+
+    fn read(description: &SessionDescription, tshark_sees: bool) -> Self {
         let media: Vec<&Media> =
             description.media.iter().filter(|media| media.protocol.is_rtp()).take(MAX_SECTIONS).collect();
         let mut described: BTreeMap<Endpoint, SectionGroup> = BTreeMap::new();
         for (section, media) in media.iter().enumerate() {
             for (endpoint, by_media_line) in addresses(description, media) {
                 let group = described.entry(endpoint).or_default();
-                group.by_media_line |= by_media_line;
+                group.by_media_line |= by_media_line && tshark_sees;
                 if group.sections.last() != Some(&section) {
                     group.sections.push(section);
                 }
             }
         }
+        let mut by_fragment: BTreeMap<&str, SectionGroup> = BTreeMap::new();
+        for (section, media) in media.iter().enumerate() {
+            if let Some(credentials) = description.ice_credentials(media) {
+                by_fragment.entry(credentials.ufrag).or_default().sections.push(section);
+            }
+        }
         // Addresses of which the same sections tell share what these say.
         let mut shared: BTreeMap<SectionGroup, Arc<MediaContext>> = BTreeMap::new();
         let mut room = MAX_ENTRIES;
-        let contexts = described.into_iter().map(|(endpoint, group)| {
+        let mut context_of = |group: SectionGroup| {
             if let Some(context) = shared.get(&group) {
-                return (endpoint, Arc::clone(context));
+                return Arc::clone(context);
             }
             let mut context = MediaContext { by_media_line: group.by_media_line, ..MediaContext::default() };
             group.sections.iter().filter_map(|section| media.get(*section)).for_each(|media| {
@@ -96,19 +114,27 @@ impl Announcement {
             });
             let context = Arc::new(context);
             shared.insert(group, Arc::clone(&context));
-            (endpoint, context)
-        });
-        Self(contexts.collect())
+            context
+        };
+        let fragments = by_fragment.into_iter().map(|(fragment, group)| (name(fragment), context_of(group))).collect();
+        let endpoints = described.into_iter().map(|(endpoint, group)| (endpoint, context_of(group))).collect();
+        Self { endpoints, fragments }
+    }
+
+    /// An address that a candidate tells of, of a side that has been described.
+    pub(crate) fn of_candidate(endpoint: Endpoint, context: &Arc<MediaContext>) -> Self {
+        Self { endpoints: vec![(endpoint, Arc::clone(context))], fragments: Vec::new() }
     }
 
     /// Addresses that are known to carry RTP, without a word on what.
     pub(crate) fn of_endpoints(endpoints: impl Iterator<Item = Endpoint>) -> Self {
         let context = Arc::new(MediaContext { rtp: true, ..MediaContext::default() });
-        Self(endpoints.map(|endpoint| (endpoint, Arc::clone(&context))).collect())
+        let endpoints = endpoints.map(|endpoint| (endpoint, Arc::clone(&context))).collect();
+        Self { endpoints, fragments: Vec::new() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.endpoints.is_empty() && self.fragments.is_empty()
     }
 }
 
@@ -191,11 +217,44 @@ fn name(text: &str) -> String {
     text.chars().take(MAX_NAME).collect()
 }
 
+/// The newest contexts by key.
+#[derive(Clone, Debug)]
+struct Newest<K> {
+    contexts: HashMap<K, Arc<MediaContext>, ahash::RandomState>,
+    order: VecDeque<K>,
+}
+
+impl<K> Default for Newest<K> {
+    fn default() -> Self {
+        Self { contexts: HashMap::default(), order: VecDeque::new() }
+    }
+}
+
+impl<K: Clone + Eq + std::hash::Hash> Newest<K> {
+    /// True where it says something new.
+    fn add(&mut self, key: &K, context: &Arc<MediaContext>) -> bool {
+        match self.contexts.get_mut(key) {
+            Some(known) if Arc::ptr_eq(known, context) || known == context => return false,
+            Some(known) => *known = Arc::clone(context),
+            None => {
+                self.contexts.insert(key.clone(), Arc::clone(context));
+                self.order.push_back(key.clone());
+            }
+        }
+        while self.order.len() > MAX_CONTEXTS {
+            if let Some(oldest) = self.order.pop_front() {
+                self.contexts.remove(&oldest);
+            }
+        }
+        true
+    }
+}
+
 /// All that has been announced so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MediaContexts {
-    by_endpoint: HashMap<Endpoint, Arc<MediaContext>, ahash::RandomState>,
-    order: VecDeque<Endpoint>,
+    by_endpoint: Newest<Endpoint>,
+    by_fragment: Newest<String>,
     version: u32,
 }
 
@@ -207,30 +266,22 @@ impl MediaContexts {
 
     pub(crate) fn add(&mut self, announcement: &Announcement) {
         let mut is_new = false;
-        for (endpoint, context) in &announcement.0 {
-            match self.by_endpoint.get_mut(endpoint) {
-                Some(known) if Arc::ptr_eq(known, context) || known == context => {}
-                Some(known) => {
-                    *known = Arc::clone(context);
-                    is_new = true;
-                }
-                None => {
-                    self.by_endpoint.insert(*endpoint, Arc::clone(context));
-                    self.order.push_back(*endpoint);
-                    is_new = true;
-                }
-            }
+        for (endpoint, context) in &announcement.endpoints {
+            is_new |= self.by_endpoint.add(endpoint, context);
+        }
+        for (fragment, context) in &announcement.fragments {
+            is_new |= self.by_fragment.add(fragment, context);
         }
         self.version = self.version.wrapping_add(u32::from(is_new));
-        while self.order.len() > MAX_CONTEXTS {
-            if let Some(oldest) = self.order.pop_front() {
-                self.by_endpoint.remove(&oldest);
-            }
-        }
+    }
+
+    /// What the side with an ICE username fragment said of all sections that have it.
+    pub(crate) fn of_fragment(&self, fragment: &str) -> Option<&Arc<MediaContext>> {
+        self.by_fragment.contexts.get(fragment)
     }
 
     pub(crate) fn at(&self, endpoint: Endpoint) -> Option<&MediaContext> {
-        self.by_endpoint.get(&endpoint).map(Arc::as_ref)
+        self.by_endpoint.contexts.get(&endpoint).map(Arc::as_ref)
     }
 
     /// The format of a payload type: as the receiver described it (RFC 3264, section 5.1), else as the sender did.
@@ -281,9 +332,9 @@ mod tests {
     #[test]
     fn ports_and_addresses_that_stand_for_none_have_no_context() {
         for media in ["m=audio 0 RTP/AVP 0", "m=audio 9 RTP/AVP 0", "m=audio 4000 RTP/AVP 0\r\nc=IN IP4 0.0.0.0"] {
-            assert!(contexts(&format!("{HEAD}{media}\r\n")).by_endpoint.is_empty(), "{media}");
+            assert!(contexts(&format!("{HEAD}{media}\r\n")).by_endpoint.contexts.is_empty(), "{media}");
         }
-        assert!(contexts(&format!("{HEAD}m=application 4000 UDP/DTLS/SCTP x\r\n")).by_endpoint.is_empty());
+        assert!(contexts(&format!("{HEAD}m=application 4000 UDP/DTLS/SCTP x\r\n")).by_endpoint.contexts.is_empty());
     }
 
     #[test]
@@ -296,7 +347,7 @@ mod tests {
              a=fmtp:97 apt=96\r\na=ssrc-group:FID 1 2\r\na=ssrc:1 cname:x\r\na=ssrc:2 cname:x\r\n"
         );
         let contexts = contexts(&text);
-        assert_eq!(contexts.by_endpoint.len(), 1);
+        assert_eq!(contexts.by_endpoint.contexts.len(), 1);
         let context = contexts.at(endpoint("10.0.0.1:4000")).unwrap();
         assert_eq!(context.formats.keys().collect::<Vec<_>>(), [&96, &97, &111]);
         assert_eq!(context.formats[&97].apt, Some(96));
@@ -335,7 +386,7 @@ mod tests {
             .map(|n| format!("a=candidate:1 1 udp 1 10.1.{}.{} 4000 typ host\r\n", n / 250, n % 250))
             .collect();
         let contexts = contexts(&format!("{HEAD}m=audio 9 RTP/AVP 0\r\n{candidates}"));
-        assert_eq!(contexts.by_endpoint.len(), MAX_CANDIDATES);
+        assert_eq!(contexts.by_endpoint.contexts.len(), MAX_CANDIDATES);
     }
 
     #[test]
@@ -343,9 +394,12 @@ mod tests {
         let mut contexts = MediaContexts::default();
         for n in 0..MAX_CONTEXTS as u32 + 10 {
             let endpoint = Endpoint { addr: std::net::IpAddr::from(std::net::Ipv4Addr::from(n)).into(), port: 1 };
-            contexts.add(&Announcement(vec![(endpoint, Arc::default())]));
+            contexts.add(&Announcement::of_candidate(endpoint, &Arc::default()));
         }
-        assert_eq!((contexts.by_endpoint.len(), contexts.order.len()), (MAX_CONTEXTS, MAX_CONTEXTS));
+        assert_eq!(
+            (contexts.by_endpoint.contexts.len(), contexts.by_endpoint.order.len()),
+            (MAX_CONTEXTS, MAX_CONTEXTS)
+        );
     }
 
     #[test]
@@ -360,10 +414,10 @@ mod tests {
             .collect();
         let text = format!("{HEAD}a=group:BUNDLE{mids}\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\n{candidates}{sections}");
         let contexts = contexts(&text);
-        assert_eq!(contexts.by_endpoint.len(), 64);
-        let first = &contexts.by_endpoint[&endpoint("10.1.0.0:4000")];
+        assert_eq!(contexts.by_endpoint.contexts.len(), 64);
+        let first = &contexts.by_endpoint.contexts[&endpoint("10.1.0.0:4000")];
         assert_eq!((Arc::strong_count(first), first.sources.len()), (64, 199));
-        assert!(contexts.by_endpoint.values().all(|context| Arc::ptr_eq(context, first)));
+        assert!(contexts.by_endpoint.contexts.values().all(|context| Arc::ptr_eq(context, first)));
     }
 
     #[test]
@@ -374,8 +428,8 @@ mod tests {
         };
         let contexts = contexts(&format!("{HEAD}{}", (0..100).map(section).collect::<String>()));
         let entries = |context: &Arc<MediaContext>| context.sources.len() + context.kinds.len() + context.formats.len();
-        assert_eq!(contexts.by_endpoint.len(), 100);
-        assert_eq!(contexts.by_endpoint.values().map(entries).sum::<usize>(), MAX_ENTRIES);
+        assert_eq!(contexts.by_endpoint.contexts.len(), 100);
+        assert_eq!(contexts.by_endpoint.contexts.values().map(entries).sum::<usize>(), MAX_ENTRIES);
     }
 
     #[test]

@@ -568,9 +568,26 @@ fn payload_clock(contexts: &MediaContexts, flow: &Flow, direction: Direction, pa
     let (receiver, sender) = (flow.receiver(direction), flow.sender(direction));
     let format = contexts.format(receiver, sender, payload_type);
     let clock = PayloadClock::of(payload_type, format, !flow.tshark_formats_lost);
-    let Origin::InTurn { peer: Peer::Address(peer), .. } = flow.origin else { return clock };
-    let format = contexts.first_format([receiver, peer, sender], payload_type);
-    PayloadClock { honest: PayloadClock::of(payload_type, format, false).honest, ..clock }
+    let by_peer = match flow.origin {
+        Origin::InTurn { peer: Peer::Address(peer), .. } => {
+            contexts.first_format([receiver, peer, sender], payload_type).map(|(format, _)| format)
+        }
+        _ => None,
+    };
+    // Connectivity checks name both sides, whatever addresses they have come to have.
+    let by_fragment = || {
+        let ice = &flow.details.as_deref()?.ice;
+        [direction.opposite(), direction]
+            .into_iter()
+            .find_map(|end| contexts.of_fragment(ice.fragment(end)?)?.formats.get(&payload_type))
+    };
+    match by_fragment().or(by_peer) {
+        Some(format) => {
+            let honest = PayloadClock::of(payload_type, Some((format, false)), false).honest;
+            PayloadClock { honest, ..clock }
+        }
+        None => clock,
+    }
 }
 
 #[inline]

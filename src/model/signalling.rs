@@ -3,19 +3,24 @@
 //! In: SIP messages in capture order, whatever carried them, and SDP files. Out: [`SessionSummary`] per dialog, and an
 //! announcement of each description for the shards. Never: media; joining the two is done after the merge.
 
+mod dialog;
 mod rounds;
+mod session;
+mod web;
 
 use super::analyzer::FrontSink;
 use super::media_context::{Announcement, MediaContexts};
 use crate::net::{Datagram, Endpoint};
-use crate::packet::FrameNo;
+use crate::proto::rtsp;
 use crate::proto::sdp::SessionDescription;
 use crate::proto::sip::{Message, StartLine};
-use crate::proto::{http, rtsp};
 use crate::time::Timestamp;
+pub use dialog::{Dialog, EventKind, SessionEvent, SipTransaction};
 use rounds::{Part, Rounds};
+pub use session::{Described, SessionState, SessionSummary, Signal, Trickled};
 use std::collections::HashMap;
 use std::sync::Arc;
+use web::Web;
 
 /// Dialogs kept; those beyond are counted.
 const MAX_SESSIONS: usize = 1 << 16;
@@ -29,164 +34,6 @@ const MAX_DESCRIPTIONS: usize = 32;
 /// The part of a description that nobody is asked to answer.
 const DECLARED: Part = Part { round: 0, is_offer: true };
 
-/// What told of a session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Signal {
-    /// SIP.
-    Sip,
-    /// HTTP with descriptions as bodies.
-    Http,
-    /// RTSP.
-    Rtsp,
-    /// An SDP file.
-    File,
-}
-
-impl Signal {
-    /// The report's word.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Signal::Sip => "sip",
-            Signal::Http => "http",
-            Signal::Rtsp => "rtsp",
-            Signal::File => "file",
-        }
-    }
-}
-
-/// Where a call stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SessionState {
-    /// INVITE sent, no final response yet.
-    Calling,
-    /// A provisional response beyond 100 came.
-    Ringing,
-    /// 2xx to the INVITE.
-    Established,
-    /// BYE to a call that nobody refused.
-    Ended,
-    /// A final response of 300 or more to the INVITE. A BYE behind it changes nothing.
-    Failed,
-    /// 487 to the INVITE, after a CANCEL or a BYE that came before the answer.
-    Cancelled,
-    /// A description without a call around it.
-    Described,
-}
-
-impl SessionState {
-    /// The report's word.
-    pub const fn name(self) -> &'static str {
-        match self {
-            SessionState::Calling => "calling",
-            SessionState::Ringing => "ringing",
-            SessionState::Established => "established",
-            SessionState::Ended => "ended",
-            SessionState::Failed => "failed",
-            SessionState::Cancelled => "cancelled",
-            SessionState::Described => "described",
-        }
-    }
-}
-
-/// A description with its place in the capture.
-#[derive(Clone, Debug)]
-pub struct Described {
-    /// The frame that carried its last byte; none for a file.
-    pub frame: Option<FrameNo>,
-    /// True for an offer (RFC 3264), false for an answer. A description that nobody is asked to answer, of RTSP or of a
-    /// file, is an offer.
-    pub is_offer: bool,
-    /// What it says.
-    pub sdp: Arc<SessionDescription>,
-    /// What a strict reader would refuse of it; none where it accepts it.
-    pub strict_error: Option<String>,
-    round: u32,
-    /// The latest round that began with the same offer again, which is not kept twice.
-    repeated_in: u32,
-}
-
-impl Described {
-    fn answers(&self, offer: &Described) -> bool {
-        !self.is_offer && (self.round == offer.round || self.round == offer.repeated_in)
-    }
-}
-
-/// One dialog.
-#[derive(Clone, Debug)]
-pub struct SessionSummary {
-    /// What told of it.
-    pub signal: Signal,
-    /// Call-ID, or the name of the file.
-    pub call_id: String,
-    /// URI of From.
-    pub from: Option<String>,
-    /// URI of To.
-    pub to: Option<String>,
-    /// Who sent the INVITE, to whom.
-    pub addresses: Option<(Endpoint, Endpoint)>,
-    /// Where it stands.
-    pub state: SessionState,
-    /// The final status that made the state what it is: the last one of an INVITE, but not the refusal of one within an
-    /// established call; none where the call is tried again after a refusal.
-    pub status: Option<(u16, String)>,
-    /// First frame; none for a file.
-    pub first_frame: Option<FrameNo>,
-    /// From the INVITE to its first 2xx, in milliseconds.
-    pub setup_ms: Option<f64>,
-    /// Offers and answers in order.
-    pub descriptions: Vec<Described>,
-    first_ts: Timestamp,
-}
-
-impl SessionSummary {
-    /// The first offer that was answered, or where none was, the first.
-    pub fn offer(&self) -> Option<&Described> {
-        self.exchange().0
-    }
-
-    /// The first answer to [`SessionSummary::offer`]; the first answer of all where there is no offer.
-    pub fn answer(&self) -> Option<&Described> {
-        self.exchange().1
-    }
-
-    fn exchange(&self) -> (Option<&Described>, Option<&Described>) {
-        let offers = || self.descriptions.iter().filter(|described| described.is_offer);
-        let answer_to = |offer| self.descriptions.iter().find(|described| described.answers(offer));
-        if let Some((offer, answer)) = offers().find_map(|offer| Some((offer, answer_to(offer)?))) {
-            return (Some(offer), Some(answer));
-        }
-        let offer = offers().next();
-        (offer, self.descriptions.first().filter(|_| offer.is_none()))
-    }
-
-    /// Takes the status of a response to an INVITE.
-    fn response(&mut self, code: u16, reason: &str, at: Timestamp) {
-        let before = self.state;
-        let was_established = self.setup_ms.is_some();
-        if was_established && code >= 300 {
-            // An INVITE within the call that is refused leaves the call as it was (RFC 3261, section 14.1).
-            return;
-        }
-        self.state = match (before, code) {
-            (_, 100) => before,
-            (SessionState::Calling, 101..=199) => SessionState::Ringing,
-            (_, 101..=199) => before,
-            (SessionState::Ended, 200..=299) => before,
-            (_, 200..=299) => SessionState::Established,
-            (_, 487) => SessionState::Cancelled,
-            // A challenge is followed by another INVITE of the same dialog.
-            (_, 401 | 407) => before,
-            _ => SessionState::Failed,
-        };
-        if code >= 200 {
-            self.status = Some((code, name(reason)));
-        }
-        if (200..300).contains(&code) && !was_established {
-            self.setup_ms = Some(at.millis_since(self.first_ts));
-        }
-    }
-}
-
 /// The state.
 #[derive(Default)]
 pub(crate) struct Signalling {
@@ -194,6 +41,8 @@ pub(crate) struct Signalling {
     /// The offers and answers of each, at the same index.
     rounds: Vec<Rounds>,
     by_call_id: HashMap<String, usize, ahash::RandomState>,
+    /// Which connections, parties and fragments belong to which session of HTTP and WebSocket.
+    web: Web,
     pub(crate) contexts: MediaContexts,
     /// Bytes of [`MAX_TEXT`] that are used.
     text: usize,
@@ -210,18 +59,6 @@ impl Signalling {
         if let Some(body) = message.sdp() {
             let part = self.rounds[index].sip(&message);
             self.description(index, part, body, datagram, sink);
-        }
-    }
-
-    /// Takes an HTTP message: a description in a body of its own type, as WHIP and WHEP carry it (RFC 9725).
-    pub(crate) fn http(&mut self, datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
-        let Some(message) = http::Message::parse(datagram.payload) else { return };
-        if !message.content_type.is_some_and(|content_type| content_type.is("application/sdp")) {
-            return;
-        }
-        if let Some(index) = self.on_connection(Signal::Http, datagram) {
-            let part = self.rounds[index].http(matches!(message.start, StartLine::Response { .. }));
-            self.description(index, part, &message.content(), datagram, sink);
         }
     }
 
@@ -272,7 +109,7 @@ impl Signalling {
             return;
         }
         let announcement = Announcement::of(&description);
-        self.describe(index, part, Some(datagram.carrier.frame), description, body);
+        self.describe(index, part, Some(datagram), description, body);
         self.announce(announcement, datagram, sink);
     }
 
@@ -339,6 +176,9 @@ impl Signalling {
             first_frame: None,
             setup_ms: None,
             descriptions: Vec::new(),
+            ended: None,
+            dialog: Dialog::default(),
+            candidates: Vec::new(),
             first_ts,
         });
         self.rounds.push(Rounds::default());
@@ -347,21 +187,31 @@ impl Signalling {
 
     fn progress(&mut self, index: usize, datagram: &Datagram<'_>, message: &Message<'_>) {
         let session = &mut self.sessions[index];
+        if self.text < MAX_TEXT {
+            self.text += session.dialog.message(datagram, message);
+        }
         let method = message.cseq().map(|cseq| cseq.method);
         match message.start {
             StartLine::Request { method: "INVITE", .. } => {
                 // Asked again, with credentials, at another place or with other codecs.
                 let is_new = self.rounds[index].invite(message);
-                if is_new && matches!(session.state, SessionState::Failed | SessionState::Cancelled) {
+                if is_new && has_come_to_nothing(session.state) {
                     session.state = SessionState::Calling;
                     session.status = None;
                 }
             }
             // A BYE behind a refusal ends nothing: some clients send one all the same.
             StartLine::Request { method: "BYE", .. }
-                if !matches!(session.state, SessionState::Failed | SessionState::Cancelled) =>
+                if !has_come_to_nothing(session.state) && session.ended.is_none() =>
             {
                 session.state = SessionState::Ended;
+                session.ended = Some((datagram.carrier.frame, datagram.carrier.ts, datagram.flow.src));
+            }
+            // The 487 may be lost, or not be captured.
+            StartLine::Request { method: "CANCEL", .. }
+                if matches!(session.state, SessionState::Calling | SessionState::Ringing) =>
+            {
+                session.state = SessionState::Cancelled;
             }
             StartLine::Response { code, reason } if method == Some("INVITE") => {
                 session.response(code, reason, datagram.carrier.ts);
@@ -391,7 +241,7 @@ impl Signalling {
         &mut self,
         index: usize,
         part: Part,
-        frame: Option<FrameNo>,
+        datagram: Option<&Datagram<'_>>,
         description: SessionDescription,
         body: &[u8],
     ) {
@@ -402,7 +252,9 @@ impl Signalling {
         }
         self.text += body.len();
         session.descriptions.push(Described {
-            frame,
+            frame: datagram.map(|datagram| datagram.carrier.frame),
+            ts: datagram.map(|datagram| datagram.carrier.ts),
+            ends: datagram.map(|datagram| (datagram.flow.src, datagram.flow.dst)),
             is_offer: part.is_offer,
             sdp: Arc::new(description),
             strict_error: crate::proto::sdp::strict(&String::from_utf8_lossy(body)).err(),
@@ -415,6 +267,10 @@ impl Signalling {
     pub(crate) fn sessions(&self) -> &[SessionSummary] {
         &self.sessions
     }
+}
+
+const fn has_come_to_nothing(state: SessionState) -> bool {
+    matches!(state, SessionState::Refused | SessionState::Failed | SessionState::Cancelled)
 }
 
 fn name(text: &str) -> String {

@@ -14,7 +14,9 @@ pub use super::rtcp::{ReportPoint, RtcpCounts, SenderSummary};
 pub use super::rtp_stream::{
     Clock, ClockSource, DeltaSummary, JitterSummary, SequenceSummary, StreamFigures, TimingSummary, TsharkSummary,
 };
-pub use super::signalling::{Described, SessionState, SessionSummary, Signal};
+pub use super::signalling::{
+    Described, Dialog, EventKind, SessionEvent, SessionState, SessionSummary, Signal, SipTransaction, Trickled,
+};
 pub use super::snap_length::CutRecords;
 pub use super::stun::{Outcome, Transaction};
 pub use super::turn::{Allocation, AllocationEnd, Channel, TurnError};

@@ -4,18 +4,21 @@
 //! Never: bytes kept beyond a bound; a stream that is none of ours is not put together at all.
 
 mod dialogue;
+mod websocket;
 
 use super::analyzer::FrontSink;
 use super::class::Class;
 use super::copies::CopyGuard;
 use super::shard::{Framing, Look};
 use super::signalling::Signalling;
-use crate::net::tcp::{Connection, Direction};
+use crate::net::tcp::{Connection, Direction, StreamEvent};
 use crate::net::{Carrier, Datagram, FiveTuple, Segment, TcpFlags};
 use crate::proto::demux::{Class as Proposal, Reason};
+use crate::proto::http;
 use dialogue::Dialogue;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
+use websocket::Websocket;
 
 /// Connections followed at once; a new one takes the place of one that has been quiet.
 const MAX_CONNECTIONS: usize = 1 << 16;
@@ -178,20 +181,56 @@ fn directed(forward: &FiveTuple, direction: Direction) -> FiveTuple {
     }
 }
 
-fn hand_on(datagram: &Datagram<'_>, framing: Framing, signalling: &mut Signalling, sink: &mut impl FrontSink) {
-    match framing {
-        Framing::Opaque(Class::Sip) => signalling.sip(datagram, sink),
-        Framing::Opaque(Class::Http) => signalling.http(datagram, sink),
-        Framing::Opaque(Class::Rtsp) => signalling.rtsp(datagram, sink),
-        _ => {}
+/// Where messages go.
+struct Outlet<'a, S> {
+    websocket: &'a mut Option<Box<Websocket>>,
+    signalling: &'a mut Signalling,
+    sink: &'a mut S,
+}
+
+impl<S: FrontSink> Outlet<'_, S> {
+    fn hand_on(&mut self, datagram: &Datagram<'_>, direction: Direction, framing: Framing) {
+        let Self { websocket, signalling, sink } = self;
+        match framing {
+            Framing::Opaque(Class::Sip) => signalling.sip(datagram, *sink),
+            Framing::Opaque(Class::Http) => {
+                let message = http::Message::parse(datagram.payload);
+                if let Some(message) = message.filter(|message| message.is_websocket_upgrade()) {
+                    **websocket = Some(Box::new(Websocket::granted(direction, message.websocket_extensions)));
+                }
+                signalling.http(datagram, *sink);
+            }
+            Framing::Opaque(Class::Rtsp) => signalling.rtsp(datagram, *sink),
+            Framing::Opaque(Class::Websocket) => {
+                let websocket = websocket.get_or_insert_default();
+                if let Some(message) = websocket.frame(direction, datagram.payload) {
+                    signalling.websocket(&Datagram { payload: &message, ..*datagram }, *sink);
+                }
+            }
+            _ => {}
+        }
+        sink.datagram(datagram, framing, Look::at(datagram.payload, datagram.missing));
     }
-    sink.datagram(datagram, framing, Look::at(datagram.payload, datagram.missing));
+
+    fn event(&mut self, direction: Direction, event: &StreamEvent<'_>) {
+        match event {
+            StreamEvent::Start { from_syn: true } => *self.websocket = None,
+            StreamEvent::Gap { .. } => {
+                if let Some(websocket) = self.websocket {
+                    websocket.lost(direction);
+                }
+            }
+            StreamEvent::Start { .. } | StreamEvent::Data { .. } | StreamEvent::End { .. } => {}
+        }
+    }
 }
 
 /// A connection and what is said on it.
 struct Talk {
     connection: Connection,
     dialogue: Dialogue,
+    /// Its messages put together, once it speaks WebSocket.
+    websocket: Option<Box<Websocket>>,
     copies: CopyGuard,
     /// Of the last segment: what the end of the input sets free is dated by it.
     carrier: Option<Carrier>,
@@ -206,6 +245,7 @@ impl Talk {
         Self {
             connection: Connection::new(flow),
             dialogue: Dialogue::default(),
+            websocket: None,
             copies: CopyGuard::default(),
             carrier: None,
             is_holding: false,
@@ -220,16 +260,18 @@ impl Talk {
         signalling: &mut Signalling,
         sink: &mut impl FrontSink,
     ) -> (u64, Class) {
-        let Self { connection, dialogue, .. } = self;
+        let Self { connection, dialogue, websocket, .. } = self;
+        let mut outlet = Outlet { websocket, signalling, sink };
         let mut messages = 0;
         if dialogue.is_framed() || segment.flags.has(TcpFlags::SYN) {
             let forward = *connection.flow();
             connection.segment(segment, &mut |direction, event| {
+                outlet.event(direction, &event);
                 dialogue.event(direction, event, &mut |payload, framing| {
                     messages += 1;
                     let flow = directed(&forward, direction);
                     let datagram = Datagram { carrier: segment.carrier, flow, missing: 0, payload };
-                    hand_on(&datagram, framing, signalling, sink);
+                    outlet.hand_on(&datagram, direction, framing);
                 });
             });
             if !dialogue.is_framed() {
@@ -245,24 +287,31 @@ impl Talk {
     }
 
     fn held_cost(&self) -> usize {
-        self.connection.held_cost() + self.dialogue.held_bytes()
+        let websocket = self.websocket.as_ref().map_or(0, |websocket| websocket.held_cost());
+        self.connection.held_cost() + self.dialogue.held_bytes() + websocket
     }
 
     /// Hands on what waited behind lost segments and forgets what is no whole message; gives how many datagrams it was.
     fn flush(&mut self, signalling: &mut Signalling, sink: &mut impl FrontSink) -> u64 {
-        let Self { connection, dialogue, carrier, .. } = self;
+        let Self { connection, dialogue, websocket, carrier, .. } = self;
         let Some(carrier) = *carrier else { return 0 };
         let forward = *connection.flow();
+        let mut outlet = Outlet { websocket, signalling, sink };
         let mut delivered = 0;
-        let mut message = |direction: Direction, payload: &[u8], framing: Framing| {
-            delivered += 1;
-            let datagram = Datagram { carrier, flow: directed(&forward, direction), missing: 0, payload };
-            hand_on(&datagram, framing, signalling, sink);
-        };
         connection.finish(&mut |direction, event| {
-            dialogue.event(direction, event, &mut |payload, framing| message(direction, payload, framing));
+            outlet.event(direction, &event);
+            dialogue.event(direction, event, &mut |payload, framing| {
+                delivered += 1;
+                let flow = directed(&forward, direction);
+                outlet.hand_on(&Datagram { carrier, flow, missing: 0, payload }, direction, framing);
+            });
         });
-        dialogue.finish(&mut message);
+        dialogue.finish(&mut |direction, payload, framing| {
+            delivered += 1;
+            let flow = directed(&forward, direction);
+            outlet.hand_on(&Datagram { carrier, flow, missing: 0, payload }, direction, framing);
+        });
+        *outlet.websocket = None;
         delivered
     }
 }

@@ -30,6 +30,8 @@ pub struct Message<'a> {
     pub upgrade: Option<&'a str>,
     /// Sec-WebSocket-Protocol.
     pub websocket_protocol: Option<&'a str>,
+    /// Sec-WebSocket-Extensions.
+    pub websocket_extensions: Option<&'a str>,
     /// Content-Type.
     pub content_type: Option<ContentType<'a>>,
     /// Content-Encoding, where there is one; the body is not decoded.
@@ -130,6 +132,7 @@ impl<'a> Message<'a> {
             location: value("Location").map(text),
             upgrade: value("Upgrade").map(text),
             websocket_protocol: value("Sec-WebSocket-Protocol").map(text),
+            websocket_extensions: value("Sec-WebSocket-Extensions").map(text),
             content_type: value("Content-Type").map(ContentType::parse),
             content_encoding: value("Content-Encoding").map(text),
             content_length: value("Content-Length").filter(|value| !value.is_empty()).and_then(number),

@@ -24,3 +24,5 @@ pub mod sdp;
 #[cfg(feature = "analyzer")]
 pub mod sip;
 pub mod stun;
+#[cfg(feature = "analyzer")]
+pub mod websocket;

@@ -9,12 +9,12 @@ use super::super::media_context::{Format, MediaContext, Source};
 use super::{Merge, Place};
 use crate::net::Endpoint;
 
-/// The contexts of a direction's ends; each has up to two addresses: the one that descriptions name and the one on the
-/// wire.
+/// The contexts of a direction's ends: by the username fragment that connectivity checks name, which no two sides share,
+/// and by up to two addresses, the one that descriptions name and the one on the wire.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Described<'a> {
-    receiver: [Option<&'a MediaContext>; 2],
-    sender: [Option<&'a MediaContext>; 2],
+    receiver: [Option<&'a MediaContext>; 3],
+    sender: [Option<&'a MediaContext>; 3],
 }
 
 impl<'a> Described<'a> {
@@ -56,8 +56,12 @@ impl<'a> Described<'a> {
 impl<'a> Merge<'a> {
     /// What was described of the ends of a direction.
     pub(super) fn described(&self, place: Place, direction: Direction) -> Described<'a> {
-        let [receiver, sender] =
-            [direction.opposite(), direction].map(|end| self.names(place, end).map(|name| self.contexts().at(name?)));
+        let [receiver, sender] = [direction.opposite(), direction].map(|end| {
+            let ice = self.flow(place).details.as_ref().map(|details| &details.ice);
+            let fragment = ice.and_then(|ice| self.contexts().of_fragment(ice.fragment(end)?)).map(|known| &**known);
+            let [named, own] = self.names(place, end).map(|name| self.contexts().at(name?));
+            [fragment, named, own]
+        });
         Described { receiver, sender }
     }
 

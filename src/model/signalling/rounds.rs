@@ -6,8 +6,7 @@
 //! SIP (RFC 3261, section 13.2.1; RFC 3262, section 5; RFC 6337, section 2.2): the description of a request is an offer,
 //! the one in a response to it the answer. An INVITE without a description asks for an offer: the response has it, and
 //! the ACK, or the PRACK where the response was provisional, answers. A description in any other PRACK is an offer again.
-//! HTTP has no such numbers, and its messages follow each other on a connection: a request offers and the response
-//! answers; where a response had to offer, the next request answers.
+//! HTTP and WebSocket have no such numbers: `web.rs` says which is which, by the words beside a description.
 
 use crate::proto::sip::{Message, StartLine};
 use std::collections::VecDeque;
@@ -42,7 +41,7 @@ enum Method {
     Invite,
     /// UPDATE, PRACK, and what else carries a description.
     Other,
-    Http,
+    Web,
 }
 
 /// The part of a description.
@@ -98,17 +97,14 @@ impl Rounds {
         }
     }
 
-    /// The part of an HTTP message's description.
-    pub(super) fn http(&mut self, is_response: bool) -> Part {
-        let (own, other) = match is_response {
-            true => (Offerer::Response, Offerer::Request),
-            false => (Offerer::Request, Offerer::Response),
-        };
+    /// The part of a description of which is known whether it offers: HTTP and WebSocket number nothing. An answer is
+    /// one to the last offer.
+    pub(super) fn web(&mut self, is_offer: bool) -> Part {
         let last = self.recent.len().checked_sub(1);
-        let open = last
-            .filter(|last| self.recent.get(*last).is_some_and(|round| round.offerer == Some(other) && !round.answered));
-        let round = self.round(open, Method::Http, 0, &[]);
-        if open.is_some() { round.answer() } else { round.offer(own) }
+        match is_offer {
+            true => self.round(None, Method::Web, 0, &[]).offer(Offerer::Request),
+            false => self.round(last, Method::Web, 0, &[]).answer(),
+        }
     }
 
     fn response(&mut self, method: Method, cseq: u32, tag: &[u8]) -> Part {

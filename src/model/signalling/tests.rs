@@ -3,6 +3,7 @@
 use super::super::snapshot::Snapshot;
 use super::super::stage::{Stage, rtp};
 use super::*;
+use crate::packet::FrameNo;
 
 const A: &str = "10.0.0.1:5060";
 const B: &str = "10.0.0.2:5060";
@@ -98,9 +99,11 @@ fn a_call_rings_is_established_and_ends() {
 #[test]
 fn final_responses_decide_what_became_of_a_call() {
     for (code, expected) in [
-        (486, SessionState::Failed),
+        (486, SessionState::Refused),
         (487, SessionState::Cancelled),
-        (603, SessionState::Failed),
+        (603, SessionState::Refused),
+        (503, SessionState::Failed),
+        (408, SessionState::Failed),
         (407, SessionState::Calling),
     ] {
         let snapshot = Stage::new().udp(0, A, B, &invite("")).udp(10, B, A, &reply(code, "")).snapshot();
@@ -124,7 +127,7 @@ fn a_bye_behind_a_refusal_does_not_make_it_a_call_that_ended() {
     stage.udp(10, B, A, &response(403, "1 INVITE", "")).udp(11, A, B, &request("1 ACK", ""));
     stage.udp(12, A, B, &request("2 BYE", "")).udp(13, B, A, &response(200, "2 BYE", ""));
     let snapshot = stage.snapshot();
-    assert_eq!(state(&snapshot), SessionState::Failed);
+    assert_eq!(state(&snapshot), SessionState::Refused);
     assert_eq!(snapshot.sessions[0].status, Some((403, "Because".to_owned())));
 }
 
@@ -157,7 +160,7 @@ fn a_call_that_is_tried_again_after_a_refusal_is_calling_again() {
         let snapshot = stage.snapshot();
         (state(&snapshot), snapshot.sessions[0].status.as_ref().map(|status| status.0))
     };
-    assert_eq!(stands(&mut stage), (SessionState::Failed, Some(422)), "the same one once more");
+    assert_eq!(stands(&mut stage), (SessionState::Refused, Some(422)), "the same one once more");
     stage.udp(20, A, B, &request("2 INVITE", ""));
     assert_eq!(stands(&mut stage), (SessionState::Calling, None));
     stage.udp(30, B, A, &response(200, "2 INVITE", ""));
@@ -280,17 +283,6 @@ fn the_newest_round_is_found_behind_many_others() {
     }
     stage.udp(200, B, A, &response(200, "100 INVITE", &theirs(5000)));
     assert_eq!(parts(&mut stage), "1 offer, 101 answer");
-}
-
-#[test]
-fn in_http_a_request_offers_and_where_the_response_had_to_the_next_request_answers() {
-    let mut rounds = Rounds::default();
-    let part = |rounds: &mut Rounds, is_response| {
-        let part = rounds.http(is_response);
-        (part.round, part.is_offer)
-    };
-    let said = [false, true, true, false, false, true].map(|is_response| part(&mut rounds, is_response));
-    assert_eq!(said, [(0, true), (0, false), (1, true), (1, false), (2, true), (2, false)]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::super::class::Class;
 use super::super::shard::Framing;
 use crate::net::tcp::{Direction, StreamEvent};
 use crate::proto::framing::{Frame, MAX_BODY, MAX_HEAD, Need};
-use crate::proto::{http, rtsp, sip, stun};
+use crate::proto::{http, rtsp, sip, stun, websocket};
 
 /// Bytes of one message, or of one that has not been recognised, that a direction may hold: the longest that is read.
 const MAX_HELD: usize = MAX_HEAD + MAX_BODY;
@@ -46,7 +46,7 @@ impl Speech {
     }
 
     const fn is_framed(self) -> bool {
-        matches!(self, Speech::Unknown | Speech::Turn | Speech::Rfc4571 | Speech::Sip | Speech::Rtsp | Speech::Http)
+        !matches!(self, Speech::Tls | Speech::Foreign)
     }
 }
 
@@ -73,6 +73,8 @@ struct Side {
     is_put_off: bool,
     /// Bytes that may still be looked at again.
     allowance: usize,
+    /// Bytes of a message that is too long to be read, and that are still to come.
+    stepped_over: u64,
 }
 
 impl Default for Side {
@@ -84,6 +86,7 @@ impl Default for Side {
             seen: 0,
             is_put_off: false,
             allowance: FREE_LOOKS,
+            stepped_over: 0,
         }
     }
 }
@@ -140,6 +143,7 @@ impl Dialogue {
                 self.last_look(direction, message);
                 self.sides[side].held.clear();
                 self.sides[side].astray = !from_syn;
+                self.sides[side].stepped_over = 0;
                 if from_syn && self.sides.iter().all(|side| side.held.is_empty()) {
                     self.speech = Speech::Unknown;
                     self.unknown_bytes = 0;
@@ -149,6 +153,7 @@ impl Dialogue {
                 self.last_look(direction, message);
                 self.sides[side].held.clear();
                 self.sides[side].astray = true;
+                self.sides[side].stepped_over = 0;
             }
             StreamEvent::Data { bytes, .. } => self.data(side, bytes, message),
             StreamEvent::End { .. } => self.last_look(direction, message),
@@ -175,7 +180,8 @@ impl Dialogue {
         if self.speech == Speech::Unknown {
             self.unknown_bytes += bytes.len();
         }
-        let Side { held, allowance, .. } = &mut self.sides[side];
+        let Side { held, allowance, stepped_over, .. } = &mut self.sides[side];
+        let bytes = step_over(stepped_over, bytes);
         *allowance = allowance.saturating_add(bytes.len().saturating_mul(MAX_LOOKS));
         if held.is_empty() {
             let (used, need) = self.messages(side, bytes, message);
@@ -234,6 +240,10 @@ impl Dialogue {
             }
             if self.sides[side].astray {
                 let Some(start) = self.find_start(rest) else {
+                    if self.speech == Speech::Websocket {
+                        // Nothing marks the start of a frame; it is known by its end, with that of a segment.
+                        return (bytes.len(), anything);
+                    }
                     return (used + rest.len().saturating_sub(MAX_UNKNOWN), anything);
                 };
                 used += start;
@@ -248,10 +258,14 @@ impl Dialogue {
                     // RFC 6455, section 4.1: behind the 101 the connection speaks WebSocket.
                     if framing == Framing::Opaque(Class::Http) && whole.starts_with(b"HTTP/1.1 101") {
                         self.speech = Speech::Websocket;
-                        return (bytes.len(), anything);
                     }
                 }
                 Next::More(need) => return (used, need),
+                Next::TooLong(length) => {
+                    self.sides[side].stepped_over = length;
+                    let rest = step_over(&mut self.sides[side].stepped_over, rest);
+                    used = bytes.len() - rest.len();
+                }
                 Next::Lost => {
                     self.sides[side].astray = true;
                     used += 1;
@@ -273,6 +287,7 @@ impl Dialogue {
             _ if is_http_start(text) => Speech::Http,
             _ if has_line && text[0] != b'$' && rtsp::frame(text) != Frame::NotThis => Speech::Rtsp,
             _ if has_line && sip::frame(text) != Frame::NotThis => Speech::Sip,
+            _ if self.sides[side].astray && websocket::looks_like_frames(bytes) => Speech::Websocket,
             // A capture that began within a connection begins within a message.
             _ if self.sides[side].astray && stun::find_start(bytes).is_some() => Speech::Turn,
             _ => Speech::Unknown,
@@ -287,7 +302,8 @@ impl Dialogue {
             Speech::Sip => find_whole(bytes, sip::frame),
             Speech::Rtsp => find_whole(bytes, rtsp::frame),
             Speech::Http => line_starts(bytes).find(|start| is_http_start(&bytes[*start..])),
-            Speech::Unknown | Speech::Websocket | Speech::Tls | Speech::Foreign => Some(0),
+            Speech::Websocket => websocket::are_whole_frames(bytes).then_some(0),
+            Speech::Unknown | Speech::Tls | Speech::Foreign => Some(0),
         }
     }
 
@@ -327,7 +343,11 @@ impl Dialogue {
                 [b'$', ..] => Next::More(Need::Bytes(4)),
                 _ => textual(rtsp::frame(bytes), Class::Rtsp),
             },
-            Speech::Unknown | Speech::Websocket | Speech::Tls | Speech::Foreign => Next::More(Need::Bytes(0)),
+            Speech::Websocket => match websocket::oversized(bytes) {
+                Some(length) => Next::TooLong(length),
+                None => textual(websocket::frame(bytes), Class::Websocket),
+            },
+            Speech::Unknown | Speech::Tls | Speech::Foreign => Next::More(Need::Bytes(0)),
         }
     }
 }
@@ -341,7 +361,16 @@ enum Next {
     },
     /// The beginning of one, and what to wait for.
     More(Need),
+    /// The beginning of one of so many bytes, which nobody waits for.
+    TooLong(u64),
     Lost,
+}
+
+/// What stands behind the bytes that are not read.
+fn step_over<'a>(left: &mut u64, bytes: &'a [u8]) -> &'a [u8] {
+    let skipped = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+    *left -= skipped as u64;
+    bytes.get(skipped..).unwrap_or_default()
 }
 
 /// The first line that begins a whole message.

@@ -44,6 +44,27 @@ pub struct TrickledCandidate {
     pub ufrag: Option<String>,
 }
 
+/// How far around a description the words are that say what it is.
+const WORD_RANGE: usize = 256;
+
+/// Whether the words beside a description, `"type":"offer"` or any other use of the words offer, answer and pranswer in
+/// quotes, say that it is an offer (RTCSessionDescriptionInit): the nearest before it, else the nearest behind.
+pub fn said_to_be_offer(bytes: &[u8], found: &FoundSdp<'_>) -> Option<bool> {
+    let before = bytes.get(found.offset.saturating_sub(WORD_RANGE)..found.offset).unwrap_or_default();
+    let after = bytes.get(found.end..).unwrap_or_default();
+    let after = after.get(..WORD_RANGE).unwrap_or(after);
+    let words = |text: &'_ [u8]| -> Vec<bool> {
+        let quoted = text.split(|byte| matches!(byte, b'"' | b'\'' | b'\\'));
+        let kind = |word: &[u8]| match word {
+            _ if word.eq_ignore_ascii_case(b"offer") => Some(true),
+            _ if word.eq_ignore_ascii_case(b"answer") || word.eq_ignore_ascii_case(b"pranswer") => Some(false),
+            _ => None,
+        };
+        quoted.filter_map(kind).collect()
+    };
+    words(before).last().or(words(after).first()).copied()
+}
+
 /// True where the bytes begin with a description: after blanks, `v=`, a number, a line end, and another `x=` line.
 pub fn looks_like_sdp(bytes: &[u8]) -> bool {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
@@ -342,6 +363,20 @@ mod tests {
         assert_eq!(find_sdp(b"av=0\\nv=0\\\\\\no=x v=0 v v="), None);
         assert_eq!(find_sdp(&b"v=0\\".repeat(1000)), None);
         assert_eq!(find_sdp(&b"v=0\\r\\\\\\\\no=".repeat(1000)), None);
+    }
+
+    #[test]
+    fn the_nearest_word_says_whether_a_description_is_an_offer() {
+        let said = |before: &str, after: &str| {
+            let message = format!("{{{before}\"x\":\"v=0\\r\\no=- 1 2 IN IP4 10.0.0.1\\r\\n\"{after}}}");
+            said_to_be_offer(message.as_bytes(), &find_sdp(message.as_bytes()).unwrap())
+        };
+        assert_eq!(said(r#""type":"offer","#, ""), Some(true));
+        assert_eq!(said("", r#","type":"answer""#), Some(false));
+        assert_eq!(said(r#""type":"message","jsep":{"type":"pranswer","#, "}"), Some(false));
+        assert_eq!(said(r#""answer":null,"Offer":{"#, "}"), Some(true));
+        assert_eq!(said(r#""to":"answerer","#, ""), None);
+        assert_eq!(said(r#"\"type\":\"answer\","#, ""), Some(false));
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod samples;
 
 pub use attribute::{Attribute, Attributes, Direction, Group, Msid, RtcpPort};
 pub use candidate::{Address, Candidate, CandidateKind, CandidateTransport, TcpType};
-pub use find::{FoundSdp, TrickledCandidate, find_candidates, find_sdp, looks_like_sdp};
+pub use find::{FoundSdp, TrickledCandidate, find_candidates, find_sdp, looks_like_sdp, said_to_be_offer};
 pub use ice_security::{Crypto, Fingerprint, IceCredentials, KeyParameter, Setup};
 pub use media::{Media, MediaKind, TransportProtocol};
 pub use rtp::{ExtMap, Fmtp, RtcpFeedback, RtpMap, SourceGroup, SourceInfo};

@@ -61,20 +61,25 @@ fn tally(sessions: &[SessionSummary]) -> String {
 const fn rank(state: SessionState) -> u8 {
     match state {
         SessionState::Failed => 0,
-        SessionState::Cancelled => 1,
-        SessionState::Calling => 2,
-        SessionState::Ringing => 3,
-        SessionState::Established => 4,
-        SessionState::Ended => 5,
-        SessionState::Described => 6,
+        SessionState::Refused => 1,
+        SessionState::Cancelled => 2,
+        SessionState::Calling => 3,
+        SessionState::Ringing => 4,
+        SessionState::Offered => 5,
+        SessionState::Established => 6,
+        SessionState::Negotiated => 7,
+        SessionState::Ended => 8,
+        SessionState::Described => 9,
     }
 }
 
 const fn ink(state: SessionState) -> Ink {
     match state {
-        SessionState::Established | SessionState::Ended => Ink::Good,
-        SessionState::Failed => Ink::Bad,
-        SessionState::Cancelled | SessionState::Calling | SessionState::Ringing => Ink::Doubtful,
+        SessionState::Established | SessionState::Negotiated | SessionState::Ended => Ink::Good,
+        SessionState::Failed | SessionState::Refused => Ink::Bad,
+        SessionState::Cancelled | SessionState::Calling | SessionState::Ringing | SessionState::Offered => {
+            Ink::Doubtful
+        }
         SessionState::Described => Ink::Plain,
     }
 }

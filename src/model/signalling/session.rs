@@ -1,0 +1,217 @@
+//! One session: what told of it, where it stands, its descriptions and candidates.
+//!
+//! In: filled by [`Signalling`](super::Signalling). Out: [`SessionSummary`]. Never: media.
+
+use super::dialog::Dialog;
+use super::name;
+use crate::net::Endpoint;
+use crate::packet::FrameNo;
+use crate::proto::sdp::{Candidate, SessionDescription};
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// What told of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signal {
+    /// SIP.
+    Sip,
+    /// Messages of an application over WebSocket.
+    Websocket,
+    /// HTTP with descriptions as bodies, or within them.
+    Http,
+    /// RTSP.
+    Rtsp,
+    /// An SDP file.
+    File,
+}
+
+impl Signal {
+    /// The report's word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Signal::Sip => "sip",
+            Signal::Websocket => "websocket",
+            Signal::Http => "http",
+            Signal::Rtsp => "rtsp",
+            Signal::File => "file",
+        }
+    }
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SessionState {
+    /// INVITE sent, no final response yet.
+    Calling,
+    /// A provisional response beyond 100 came.
+    Ringing,
+    /// 2xx to the INVITE.
+    Established,
+    /// BYE to a call that nobody refused.
+    Ended,
+    /// A final response of 300 or more to the INVITE, from who was called. A BYE behind it changes nothing.
+    Refused,
+    /// 408 or 500 to 599 to the INVITE: nobody refused, but it came to nothing.
+    Failed,
+    /// 487 to the INVITE, after a CANCEL or a BYE that came before the answer.
+    Cancelled,
+    /// A description without a call around it.
+    Described,
+    /// An offer over HTTP or WebSocket, and no answer yet.
+    Offered,
+    /// An answer to it; what became of the media stands with the media.
+    Negotiated,
+}
+
+impl SessionState {
+    /// The report's word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SessionState::Calling => "calling",
+            SessionState::Ringing => "ringing",
+            SessionState::Established => "established",
+            SessionState::Ended => "ended",
+            SessionState::Refused => "refused",
+            SessionState::Failed => "failed",
+            SessionState::Cancelled => "cancelled",
+            SessionState::Described => "described",
+            SessionState::Offered => "offered",
+            SessionState::Negotiated => "negotiated",
+        }
+    }
+}
+
+/// A description with its place in the capture.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// The frame that carried its last byte; none for a file.
+    pub frame: Option<FrameNo>,
+    /// When that was.
+    pub ts: Option<Timestamp>,
+    /// Who sent it to whom, on this leg of its way.
+    pub ends: Option<(Endpoint, Endpoint)>,
+    /// True for an offer (RFC 3264), false for an answer. A description that nobody is asked to answer, of RTSP or of a
+    /// file, is an offer.
+    pub is_offer: bool,
+    /// What it says.
+    pub sdp: Arc<SessionDescription>,
+    /// What a strict reader would refuse of it; none where it accepts it.
+    pub strict_error: Option<String>,
+    pub(super) round: u32,
+    /// The latest round that began with the same offer again, which is not kept twice.
+    pub(super) repeated_in: u32,
+}
+
+/// A candidate that came after its description (RFC 8838).
+#[derive(Clone, Debug)]
+pub struct Trickled {
+    /// The frame that carried it.
+    pub frame: FrameNo,
+    /// When that was.
+    pub ts: Timestamp,
+    /// The username fragment it belongs to, where that is known.
+    pub ufrag: Option<String>,
+    /// The section it belongs to.
+    pub mid: Option<String>,
+    /// The candidate.
+    pub candidate: Candidate,
+}
+
+impl Described {
+    fn answers(&self, offer: &Described) -> bool {
+        !self.is_offer && (self.round == offer.round || self.round == offer.repeated_in)
+    }
+}
+
+/// One session: a SIP dialog, a connection's exchange of descriptions, a file.
+#[derive(Clone, Debug)]
+pub struct SessionSummary {
+    /// What told of it.
+    pub signal: Signal,
+    /// Call-ID, or the name of the file.
+    pub call_id: String,
+    /// URI of From.
+    pub from: Option<String>,
+    /// URI of To.
+    pub to: Option<String>,
+    /// Who sent the INVITE, to whom.
+    pub addresses: Option<(Endpoint, Endpoint)>,
+    /// Where it stands.
+    pub state: SessionState,
+    /// The final status that made the state what it is: the last one of an INVITE, but not the refusal of one within an
+    /// established call; none where the call is tried again after a refusal.
+    pub status: Option<(u16, String)>,
+    /// First frame; none for a file.
+    pub first_frame: Option<FrameNo>,
+    /// From the INVITE to its first 2xx, in milliseconds.
+    pub setup_ms: Option<f64>,
+    /// Offers and answers in order.
+    pub descriptions: Vec<Described>,
+    /// BYE, or the DELETE of a session over HTTP: the frame, the time, and who sent it.
+    pub ended: Option<(FrameNo, Timestamp, Endpoint)>,
+    /// Transactions and events of SIP.
+    pub dialog: Dialog,
+    /// Candidates that came by themselves, in order.
+    pub candidates: Vec<Trickled>,
+    /// Time of the first message; meaningless for a file.
+    pub first_ts: Timestamp,
+}
+
+impl SessionSummary {
+    /// The first offer that was answered, or where none was, the first.
+    pub fn offer(&self) -> Option<&Described> {
+        self.exchange().0
+    }
+
+    /// The first answer to [`SessionSummary::offer`]; the first answer of all where there is no offer.
+    pub fn answer(&self) -> Option<&Described> {
+        self.exchange().1
+    }
+
+    fn exchange(&self) -> (Option<&Described>, Option<&Described>) {
+        let offers = || self.descriptions.iter().filter(|described| described.is_offer);
+        let answer_to = |offer| self.descriptions.iter().find(|described| described.answers(offer));
+        if let Some((offer, answer)) = offers().find_map(|offer| Some((offer, answer_to(offer)?))) {
+            return (Some(offer), Some(answer));
+        }
+        let offer = offers().next();
+        (offer, self.descriptions.first().filter(|_| offer.is_none()))
+    }
+
+    /// Takes a description over HTTP or WebSocket.
+    pub(super) fn described(&mut self, is_offer: bool) {
+        self.state = match (self.state, is_offer) {
+            (SessionState::Described, true) => SessionState::Offered,
+            (SessionState::Described | SessionState::Offered, false) => SessionState::Negotiated,
+            (state, _) => state,
+        };
+    }
+
+    /// Takes the status of a response to an INVITE.
+    pub(super) fn response(&mut self, code: u16, reason: &str, at: Timestamp) {
+        let before = self.state;
+        let was_established = self.setup_ms.is_some();
+        if was_established && code >= 300 {
+            // An INVITE within the call that is refused leaves the call as it was (RFC 3261, section 14.1).
+            return;
+        }
+        self.state = match (before, code) {
+            (_, 100) => before,
+            (SessionState::Calling, 101..=199) => SessionState::Ringing,
+            (_, 101..=199) => before,
+            (SessionState::Ended, 200..=299) => before,
+            (_, 200..=299) => SessionState::Established,
+            (_, 487) => SessionState::Cancelled,
+            // A challenge is followed by another INVITE of the same dialog.
+            (_, 401 | 407) => before,
+            (_, 408 | 500..=599) => SessionState::Failed,
+            _ => SessionState::Refused,
+        };
+        if code >= 200 {
+            self.status = Some((code, name(reason)));
+        }
+        if (200..300).contains(&code) && !was_established {
+            self.setup_ms = Some(at.millis_since(self.first_ts));
+        }
+    }
+}
