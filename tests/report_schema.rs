@@ -85,7 +85,10 @@ fn promise() -> Value {
             "sdp_fingerprint": "match|mismatch|no-sdp?"
         }],
         "sessions": [{
-            "id": "str", "signalling": "sip|websocket|http|rtsp|file", "call_id": "str?", "offer": "any", "answer": "any",
+            "id": "str", "signalling": "sip|websocket|http|rtsp|sap|file|none", "call_id": "str?", "offer": "any", "answer": "any",
+            "setup_ms": {"signalling": "num?", "gathering": "num?", "first_check": "num?", "nomination": "num?",
+                "handshake": "num?", "first_rtp": "num?", "total": "num?"},
+            "flows": ["str"], "streams": ["str"], "allocations": ["str"], "handshakes": ["str"], "pairs": ["str"],
             "media": "any", "state": "str"
         }],
         "findings": [{

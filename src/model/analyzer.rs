@@ -20,6 +20,7 @@ use super::tcp::Connections;
 use crate::net::{Datagram, Decoder, FiveTuple, OtherReason, Unit, Verdict};
 use crate::packet::{FrameNo, RawPacket};
 use crate::proto::demux::Class as Proposal;
+use crate::proto::sap;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -192,6 +193,9 @@ impl Front {
                 match (look, Media::of(&datagram, look)) {
                     (_, Some(media)) => return sink.media(media),
                     (Look::Other(Proposal::Sip), None) => signalling.sip(&datagram, &mut sink),
+                    (Look::Other(_), None) if datagram.flow.dst.port == sap::PORT => {
+                        signalling.sap(&datagram, &mut sink);
+                    }
                     _ => {}
                 }
                 sink.datagram(&datagram, Framing::Datagram, look);

@@ -66,8 +66,12 @@ pub struct PairSummary {
     pub rtt: Spread,
     /// Frame of the first check.
     pub first_frame: FrameNo,
+    /// When that was sent.
+    pub first_ts: Timestamp,
     /// Frame of the first check with USE-CANDIDATE whose answer came.
     pub nominated_frame: Option<FrameNo>,
+    /// When that was answered.
+    pub nominated_ts: Option<Timestamp>,
     /// Checks after nomination (RFC 7675), retransmissions not included.
     pub consent_checks: u64,
     /// Those without an answer that are not still in flight: a later one of the same side was answered, or 39.5 s passed.
@@ -262,7 +266,9 @@ impl PairState {
             checks: self.checks,
             rtt: self.rtt,
             first_frame,
+            first_ts,
             nominated_frame: self.nominated.map(|(frame, _)| frame),
+            nominated_ts: self.nominated.map(|(_, ts)| ts),
             consent_checks: self.consent_checks,
             consent_missed,
             consent_longest_gap_ms,

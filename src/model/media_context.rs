@@ -133,6 +133,23 @@ impl Announcement {
         Self { endpoints, fragments: Vec::new() }
     }
 
+    /// Addresses that carry the sections of a description, nobody knows which of them: a payload type that several have
+    /// is left out.
+    pub(crate) fn of_tracks(description: &SessionDescription, endpoints: Vec<Endpoint>) -> Self {
+        let media = || description.media.iter().filter(|media| media.protocol.is_rtp()).take(MAX_SECTIONS);
+        let mut context = MediaContext::default();
+        let mut room = MAX_ENTRIES;
+        media().for_each(|media| context.describe(description, media, &mut room));
+        let mut sections: BTreeMap<u8, usize> = BTreeMap::new();
+        media().flat_map(Media::payload_types).for_each(|number| *sections.entry(number).or_default() += 1);
+        let is_of_one = |number: &u8| sections.get(number).is_none_or(|count| *count == 1);
+        context.formats.retain(|number, _| is_of_one(number));
+        context.kinds.retain(|number, _| is_of_one(number));
+        let context = Arc::new(context);
+        let endpoints = endpoints.into_iter().map(|endpoint| (endpoint, Arc::clone(&context))).collect();
+        Self { endpoints, fragments: Vec::new() }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.endpoints.is_empty() && self.fragments.is_empty()
     }

@@ -3,6 +3,7 @@
 //! In: the front, the shards, what the source knows. Out: a [`Snapshot`]. Never: an order taken from a hash map or
 //! from the number of a shard.
 
+mod calls;
 mod described;
 mod fingerprints;
 mod retransmission;
@@ -190,6 +191,7 @@ impl<'a> Merge<'a> {
                 .map(|(at, row)| StreamRow { id: format!("r{}", at + 1), ..row })
                 .collect(),
         };
+        self.join_sessions(&mut snapshot);
         snapshot.capture.only_ssrcs = self.only_ssrcs(&snapshot, others);
         snapshot.findings = finding_rules::all(&snapshot, &self.faults());
         snapshot
@@ -300,6 +302,7 @@ impl<'a> Merge<'a> {
             mid: source.and_then(|source| source.mid.clone()).or_else(|| format.and_then(|format| format.mid.clone())),
             cname: self.cname(place, entry.ssrc).or_else(|| source.and_then(|source| source.cname.clone())),
             rtx_of: source.and_then(|source| source.rtx_of),
+            in_red: false,
             figures,
         };
         let repeats = formats.iter().filter_map(|format| format.apt).collect();
@@ -359,18 +362,19 @@ impl<'a> Merge<'a> {
     }
 
     fn pairs(&self) -> Vec<PairRow> {
-        self.details()
-            .filter_map(|(place, flow, details)| {
-                Some(PairRow {
-                    flow: self.id(place),
-                    local: flow.tuple.src,
-                    remote: flow.tuple.dst,
-                    peer: match flow.origin {
-                        Origin::Captured => None,
-                        Origin::InTurn { peer, .. } => Some(peer),
-                    },
-                    pair: details.ice.summary(self.end)?,
-                })
+        let all =
+            self.details().filter_map(|(place, flow, details)| Some((place, flow, details.ice.summary(self.end)?)));
+        all.enumerate()
+            .map(|(at, (place, flow, pair))| PairRow {
+                id: format!("p{}", at + 1),
+                flow: self.id(place),
+                local: flow.tuple.src,
+                remote: flow.tuple.dst,
+                peer: match flow.origin {
+                    Origin::Captured => None,
+                    Origin::InTurn { peer, .. } => Some(peer),
+                },
+                pair,
             })
             .collect()
     }
@@ -400,25 +404,25 @@ impl<'a> Merge<'a> {
     fn handshakes(&self) -> Vec<HandshakeRow> {
         let announced = LazyCell::new(|| Announced::of(&self.front.signalling));
         let announced = &announced;
-        self.details()
-            .flat_map(|(place, flow, details)| {
-                let handshakes = details.dtls.iter().flat_map(|dtls| dtls.handshakes());
-                handshakes.filter(|handshake| handshake.was_seen()).map(move |handshake| {
-                    // Where nobody can be told to be the client, it is whoever sent first.
-                    let client = match handshake.client {
-                        Some(dtls::Direction::BToA) => Direction::Backward,
-                        Some(dtls::Direction::AToB) | None => Direction::Forward,
-                    };
-                    HandshakeRow {
-                        flow: self.id(place),
-                        client: flow.sender(client),
-                        server: flow.receiver(client),
-                        sdp_fingerprint: self.check_fingerprints(announced, place, handshake),
-                        handshake: handshake.clone(),
-                    }
-                })
+        let rows = self.details().flat_map(|(place, flow, details)| {
+            let handshakes = details.dtls.iter().flat_map(|dtls| dtls.handshakes());
+            handshakes.filter(|handshake| handshake.was_seen()).map(move |handshake| {
+                // Where nobody can be told to be the client, it is whoever sent first.
+                let client = match handshake.client {
+                    Some(dtls::Direction::BToA) => Direction::Backward,
+                    Some(dtls::Direction::AToB) | None => Direction::Forward,
+                };
+                HandshakeRow {
+                    id: String::new(),
+                    flow: self.id(place),
+                    client: flow.sender(client),
+                    server: flow.receiver(client),
+                    sdp_fingerprint: self.check_fingerprints(announced, place, handshake),
+                    handshake: handshake.clone(),
+                }
             })
-            .collect()
+        });
+        rows.enumerate().map(|(at, row)| HandshakeRow { id: format!("d{}", at + 1), ..row }).collect()
     }
 
     fn limits(&self, untracked_datagrams: u64) -> BTreeMap<&'static str, u64> {

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod analyzer;
+pub mod call;
 pub mod capture;
 pub mod class;
 mod clock_steps;
@@ -18,6 +19,7 @@ pub mod ice;
 mod media;
 mod media_context;
 mod merge;
+pub mod negotiation;
 pub mod pipeline;
 pub mod rtcp;
 pub mod rtp_stream;

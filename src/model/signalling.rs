@@ -3,6 +3,7 @@
 //! In: SIP messages in capture order, whatever carried them, and SDP files. Out: [`SessionSummary`] per dialog, and an
 //! announcement of each description for the shards. Never: media; joining the two is done after the merge.
 
+mod declared;
 mod dialog;
 mod rounds;
 mod session;
@@ -10,8 +11,7 @@ mod web;
 
 use super::analyzer::FrontSink;
 use super::media_context::{Announcement, MediaContexts};
-use crate::net::{Datagram, Endpoint};
-use crate::proto::rtsp;
+use crate::net::Datagram;
 use crate::proto::sdp::SessionDescription;
 use crate::proto::sip::{Message, StartLine};
 use crate::time::Timestamp;
@@ -60,40 +60,6 @@ impl Signalling {
             let part = self.rounds[index].sip(&message);
             self.description(index, part, body, datagram, sink);
         }
-    }
-
-    /// Takes an RTSP message: the description of a DESCRIBE, and the ports that a SETUP settles (RFC 7826, section 18.54).
-    pub(crate) fn rtsp(&mut self, datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
-        let Some(message) = rtsp::Message::parse(datagram.payload) else { return };
-        if let Some(body) = message.sdp()
-            && let Some(index) = self.on_connection(Signal::Rtsp, datagram)
-        {
-            self.description(index, DECLARED, body, datagram, sink);
-        }
-        if !matches!(message.start, StartLine::Response { code: 200, .. }) {
-            return;
-        }
-        for transport in message.transports() {
-            let port = |ports: Option<rtsp::Pair<u16>>| ports.map(|ports| ports.first);
-            let (server, client) = (datagram.flow.src.addr, datagram.flow.dst.addr);
-            let settled = [(server, port(transport.server_port)), (client, port(transport.client_port))];
-            let endpoints = settled.into_iter().filter_map(|(addr, port)| Some(Endpoint { addr, port: port? }));
-            self.announce(Announcement::of_endpoints(endpoints), datagram, sink);
-        }
-    }
-
-    /// The session of a connection that carries one: both directions are the same.
-    fn on_connection(&mut self, signal: Signal, datagram: &Datagram<'_>) -> Option<usize> {
-        let (src, dst) = (datagram.flow.src, datagram.flow.dst);
-        let name = format!("{} {} {}", signal.name(), src.min(dst), src.max(dst));
-        if let Some(index) = self.by_call_id.get(&name) {
-            return Some(*index);
-        }
-        let index = self.open(&name, signal, SessionState::Described, datagram.carrier.ts)?;
-        let session = &mut self.sessions[index];
-        session.first_frame = Some(datagram.carrier.frame);
-        session.addresses = Some((src, dst));
-        Some(index)
     }
 
     fn description(
@@ -165,22 +131,7 @@ impl Signalling {
         }
         let index = self.sessions.len();
         self.by_call_id.insert(call_id.to_owned(), index);
-        self.sessions.push(SessionSummary {
-            signal,
-            call_id: call_id.to_owned(),
-            from: None,
-            to: None,
-            addresses: None,
-            state,
-            status: None,
-            first_frame: None,
-            setup_ms: None,
-            descriptions: Vec::new(),
-            ended: None,
-            dialog: Dialog::default(),
-            candidates: Vec::new(),
-            first_ts,
-        });
+        self.sessions.push(SessionSummary::new(call_id.to_owned(), signal, state, first_ts));
         self.rounds.push(Rounds::default());
         Some(index)
     }

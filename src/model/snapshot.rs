@@ -2,6 +2,7 @@
 //!
 //! In: filled by the merge. Out: what every view reads. Never: a reference into the state, or formatted text.
 
+pub use super::call::{Call, Difference, DifferenceKind, MediaRow, Round, SeenMedia, Setup, Step};
 pub use super::capture::{Asked, CaptureFacts, Damage, FileFacts};
 pub use super::class::{Class, ClassCounts};
 pub use super::clock_steps::{ClockStep, ClockStepSummary};
@@ -10,6 +11,7 @@ pub use super::finding::{Finding, Severity};
 pub use super::finding_rules::CHECKED;
 pub use super::flow::{Peer, Via};
 pub use super::ice::{PairStatus, PairSummary, Spread};
+pub use super::negotiation::{Negotiated, NegotiatedCodec, Security, direction as negotiated_direction};
 pub use super::rtcp::{ReportPoint, RtcpCounts, SenderSummary};
 pub use super::rtp_stream::{
     Clock, ClockSource, DeltaSummary, JitterSummary, SequenceSummary, StreamFigures, TimingSummary, TsharkSummary,
@@ -194,6 +196,9 @@ pub struct StreamRow {
     pub cname: Option<String>,
     /// The stream that this one repeats packets of: by the SDP's FID group, else the only one that its `apt` fits.
     pub rtx_of: Option<u32>,
+    /// True where its packets are those of RFC 2198 around `codec`, which then is the one that the descriptions want
+    /// most.
+    pub in_red: bool,
     /// All figures.
     pub figures: StreamFigures,
 }
@@ -231,6 +236,8 @@ pub struct TransactionRow {
 /// A candidate pair.
 #[derive(Clone, Debug)]
 pub struct PairRow {
+    /// `p1`, `p2`, … in order.
+    pub id: String,
     /// The flow.
     pub flow: String,
     /// Who sent the first datagram of the pair.
@@ -265,6 +272,8 @@ pub struct AllocationRow {
 /// A DTLS handshake.
 #[derive(Clone, Debug)]
 pub struct HandshakeRow {
+    /// `d1`, `d2`, … in order.
+    pub id: String,
     /// The flow.
     pub flow: String,
     /// Who sent the ClientHello.

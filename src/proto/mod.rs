@@ -20,6 +20,8 @@ pub mod rtp;
 #[cfg(feature = "analyzer")]
 pub mod rtsp;
 #[cfg(feature = "analyzer")]
+pub mod sap;
+#[cfg(feature = "analyzer")]
 pub mod sdp;
 #[cfg(feature = "analyzer")]
 pub mod sip;

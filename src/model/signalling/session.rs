@@ -2,8 +2,9 @@
 //!
 //! In: filled by [`Signalling`](super::Signalling). Out: [`SessionSummary`]. Never: media.
 
-use super::dialog::Dialog;
+use super::dialog::{Dialog, EventKind};
 use super::name;
+use crate::model::call::Call;
 use crate::net::Endpoint;
 use crate::packet::FrameNo;
 use crate::proto::sdp::{Candidate, SessionDescription};
@@ -21,8 +22,12 @@ pub enum Signal {
     Http,
     /// RTSP.
     Rtsp,
+    /// Announcements (RFC 2974).
+    Sap,
     /// An SDP file.
     File,
+    /// Nothing that was captured: it is known by its checks, handshakes and media.
+    None,
 }
 
 impl Signal {
@@ -33,6 +38,8 @@ impl Signal {
             Signal::Websocket => "websocket",
             Signal::Http => "http",
             Signal::Rtsp => "rtsp",
+            Signal::Sap => "sap",
+            Signal::None => "none",
             Signal::File => "file",
         }
     }
@@ -118,7 +125,8 @@ pub struct Trickled {
 }
 
 impl Described {
-    fn answers(&self, offer: &Described) -> bool {
+    /// True for an answer to that offer.
+    pub fn answers(&self, offer: &Described) -> bool {
         !self.is_offer && (self.round == offer.round || self.round == offer.repeated_in)
     }
 }
@@ -151,13 +159,60 @@ pub struct SessionSummary {
     pub ended: Option<(FrameNo, Timestamp, Endpoint)>,
     /// Transactions and events of SIP.
     pub dialog: Dialog,
+    /// Addresses that an RTSP server and its client settled on, the server's first.
+    pub transports: Vec<(Endpoint, Endpoint)>,
+    /// What belongs to it beyond its signalling; empty before the merge.
+    pub call: Call,
+    /// CSeq of a PLAY or RECORD that waits for its response.
+    pub(super) playing: Option<u32>,
     /// Candidates that came by themselves, in order.
     pub candidates: Vec<Trickled>,
     /// Time of the first message; meaningless for a file.
     pub first_ts: Timestamp,
 }
 
+/// An INVITE without any response has failed so long after it (timer B: RFC 3261, section 17.1.1.2).
+const NO_ANSWER_NANOS: i64 = 32_000_000_000;
+
 impl SessionSummary {
+    /// A session of which nothing is known yet.
+    pub(crate) fn new(call_id: String, signal: Signal, state: SessionState, first_ts: Timestamp) -> Self {
+        Self {
+            signal,
+            call_id,
+            from: None,
+            to: None,
+            addresses: None,
+            state,
+            status: None,
+            first_frame: None,
+            setup_ms: None,
+            descriptions: Vec::new(),
+            ended: None,
+            dialog: Dialog::default(),
+            transports: Vec::new(),
+            call: Call::default(),
+            playing: None,
+            candidates: Vec::new(),
+            first_ts,
+        }
+    }
+
+    /// True where nobody ever responded to the INVITE, though there was time.
+    pub(crate) fn is_unanswered(&self, end: Option<Timestamp>) -> bool {
+        let invites = || self.dialog.transactions.iter().filter(|known| known.method == "INVITE");
+        let has_response = invites().any(|known| known.answer.is_some() || !known.provisional.is_empty());
+        let was_asked_at = invites().map(|known| known.ts).max();
+        let waited = was_asked_at.zip(end).map(|(asked, end)| end.nanos_since(asked));
+        !has_response && waited.is_some_and(|nanos| nanos >= NO_ANSWER_NANOS)
+    }
+
+    /// When the INVITE was answered with a 2xx.
+    pub(crate) fn answered_ts(&self) -> Option<Timestamp> {
+        let answered = self.dialog.events.iter().find(|event| event.kind == EventKind::Answered);
+        answered.map(|event| event.ts)
+    }
+
     /// The first offer that was answered, or where none was, the first.
     pub fn offer(&self) -> Option<&Described> {
         self.exchange().0

@@ -4,6 +4,7 @@
 
 mod media;
 mod sections;
+mod sessions;
 mod transport;
 
 use crate::model::finding::Finding;
@@ -63,7 +64,7 @@ pub(super) fn each_row(snapshot: &Snapshot, sink: &mut RowSink<'_>) -> io::Resul
     each("ice", snapshot.pairs.iter().map(transport::Pair::of), sink)?;
     each("turn_allocation", snapshot.allocations.iter().map(transport::Allocation::of), sink)?;
     each("dtls", snapshot.handshakes.iter().map(transport::Handshake::of), sink)?;
-    each("session", sections::sessions(snapshot), sink)?;
+    each("session", sessions::sessions(snapshot), sink)?;
     each("finding", snapshot.findings.iter().map(sections::Finding::of), sink)
 }
 
@@ -99,7 +100,7 @@ struct Sessions<'a>(&'a Snapshot);
 
 impl Serialize for Sessions<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(sections::sessions(self.0))
+        serializer.collect_seq(sessions::sessions(self.0))
     }
 }
 

@@ -93,6 +93,7 @@ impl<'a> Transaction<'a> {
 
 #[derive(Serialize)]
 pub(super) struct Pair<'a> {
+    id: &'a str,
     flow: &'a str,
     local: Text<Endpoint>,
     remote: Text<Endpoint>,
@@ -133,6 +134,7 @@ impl<'a> Pair<'a> {
     pub(super) fn of(row: &'a PairRow) -> Self {
         let pair = &row.pair;
         Self {
+            id: &row.id,
             flow: &row.flow,
             local: Text(row.local),
             remote: Text(row.remote),
@@ -271,6 +273,7 @@ impl<'a> Allocation<'a> {
 
 #[derive(Serialize)]
 pub(super) struct Handshake<'a> {
+    id: &'a str,
     flow: &'a str,
     client: Text<Endpoint>,
     server: Text<Endpoint>,
@@ -308,6 +311,7 @@ impl<'a> Handshake<'a> {
     pub(super) fn of(row: &'a HandshakeRow) -> Self {
         let handshake = &row.handshake;
         Self {
+            id: &row.id,
             flow: &row.flow,
             client: Text(row.client),
             server: Text(row.server),

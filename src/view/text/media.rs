@@ -122,6 +122,7 @@ fn clock(row: &StreamRow) -> String {
 fn remarks(row: &StreamRow) -> String {
     let mut remarks = Vec::new();
     remarks.extend(row.rtx_of.map(|repeated| format!("repeats 0x{repeated:08x}")));
+    remarks.extend(row.in_red.then(|| "in RED".to_owned()));
     remarks.extend(row.mid.as_ref().map(|mid| format!("mid {mid}")));
     remarks.extend(row.cname.as_ref().filter(|cname| !cname.is_empty()).map(|cname| format!("cname {cname}")));
     remarks.extend(row.via.name().filter(|_| row.peer.is_none()).map(str::to_owned));

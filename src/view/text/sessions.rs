@@ -2,10 +2,13 @@
 //!
 //! In: sessions. Out: a table of calls; below each the media lines of offer and answer. Never: an SDP in full.
 
-use super::figures::{UNKNOWN, count, decimal, plural};
+use super::figures::{UNKNOWN, count, decimal, plural, with_ms};
 use super::page::{Cell, Ink, Page};
 use super::table::{Column, Table};
-use crate::model::snapshot::{Described, Media, SessionDescription, SessionState, SessionSummary, Signal, Snapshot};
+use crate::model::snapshot::{
+    Described, DifferenceKind, Media, MediaRow, SessionDescription, SessionState, SessionSummary, Signal, Snapshot,
+    negotiated_direction,
+};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -37,6 +40,10 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
     for (at, session) in &chosen {
         call(&mut table, *at, session);
         descriptions(&mut table, session, most);
+        table.note(steps(session));
+        rounds(&mut table, session, most);
+        agreed(&mut table, session, most);
+        table.note(members(session));
     }
     table.write(page)?;
     page.more(all, chosen.len())
@@ -91,17 +98,119 @@ fn call(table: &mut Table, at: usize, session: &SessionSummary) {
         Cell::plain(session.signal.name()),
         Cell::new(session.state.name(), ink(session.state)),
         Cell::plain(status),
-        Cell::plain(decimal(session.setup_ms, 1)),
+        Cell::plain(decimal(session.call.setup.total.or(session.setup_ms), 1)),
         Cell::plain(session.first_frame.map_or_else(|| UNKNOWN.to_owned(), |frame| frame.to_string())),
-        Cell::plain(address(session.from.as_deref())),
-        Cell::plain(address(session.to.as_deref())),
-        Cell::plain(&session.call_id),
+        Cell::plain(side(session.from.as_deref(), session.addresses.map(|(one, _)| one.to_string()))),
+        Cell::plain(side(session.to.as_deref(), session.addresses.map(|(_, other)| other.to_string()))),
+        Cell::plain(if session.call_id.is_empty() { UNKNOWN } else { &session.call_id }),
     ]);
 }
 
-/// Without the scheme that nearly all have.
-fn address(uri: Option<&str>) -> &str {
-    uri.map_or(UNKNOWN, |uri| uri.strip_prefix("sip:").unwrap_or(uri))
+/// Who it is by name, without the scheme that nearly all have; else where.
+fn side(uri: Option<&str>, address: Option<String>) -> String {
+    let name = uri.map(|uri| uri.strip_prefix("sip:").unwrap_or(uri).to_owned());
+    name.or(address).unwrap_or_else(|| UNKNOWN.to_owned())
+}
+
+/// `set up: signalling 12.1 ms · first check …`.
+fn steps(session: &SessionSummary) -> Vec<Cell> {
+    let setup = &session.call.setup;
+    let named = [
+        ("signalling", setup.signalling),
+        ("gathering", setup.gathering),
+        ("first check after", setup.first_check),
+        ("nomination", setup.nomination),
+        ("handshake", setup.handshake),
+        ("then media in", setup.first_rtp),
+    ];
+    let known = named.into_iter().filter(|(_, took)| took.is_some());
+    let mut items: Vec<Cell> = known.map(|(name, took)| Cell::plain(format!("{name} {}", with_ms(took)))).collect();
+    if !items.is_empty() {
+        items.insert(0, Cell::new("setup", Ink::Faint));
+    }
+    items
+}
+
+/// What each round behind the first changed.
+fn rounds(table: &mut Table, session: &SessionSummary, most: Most) {
+    for round in session.call.rounds.iter().filter(|round| !round.changes.is_empty()).take(most.sections) {
+        let frame = round.offer.map(|frame| format!(" in frame {frame}")).unwrap_or_default();
+        let who = if round.by_first { "offerer" } else { "answerer" };
+        let mut items = vec![Cell::new(format!("changed by the {who}{frame}"), Ink::Faint)];
+        items.extend(round.changes.iter().map(Cell::plain));
+        table.note(items);
+    }
+}
+
+/// What was agreed and what came, one line a section.
+fn agreed(table: &mut Table, session: &SessionSummary, most: Most) {
+    for row in session.call.media.iter().take(most.sections) {
+        let mut items = vec![Cell::plain(agreed_section(row, most.formats))];
+        for (who, seen) in ["offerer", "answerer"].into_iter().zip(&row.seen) {
+            if !seen.streams.is_empty() {
+                items.push(Cell::plain(format!(
+                    "{} from the {who} in {}",
+                    count(seen.packets),
+                    seen.streams.join(" ")
+                )));
+            }
+            for difference in &seen.differences {
+                let frames: Vec<String> = difference.frames.iter().map(ToString::to_string).collect();
+                let text = format!("{} (frames {})", words_of(&difference.kind, who), frames.join(", "));
+                items.push(Cell::new(text, Ink::Doubtful));
+            }
+        }
+        table.note(items);
+    }
+    if !session.call.unexpected.is_empty() {
+        let text = format!("of no section: {}", session.call.unexpected.join(" "));
+        table.note(vec![Cell::new(text, Ink::Doubtful)]);
+    }
+}
+
+fn agreed_section(row: &MediaRow, most: usize) -> String {
+    let agreed = &row.agreed;
+    let name = agreed.mid.as_ref().map_or_else(|| agreed.kind.clone(), |mid| format!("{} {mid}", agreed.kind));
+    if !agreed.accepted {
+        return format!("agreed {name} off");
+    }
+    let mut codecs: Vec<&str> = agreed.codecs.iter().map(|codec| codec.encoding.as_str()).collect();
+    codecs.dedup();
+    let hidden = codecs.len().saturating_sub(most);
+    codecs.truncate(most);
+    let more = if hidden > 0 { format!(" … {hidden} more") } else { String::new() };
+    format!("agreed {name} {} {}{more}", negotiated_direction(agreed.sends), codecs.join(" "))
+}
+
+fn words_of(kind: &DifferenceKind, who: &str) -> String {
+    let detail = kind.detail().unwrap_or_default();
+    match kind {
+        DifferenceKind::NeverCame => format!("nothing came from the {who}"),
+        DifferenceKind::NotAgreed => format!("the {who} was not to send"),
+        DifferenceKind::PayloadType(_) => format!("payload type {detail} from the {who} was not agreed"),
+        DifferenceKind::Ssrc(_) => format!("SSRC {detail} from the {who} was not announced"),
+        DifferenceKind::Source { .. } => format!("the {who} sends from {detail}"),
+        DifferenceKind::Destination { .. } => format!("the {who} sends to {detail}"),
+    }
+}
+
+/// The ids of what belongs to it, few of each.
+fn members(session: &SessionSummary) -> Vec<Cell> {
+    const FEW: usize = 8;
+    let call = &session.call;
+    let lists = [
+        ("flows", &call.flows),
+        ("streams", &call.streams),
+        ("allocations", &call.allocations),
+        ("handshakes", &call.handshakes),
+        ("pairs", &call.pairs),
+    ];
+    let shown = lists.into_iter().filter(|(_, ids)| !ids.is_empty()).map(|(name, ids)| {
+        let few: Vec<&str> = ids.iter().take(FEW).map(String::as_str).collect();
+        let more = if ids.len() > FEW { format!(" … {} more", ids.len() - FEW) } else { String::new() };
+        Cell::new(format!("{name} {}{more}", few.join(" ")), Ink::Faint)
+    });
+    shown.collect()
 }
 
 fn descriptions(table: &mut Table, session: &SessionSummary, most: Most) {
