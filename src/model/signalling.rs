@@ -174,9 +174,12 @@ impl Signalling {
     /// True where the description says nothing new: a message sent again, the 200 after a 183, or a round that repeats
     /// what the last one settled (a session refreshed, an INVITE sent again with credentials).
     fn knows(&mut self, index: usize, part: Part, description: &SessionDescription) -> bool {
+        // The answer to a new offer is one even where it says what the last one said.
+        let answers_new = !part.is_offer
+            && self.sessions[index].descriptions.iter().any(|known| known.is_offer && known.round == part.round);
         let is_known = |(age, known): &(usize, &mut Described)| {
             let sent_again = (known.round, known.is_offer) == (part.round, part.is_offer);
-            let settled = *age < 2 && known.round != part.round;
+            let settled = *age < 2 && known.round != part.round && !answers_new;
             (sent_again || settled) && *known.sdp == *description
         };
         let Some((_, known)) = self.sessions[index].descriptions.iter_mut().rev().enumerate().find(is_known) else {

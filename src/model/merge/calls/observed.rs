@@ -37,7 +37,10 @@ pub(super) fn observe(session: &SessionSummary, sides: &[Side], members: &Member
     let is_declared = matches!(session.signal, Signal::Rtsp | Signal::File | Signal::Sap);
     if let (true, Some(described)) = (is_declared, session.descriptions.first()) {
         // Nobody answers; who is described sends, and to whom is not said.
-        let own = negotiate(&described.sdp, &described.sdp);
+        let mut own = (*described.sdp).clone();
+        // Where the ports are told elsewhere, as in RTSP, 0 refuses nothing.
+        own.media.iter_mut().for_each(|media| media.port = media.port.filter(|port| *port != 0));
+        let own = negotiate(&own, &own);
         agreed.push(own.into_iter().map(|section| Negotiated { sends: [false; 2], ..section }).collect());
     }
     let Some(last) = agreed.last() else { return Observed { rounds, ..Observed::default() } };
@@ -179,6 +182,7 @@ impl<'s> Said<'s> {
             .or_else(|| self.by_mid.get(row.mid.as_deref()?).copied())
             .or_else(|| by_address(receiver, row.dst).or(by_address(sender, row.src)))
             .or_else(|| self.by_payload_type.get(&(receiver, payload_type?)).copied().flatten())
+            .or_else(|| self.by_payload_type.get(&(sender, payload_type?)).copied().flatten())
             .or_else(by_kind)
     }
 

@@ -117,7 +117,7 @@ fn an_offer_and_an_answer_over_websocket_are_a_session_that_names_the_codec() {
     media(&mut stage, MEDIA_A, MEDIA_B);
     let snapshot = stage.snapshot();
     let session = only(&snapshot);
-    assert_eq!((session.signal, session.state), (Signal::Websocket, SessionState::Negotiated));
+    assert_eq!((session.signal, session.state), (Signal::Websocket, SessionState::Established));
     assert_eq!((parts(session), session.candidates.len()), (vec![true, false], 2));
     let stream = &snapshot.streams[0];
     assert_eq!((stream.codec.as_deref(), stream.kind), (Some("opus"), Some(StreamKind::Audio)));
