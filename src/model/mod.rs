@@ -10,7 +10,6 @@ pub mod class;
 mod clock_steps;
 mod copies;
 pub mod dtls;
-mod emptiness;
 pub mod finding;
 mod finding_rules;
 pub mod flow;

@@ -7,7 +7,7 @@ pub use super::class::{Class, ClassCounts};
 pub use super::clock_steps::{ClockStep, ClockStepSummary};
 pub use super::dtls::{AlertSeen, HandshakeSummary};
 pub use super::finding::{Finding, Severity};
-pub use super::finding_rules::CHECKED;
+pub use super::finding_rules::{RULES, Rule};
 pub use super::flow::{Peer, Via};
 pub use super::ice::{PairStatus, PairSummary, Spread};
 pub use super::rtcp::{ReportPoint, RtcpCounts, SenderSummary};
@@ -52,7 +52,7 @@ pub struct Snapshot {
     pub handshakes: Vec<HandshakeRow>,
     /// In order of their first frame.
     pub sessions: Vec<SessionSummary>,
-    /// Errors first, then by frame.
+    /// Errors first; of each severity what explains most, then by frame.
     pub findings: Vec<Finding>,
 }
 
