@@ -7,7 +7,7 @@ mod rounds;
 
 use super::analyzer::FrontSink;
 use super::media_context::{Announcement, MediaContexts};
-use crate::net::{Datagram, Endpoint};
+use crate::net::{Carrier, Datagram, Endpoint};
 use crate::packet::FrameNo;
 use crate::proto::sdp::SessionDescription;
 use crate::proto::sip::{Message, StartLine};
@@ -131,6 +131,10 @@ pub struct SessionSummary {
     pub status: Option<(u16, String)>,
     /// First frame; none for a file.
     pub first_frame: Option<FrameNo>,
+    /// The frame that made the state what it is: of a final response, or of a BYE.
+    pub state_frame: Option<FrameNo>,
+    /// First and last frame with a 401 or 407 to an INVITE.
+    pub challenges: Option<(FrameNo, FrameNo)>,
     /// From the INVITE to its first 2xx, in milliseconds.
     pub setup_ms: Option<f64>,
     /// Offers and answers in order.
@@ -159,8 +163,13 @@ impl SessionSummary {
         (offer, self.descriptions.first().filter(|_| offer.is_none()))
     }
 
+    /// Time of the first message.
+    pub fn first_ts(&self) -> Timestamp {
+        self.first_ts
+    }
+
     /// Takes the status of a response to an INVITE.
-    fn response(&mut self, code: u16, reason: &str, at: Timestamp) {
+    fn response(&mut self, code: u16, reason: &str, carrier: &Carrier) {
         let before = self.state;
         let was_established = self.setup_ms.is_some();
         if was_established && code >= 300 {
@@ -180,9 +189,14 @@ impl SessionSummary {
         };
         if code >= 200 {
             self.status = Some((code, name(reason)));
+            self.state_frame = Some(carrier.frame);
+        }
+        if matches!(code, 401 | 407) {
+            let first = self.challenges.map_or(carrier.frame, |(first, _)| first);
+            self.challenges = Some((first, carrier.frame));
         }
         if (200..300).contains(&code) && !was_established {
-            self.setup_ms = Some(at.millis_since(self.first_ts));
+            self.setup_ms = Some(carrier.ts.millis_since(self.first_ts));
         }
     }
 }
@@ -337,6 +351,8 @@ impl Signalling {
             state,
             status: None,
             first_frame: None,
+            state_frame: None,
+            challenges: None,
             setup_ms: None,
             descriptions: Vec::new(),
             first_ts,
@@ -362,9 +378,10 @@ impl Signalling {
                 if !matches!(session.state, SessionState::Failed | SessionState::Cancelled) =>
             {
                 session.state = SessionState::Ended;
+                session.state_frame = Some(datagram.carrier.frame);
             }
             StartLine::Response { code, reason } if method == Some("INVITE") => {
-                session.response(code, reason, datagram.carrier.ts);
+                session.response(code, reason, &datagram.carrier);
             }
             _ => {}
         }

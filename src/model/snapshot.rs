@@ -10,9 +10,10 @@ pub use super::finding::{Finding, Severity};
 pub use super::finding_rules::{RULES, Rule};
 pub use super::flow::{Peer, Via};
 pub use super::ice::{PairStatus, PairSummary, Spread};
-pub use super::rtcp::{ReportPoint, RtcpCounts, SenderSummary};
+pub use super::rtcp::{FeedbackSpan, ReportPoint, RtcpCounts, SenderSummary};
 pub use super::rtp_stream::{
-    Clock, ClockSource, DeltaSummary, JitterSummary, SequenceSummary, StreamFigures, TimingSummary, TsharkSummary,
+    Clock, ClockSource, DeltaSummary, JitterSummary, LossPlace, SequenceSummary, StreamFigures, StreamNotes,
+    TimingSummary, TsharkSummary,
 };
 pub use super::signalling::{Described, SessionState, SessionSummary, Signal};
 pub use super::snap_length::CutRecords;
@@ -125,6 +126,8 @@ pub struct FlowRow {
     pub reasons: BTreeMap<&'static str, u64>,
     /// First frame.
     pub first_frame: FrameNo,
+    /// First frame that `b` sent; none where only `a` is seen to send. Inside TURN `a` and `b` are the ends of the outer flow.
+    pub first_backward: Option<FrameNo>,
     /// Time of the first frame.
     pub first_ts: Timestamp,
     /// Time of the last frame.

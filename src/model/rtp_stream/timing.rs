@@ -160,21 +160,24 @@ impl Timing {
         this
     }
 
-    /// Takes the next unique packet.
+    /// Takes the next unique packet; true where its timestamp jumped by more than arrival explains.
     #[inline]
-    pub(crate) fn packet(&mut self, ts: Timestamp, rtp_ts: u32) {
+    pub(crate) fn packet(&mut self, ts: Timestamp, rtp_ts: u32) -> bool {
         let sample = Sample { ts, rtp_ts };
         if self.mode == Mode::Measure {
-            self.measure(sample);
+            self.measure(sample)
         } else {
             self.unusual(sample);
+            false
         }
     }
 
     #[inline(never)]
     fn unusual(&mut self, sample: Sample) {
         match self.mode {
-            Mode::Measure => self.measure(sample),
+            Mode::Measure => {
+                self.measure(sample);
+            }
             Mode::Restart => self.restart_reference(sample),
             Mode::HoldBack => self.hold_back(sample),
             Mode::Ignore => {}
@@ -244,18 +247,22 @@ impl Timing {
         self.millis_per_tick = clock.rate.map_or(0.0, millis_per_tick);
         self.needs_reference = true;
         self.mode = Mode::Restart;
-        held.into_iter().for_each(|sample| self.packet(sample.ts, sample.rtp_ts));
+        held.into_iter().for_each(|sample| {
+            self.packet(sample.ts, sample.rtp_ts);
+        });
     }
 
+    /// True where the timestamp jumped: nothing was measured.
     #[inline(always)]
-    fn measure(&mut self, sample: Sample) {
+    fn measure(&mut self, sample: Sample) -> bool {
         let last = self.jitter.last;
         let ticks = sample.rtp_ts.wrapping_sub(last.rtp_ts) as i32;
         let arrival = sample.ts.nanos_since(last.ts) as f64 * 1e-6;
         let media = f64::from(ticks) * self.millis_per_tick;
         // RTP time went further than arrival by more than a pause or a burst explains.
         if media.abs() > arrival.abs() + JUMP_MILLIS {
-            return self.restart_reference(sample);
+            self.restart_reference(sample);
+            return true;
         }
         if ticks <= 0 || self.frames.is_some() {
             self.measure_frame(sample);
@@ -263,6 +270,7 @@ impl Timing {
         self.jitter.difference((arrival - media).abs(), sample);
         self.histogram.record(Twin::First, self.jitter.value);
         self.deviation.packet(sample.ts, ticks, self.millis_per_tick);
+        false
     }
 
     /// Before the packet has changed `jitter`.
