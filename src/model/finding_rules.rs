@@ -15,18 +15,33 @@
 //!
 //! A rule that may be wrong is left out: a false alarm costs more than silence.
 
+mod candidates;
 mod capture;
+mod dtls;
 mod dtls_alert;
 mod emptiness;
+mod evidence;
+mod fragments;
+mod ice;
 mod input;
 mod malformed;
+mod no_answer;
+mod rtcp_feedback;
 mod rtcp_negative_rtt;
+mod rtp_downstream;
+mod rtp_identity;
+mod rtp_loss;
+mod rtp_one_way;
+mod rtp_timing;
+mod sip;
+mod turn_life;
 mod turn_refused;
 
 use super::finding::{Finding, Severity};
 use super::snapshot::Snapshot;
 use crate::bytes::ParseError;
 use crate::packet::FrameNo;
+use evidence::Evidence;
 
 /// Every rule, the one that explains most first: a cause stands above what follows from it.
 pub static RULES: &[&Rule] = &[
@@ -40,8 +55,57 @@ pub static RULES: &[&Rule] = &[
     &capture::TWO_PLACES,
     &capture::SNAP_LENGTH,
     &input::LIMIT,
+    &rtcp_feedback::STREAM_MISSING,
+    &sip::REFUSED,
+    &sip::CHALLENGED,
+    &sip::NO_ANSWER,
+    &sip::CANCELLED,
+    &no_answer::TURN,
+    &turn_refused::EXPIRED_CREDENTIALS,
+    &turn_refused::UNAUTHORIZED,
+    &turn_refused::QUOTA,
+    &turn_refused::CAPACITY,
+    &turn_refused::FORBIDDEN,
+    &turn_refused::MISMATCH,
+    &turn_refused::WRONG_CREDENTIALS,
+    &turn_refused::TRANSPORT,
     &turn_refused::ALLOCATION_FAILED,
+    &turn_life::EXPIRED,
+    &turn_refused::STALE_NONCE,
+    &turn_refused::REQUEST_FAILED,
+    &turn_life::NO_PERMISSION,
+    &turn_life::NO_CHANNEL,
+    &no_answer::STUN,
+    &candidates::ONLY_MDNS,
+    &candidates::ONLY_HOST,
+    &ice::ONE_SIDED,
+    &ice::FAILED,
+    &dtls::FINGERPRINT,
+    &dtls::ROLES,
+    &dtls::REFUSED,
+    &dtls::CERTIFICATE_DATES,
     &dtls_alert::RULE,
+    &dtls::STUCK,
+    &dtls::NOT_STARTED,
+    &rtp_one_way::RULE,
+    &ice::CONSENT_LOST,
+    &rtp_loss::OUTAGE,
+    &rtp_loss::LOSS,
+    &rtp_downstream::RULE,
+    &rtp_loss::BURST_LOSS,
+    &rtp_timing::CLOCK_JUMP,
+    &rtp_timing::JITTER,
+    &rtp_loss::REORDERED,
+    &rtcp_feedback::PICTURE_STORM,
+    &rtcp_feedback::NACK_STORM,
+    &fragments::RULE,
+    &ice::ROLES,
+    &ice::SWITCHED,
+    &rtp_identity::MOVED,
+    &rtp_identity::CHANGED,
+    &rtp_identity::RESTARTED,
+    &rtp_identity::SHARED,
+    &rtcp_feedback::MISSING,
     &malformed::PACKET,
     &malformed::MESSAGE,
     &rtcp_negative_rtt::RULE,
@@ -116,15 +180,9 @@ pub(crate) enum Fault {
     Messages { flow: String, what: &'static str, count: u64, first: FrameNo },
 }
 
-/// What the rules look at.
-struct Evidence<'a> {
-    snapshot: &'a Snapshot,
-    faults: &'a [Fault],
-}
-
 /// All findings of a snapshot.
 pub(crate) fn all(snapshot: &Snapshot, faults: &[Fault]) -> Vec<Finding> {
-    let evidence = Evidence { snapshot, faults };
+    let evidence = Evidence::new(snapshot, faults);
     let mut findings: Vec<(usize, Finding)> = Vec::new();
     for (rank, rule) in RULES.iter().enumerate() {
         findings.extend(rule.cases(&evidence).into_iter().map(|finding| (rank, finding)));
@@ -139,6 +197,11 @@ mod tests {
     use super::input::MAX_REFUSED;
     use super::*;
     use std::collections::BTreeSet;
+
+    /// The codes of all findings, in their order.
+    pub(super) fn codes(stage: &mut Stage) -> Vec<&'static str> {
+        stage.snapshot().findings.iter().map(|finding| finding.code).collect()
+    }
 
     #[test]
     fn every_rule_has_a_code_of_its_own_and_all_words_of_its_page() {
