@@ -161,7 +161,14 @@ impl Rule {
 impl Finding {
     /// The first few of these frames prove it.
     fn with_frames(mut self, frames: impl IntoIterator<Item = FrameNo>) -> Self {
-        self.frames.extend(frames.into_iter().take(FRAMES));
+        for frame in frames {
+            if self.frames.len() == FRAMES {
+                break;
+            }
+            if !self.frames.contains(&frame) {
+                self.frames.push(frame);
+            }
+        }
         self
     }
 
@@ -187,7 +194,8 @@ pub(crate) fn all(snapshot: &Snapshot, faults: &[Fault]) -> Vec<Finding> {
     for (rank, rule) in RULES.iter().enumerate() {
         findings.extend(rule.cases(&evidence).into_iter().map(|finding| (rank, finding)));
     }
-    findings.sort_by_key(|(rank, finding)| (finding.severity, *rank, finding.frames.first().copied()));
+    let first = |finding: &Finding| finding.frames.first().map_or(u64::MAX, |frame| frame.0);
+    findings.sort_by_key(|(rank, finding)| (finding.severity, *rank, first(finding)));
     findings.into_iter().map(|(_, finding)| finding).collect()
 }
 

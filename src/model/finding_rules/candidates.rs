@@ -21,7 +21,7 @@ pub(super) static ONLY_MDNS: Rule = Rule {
         check, and no path was found.",
     advice: "Offer a STUN or TURN server, so that there are candidates with addresses. In tests: ask for the microphone first, or \
         switch the hiding off.",
-    find: |evidence| cases(evidence, &ONLY_MDNS, |candidate| candidate.address.is_mdns()),
+    find: |evidence| cases(evidence, &ONLY_MDNS, |_| true, |candidate| candidate.address.is_mdns()),
 };
 
 pub(super) static ONLY_HOST: Rule = Rule {
@@ -32,14 +32,25 @@ pub(super) static ONLY_HOST: Rule = Rule {
         firewall they cannot be reached.",
     advice: "Give the clients a STUN and a TURN server, and look whether these answer: see STUN_NO_ANSWER and TURN_NO_ANSWER.",
     find: |evidence| {
-        cases(evidence, &ONLY_HOST, |candidate| candidate.kind == CandidateKind::Host && !candidate.address.is_mdns())
+        let is_host = |candidate: &Candidate| candidate.kind == CandidateKind::Host && !candidate.address.is_mdns();
+        // Without a single check ICE was not used at all: a side that does not know it ignores the candidates.
+        cases(evidence, &ONLY_HOST, |sessions| sessions > 0, is_host)
     },
 };
 
-fn cases(evidence: &Evidence<'_>, rule: &Rule, is_such: impl Fn(&Candidate) -> bool) -> Vec<Finding> {
+/// `is_tried` is asked with the ICE sessions whose checks name this one.
+fn cases(
+    evidence: &Evidence<'_>,
+    rule: &Rule,
+    is_tried: impl Fn(usize) -> bool,
+    is_such: impl Fn(&Candidate) -> bool,
+) -> Vec<Finding> {
     let sessions = (1..).zip(&evidence.snapshot.sessions);
     sessions
-        .filter(|(_, session)| !has_path(evidence, session))
+        .filter(|(_, session)| {
+            let tried = checks_of(evidence, session);
+            tried.is_some_and(|tried| is_tried(tried.len()) && !tried.iter().any(|ice| ice.is_answered()))
+        })
         .filter_map(|(number, session)| {
             let waited = evidence.seconds_to_end(session.first_ts());
             let (frames, candidates) = sides(session)?;
@@ -71,20 +82,15 @@ fn sides(session: &SessionSummary) -> Option<(Vec<FrameNo>, Vec<&Candidate>)> {
     })
 }
 
-/// True where a check that names a fragment of the session was answered, or nothing can be told by fragments.
-fn has_path(evidence: &Evidence<'_>, session: &SessionSummary) -> bool {
-    let mut fragments = session
-        .descriptions
-        .iter()
+/// The ICE sessions whose checks name a fragment of this session; none where it has no fragments.
+fn checks_of<'e>(evidence: &'e Evidence<'_>, session: &SessionSummary) -> Option<Vec<&'e IceSession<'e>>> {
+    let descriptions = session.descriptions.iter();
+    let known: Vec<&str> = descriptions
         .flat_map(|described| described.sdp.media.iter().filter_map(|media| described.sdp.ice_credentials(media)))
         .map(|credentials| credentials.ufrag)
-        .peekable();
-    if fragments.peek().is_none() {
-        return true;
-    }
-    let known: Vec<&str> = fragments.collect();
-    let of_session = |ice: &&IceSession<'_>| ice.fragments.iter().any(|fragment| known.contains(fragment));
-    evidence.ice().iter().filter(of_session).any(IceSession::is_answered)
+        .collect();
+    let names = |ice: &&IceSession<'_>| ice.fragments.iter().any(|fragment| known.contains(fragment));
+    (!known.is_empty()).then(|| evidence.ice().iter().filter(names).collect())
 }
 
 #[cfg(test)]
@@ -123,6 +129,8 @@ mod tests {
             [(NAMES, NAMES, "ICE_ONLY_MDNS"), (HOST, HOST, "ICE_ONLY_HOST"), (HOST, NAMES, "")]
         {
             let mut stage = described(offered, answered);
+            let username = [(AttributeType::USERNAME, Value::Text(b"there:here"))];
+            stage.udp(100, "10.0.0.1:5000", "10.0.0.2:6000", &stun(Class::Request, Method::BINDING, 1, &username));
             assert_eq!(codes(&mut stage), [] as [&str; 0]);
             stage.udp(6000, "10.0.0.1:1", "10.0.0.9:9", b"later");
             let expected: Vec<&str> = Some(code).filter(|code| !code.is_empty()).into_iter().collect();

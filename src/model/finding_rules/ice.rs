@@ -23,8 +23,6 @@ const LOST_CHECKS: u64 = 3;
 const LOST_S: f64 = 10.0;
 /// Error code for a role conflict (RFC 8445, section 7.3.1.1).
 const ROLE_CONFLICT: u16 = 487;
-/// Seconds between the last packet on one pair and the first on another: both are used for a moment.
-const OVERLAP_S: f64 = 1.0;
 
 pub(super) static ONE_SIDED: Rule = Rule {
     code: "ICE_ONE_SIDED_CHECKS",
@@ -173,8 +171,8 @@ fn switched(evidence: &Evidence<'_>) -> Vec<Finding> {
             rows.sort_by_key(|row| row.figures.first_frame);
             for two in rows.windows(2) {
                 let [before, after] = two else { continue };
-                let gap = after.figures.first_ts.millis_since(before.figures.last_ts) / 1000.0;
-                if before.flow != after.flow && gap >= -OVERLAP_S {
+                // Side by side they are one packet on two legs of a relay, or two senders with one SSRC.
+                if before.flow != after.flow && after.figures.first_frame > before.figures.last_frame {
                     moves.entry((&before.flow, &after.flow)).or_insert((before, after));
                 }
             }

@@ -43,7 +43,20 @@ fn turn(evidence: &Evidence<'_>) -> Vec<Finding> {
     let rows = evidence.snapshot.transactions.iter().filter(is_unanswered);
     // An attempt by one socket is one case, however often it was made.
     let mut flows: BTreeSet<&str> = BTreeSet::new();
-    rows.filter(|row| flows.insert(&row.flow)).map(|row| case(evidence, &TURN, row, &[row])).collect()
+    // Another relay that the client got then or later.
+    let served = |row: &TransactionRow| {
+        let mut allocations = evidence.snapshot.allocations.iter();
+        allocations.any(|known| {
+            known.client.addr == row.src.addr
+                && known.allocation.created_ts.is_some_and(|created| created >= row.transaction.first_ts)
+        })
+    };
+    rows.filter(|row| flows.insert(&row.flow))
+        .map(|row| {
+            let finding = case(evidence, &TURN, row, &[row]);
+            Finding { severity: if served(row) { Severity::Warning } else { finding.severity }, ..finding }
+        })
+        .collect()
 }
 
 fn stun(evidence: &Evidence<'_>) -> Vec<Finding> {

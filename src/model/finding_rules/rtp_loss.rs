@@ -1,7 +1,7 @@
 //! RTP packets that did not come: singly, in bursts, for a while, or in another order.
 
 use super::super::finding::{Finding, Severity};
-use super::super::snapshot::{LossPlace, StreamRow};
+use super::super::snapshot::{LossPlace, StreamKind, StreamRow};
 use super::evidence::{is_media, span, way};
 use super::{Evidence, Rule};
 use std::collections::BTreeMap;
@@ -13,6 +13,8 @@ pub(super) const BROKEN_PCT: f64 = 3.0;
 /// Packets expected and lost below which a percentage is chance.
 pub(super) const ENOUGH_EXPECTED: u64 = 100;
 pub(super) const ENOUGH_LOST: u64 = 5;
+/// Seconds of a stream below which its packets were put together by somebody, or are a test tone.
+const ENOUGH_S: f64 = 1.0;
 /// Seconds without a packet that a listener takes for the end of the call, and packets that are missing for it: a pause
 /// of the sender has no missing numbers.
 const OUTAGE_S: f64 = 1.0;
@@ -66,9 +68,16 @@ pub(super) static REORDERED: Rule = Rule {
     find: reordered,
 };
 
-/// Media streams with so many packets that percentages mean something.
+/// Media streams with so many packets, over so long, that percentages mean something. Telephone events alone are what
+/// somebody kept of a stream.
 fn streams<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = &'a StreamRow> {
-    evidence.snapshot.streams.iter().filter(|row| is_media(row) && row.figures.sequence.expected >= ENOUGH_EXPECTED)
+    evidence.snapshot.streams.iter().filter(|row| {
+        let lasted = row.figures.last_ts.millis_since(row.figures.first_ts) / 1000.0;
+        is_media(row)
+            && row.kind != Some(StreamKind::Event)
+            && row.figures.sequence.expected >= ENOUGH_EXPECTED
+            && lasted >= ENOUGH_S
+    })
 }
 
 fn doubt(evidence: &Evidence<'_>) -> &'static str {

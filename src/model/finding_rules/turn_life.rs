@@ -111,7 +111,6 @@ fn no_permission(evidence: &Evidence<'_>) -> Vec<Finding> {
 mod tests {
     use super::super::super::stage::{Stage, channel_data, stun};
     use super::super::tests::codes;
-    use super::*;
     use crate::proto::stun::{AttributeType, Class, Method, Value};
 
     const CLIENT: &str = "10.0.0.1:5000";

@@ -56,6 +56,7 @@ pub struct JitterSummary {
     pub last: f64,
     pub mean: f64,
     pub max: f64,
+    pub p50: f64,
     pub p95: f64,
 }
 
@@ -377,6 +378,7 @@ impl Jitter {
             last: self.value,
             mean: self.sum / self.samples as f64,
             max: self.max,
+            p50: histogram.quantile(twin, 0.5).min(self.max),
             p95: histogram.quantile(twin, 0.95).min(self.max),
         })
     }
@@ -525,11 +527,17 @@ mod tests {
     fn with_another_in_between(first: Clock, other: Clock, is_media: bool, other_ticks: u32) -> TimingSummary {
         let at = |i: i64| Timestamp::from_nanos(i * 20_000_000);
         let mut timing = Timing::new(at(0), 0, first, true);
-        (1..200).for_each(|i| timing.packet(at(i), i as u32 * 160));
+        (1..200).for_each(|i| {
+            timing.packet(at(i), i as u32 * 160);
+        });
         timing.change_clock(other, is_media);
-        (200..220).for_each(|i| timing.packet(at(i), 32_000 + (i as u32 - 200) * other_ticks));
+        (200..220).for_each(|i| {
+            timing.packet(at(i), 32_000 + (i as u32 - 200) * other_ticks);
+        });
         timing.change_clock(first, true);
-        (220..600).for_each(|i| timing.packet(at(i), i as u32 * 160));
+        (220..600).for_each(|i| {
+            timing.packet(at(i), i as u32 * 160);
+        });
         timing.summary()
     }
 
@@ -553,7 +561,9 @@ mod tests {
         let noise = Clock { rate: Some(8000), source: ClockSource::Static };
         let mut timing = Timing::new(Timestamp::from_nanos(0), 0, noise, false);
         timing.change_clock(UNKNOWN, true);
-        (1..300).for_each(|i| timing.packet(Timestamp::from_nanos(i * 20_000_000), i as u32 * 960));
+        (1..300).for_each(|i| {
+            timing.packet(Timestamp::from_nanos(i * 20_000_000), i as u32 * 960);
+        });
         assert_eq!(timing.summary().clock, Clock { rate: Some(48_000), source: ClockSource::Inferred });
     }
 
@@ -575,11 +585,17 @@ mod tests {
     fn a_stretch_without_a_clock_in_which_rtp_time_ran_otherwise_is_no_jitter() {
         let at = |i: i64| Timestamp::from_nanos(i * 20_000_000);
         let mut timing = Timing::new(at(0), 0, KNOWN, true);
-        (1..200).for_each(|i| timing.packet(at(i), i as u32 * 160));
+        (1..200).for_each(|i| {
+            timing.packet(at(i), i as u32 * 160);
+        });
         timing.change_clock(UNKNOWN, true);
-        (200..250).for_each(|i| timing.packet(at(i), 32_000 + (i as u32 - 200) * 960));
+        (200..250).for_each(|i| {
+            timing.packet(at(i), 32_000 + (i as u32 - 200) * 960);
+        });
         timing.change_clock(KNOWN, true);
-        (250..600).for_each(|i| timing.packet(at(i), 80_000 + (i as u32 - 250) * 160));
+        (250..600).for_each(|i| {
+            timing.packet(at(i), 80_000 + (i as u32 - 250) * 160);
+        });
         let sum = timing.summary();
         assert!(sum.jitter.unwrap().max < 1e-9 && sum.skew_ms.unwrap().abs() < 1e-6, "{sum:?}");
     }
@@ -589,12 +605,16 @@ mod tests {
         let at = |i: i64| Timestamp::from_nanos(i * 20_000_000);
         let wide = Clock { rate: Some(48_000), source: ClockSource::Sdp };
         let mut timing = Timing::new(at(0), 0, KNOWN, true);
-        (1..200).for_each(|i| timing.packet(at(i), i as u32 * 160));
+        (1..200).for_each(|i| {
+            timing.packet(at(i), i as u32 * 160);
+        });
         timing.change_clock(wide, true);
         timing.change_clock(KNOWN, false);
         timing.packet(at(200), 7);
         timing.change_clock(wide, true);
-        (201..600).for_each(|i| timing.packet(at(i), i as u32 * 960));
+        (201..600).for_each(|i| {
+            timing.packet(at(i), i as u32 * 960);
+        });
         let sum = timing.summary();
         assert!(sum.jitter.unwrap().max < 1e-9 && sum.skew_ms.unwrap().abs() < 1e-6, "{sum:?}");
     }
@@ -604,10 +624,14 @@ mod tests {
         let at = |i: i64| Timestamp::from_nanos(i * 20_000_000);
         let noise = Clock { rate: Some(8000), source: ClockSource::Static };
         let mut timing = Timing::new(at(0), 0, UNKNOWN, true);
-        (1..4000).for_each(|i| timing.packet(at(i), i as u32 * 7));
+        (1..4000).for_each(|i| {
+            timing.packet(at(i), i as u32 * 7);
+        });
         timing.change_clock(noise, false);
         timing.change_clock(UNKNOWN, true);
-        (4000..6000).for_each(|i| timing.packet(at(i), i as u32 * 160));
+        (4000..6000).for_each(|i| {
+            timing.packet(at(i), i as u32 * 160);
+        });
         assert_eq!(timing.summary().clock, UNKNOWN);
     }
 
