@@ -556,3 +556,16 @@ fn the_man_page_is_a_man_page() {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(stdout(&run).contains(".TH rtcscope"), "{}", stdout(&run));
 }
+
+#[test]
+fn explain_prints_one_page_or_the_list_of_all_and_knows_what_was_mistyped() {
+    let page = run(&["explain", "DTLS_ALERT"]);
+    assert_eq!(page.code, Some(0));
+    assert!(stdout(&page).starts_with("DTLS_ALERT (error)\n") && stdout(&page).contains("What to do"));
+    let list = run(&["explain"]);
+    assert_eq!(list.code, Some(0));
+    assert!(stdout(&list).lines().any(|line| line.starts_with("CAPTURE_DAMAGED ")));
+    let mistyped = run(&["explain", "DTLS_ALRET"]);
+    assert_eq!((mistyped.code, mistyped.stdout.len()), (Some(2), 0));
+    assert!(mistyped.stderr.contains("did you mean DTLS_ALERT"), "{}", mistyped.stderr);
+}

@@ -347,7 +347,7 @@ fn the_relayed_call_has_in_it_what_an_independent_count_found() {
     assert_eq!(ends, ["deleted", "failed", "failed"]);
     // The two that failed are sockets on which the browser did not go on after the challenge.
     assert_eq!(report["findings"], json!([]));
-    assert_eq!(report_of("turn-wrong-password")["findings"][0]["code"], "TURN_ALLOCATION_FAILED");
+    assert_eq!(report_of("turn-wrong-password")["findings"][0]["code"], "TURN_ALLOCATE_UNAUTHORIZED");
 }
 
 /// Datagrams from 10.0.0.1:5000 to 10.0.0.2:6000 as a capture.

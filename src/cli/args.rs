@@ -38,6 +38,11 @@ pub struct Arguments {
 pub enum Command {
     /// Analyze captures and print a report.
     Analyze(AnalyzeArguments),
+    /// Say what a finding means and what to do; without a code, list all findings that there are.
+    Explain {
+        /// The code of a finding, as a report prints it.
+        code: Option<String>,
+    },
     /// Print a shell's completion script.
     Completions {
         /// The shell.

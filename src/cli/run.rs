@@ -11,6 +11,7 @@ use crate::model::analyzer::{Analyzer, Options};
 use crate::model::capture::{CaptureFacts, Damage, FileFacts};
 use crate::model::pipeline;
 use crate::source::{CaptureFiles, Fault, FileSummary, InputError, PacketSource};
+use crate::view::explain;
 use clap::{CommandFactory, Parser};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ pub fn main() -> ExitCode {
     match arguments.command {
         None => analyze(arguments.analyze),
         Some(Command::Analyze(arguments)) => analyze(arguments),
+        Some(Command::Explain { code }) => explain(code.as_deref()),
         Some(Command::Completions { shell }) => print(|out| {
             clap_complete::generate(shell, &mut Arguments::command(), "rtcscope", out);
             Ok(())
@@ -48,6 +50,22 @@ fn print(render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> ExitCode {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => fail(INPUT, &error.to_string()),
         _ => ExitCode::SUCCESS,
     }
+}
+
+fn explain(code: Option<&str>) -> ExitCode {
+    let page = match code {
+        None => Some(explain::list()),
+        Some(code) => explain::page(code),
+    };
+    if let Some(page) = page {
+        return print(|out| out.write_all(page.as_bytes()));
+    }
+    let code = code.unwrap_or_default();
+    let hint = match explain::near(code).as_slice() {
+        [] => "`rtcscope explain` lists all".to_owned(),
+        near => format!("did you mean {}?", near.join(", ")),
+    };
+    fail(USAGE, &format!("there is no finding {code:?}; {hint}"))
 }
 
 fn fail(code: u8, message: &str) -> ExitCode {

@@ -120,6 +120,8 @@ pub(crate) struct Flow {
     pub(crate) context_version: u32,
     pub(crate) first_frame: FrameNo,
     pub(crate) first_ts: Timestamp,
+    /// The first datagram that did not go as the flow's first one did.
+    pub(crate) first_backward: Option<FrameNo>,
     /// The latest of the datagrams that came the general way; packets of streams may come a shorter one (`media.rs`), and
     /// streams keep a time of their own.
     pub(crate) last_ts: Timestamp,
@@ -157,6 +159,7 @@ impl Flow {
             context_version: 0,
             first_frame: frame,
             first_ts: ts,
+            first_backward: None,
             last_ts: ts,
             classes: ClassCounts::default(),
             streams: Vec::new(),

@@ -79,6 +79,12 @@ pub struct PairSummary {
     /// The longest time between two answers after nomination, in milliseconds; also from the nomination to the first,
     /// and from the last to the capture's end where a check waits.
     pub consent_longest_gap_ms: Option<f64>,
+    /// The last answer to any check: frame and time.
+    pub last_answer: Option<(FrameNo, Timestamp)>,
+    /// The last check, and how many since the last answer were sent, retransmissions included.
+    pub last_check: (FrameNo, Timestamp),
+    /// Those checks.
+    pub checks_since_answer: u64,
 }
 
 /// A check, retransmissions included.
@@ -105,6 +111,9 @@ pub(crate) struct PairState {
     restarts: u64,
     checks: u64,
     first: Option<(FrameNo, Timestamp)>,
+    last_check: Option<(FrameNo, Timestamp)>,
+    any_answer: Option<(FrameNo, Timestamp)>,
+    checks_since_answer: u64,
     answers: u64,
     rtt: Spread,
     /// The newest checks, oldest first.
@@ -135,6 +144,8 @@ impl PairState {
         }
         self.checks += 1;
         self.first.get_or_insert((carrier.frame, carrier.ts));
+        self.last_check = Some((carrier.frame, carrier.ts));
+        self.checks_since_answer += 1;
         let id = message.transaction_id().bits();
         if let Some(known) = self.recent.iter_mut().find(|check| check.id == id && check.from == from) {
             known.last = carrier.ts;
@@ -201,6 +212,8 @@ impl PairState {
         check.answered = true;
         let Check { frame, last, nominates, .. } = *check;
         self.answers += 1;
+        self.any_answer = Some((carrier.frame, carrier.ts));
+        self.checks_since_answer = 0;
         if carrier.ts >= last {
             self.rtt.add(carrier.ts.millis_since(last));
         }
@@ -272,6 +285,9 @@ impl PairState {
             consent_checks: self.consent_checks,
             consent_missed,
             consent_longest_gap_ms,
+            last_answer: self.any_answer,
+            last_check: self.last_check.unwrap_or((first_frame, first_ts)),
+            checks_since_answer: self.checks_since_answer,
         })
     }
 }

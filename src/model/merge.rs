@@ -257,6 +257,7 @@ impl<'a> Merge<'a> {
             classes: tally.classes,
             reasons: tally.reasons,
             first_frame: flow.first_frame,
+            first_backward: flow.first_backward,
             first_ts: flow.first_ts,
             last_ts: streams.fold(flow.last_ts, Timestamp::max),
         }

@@ -11,7 +11,6 @@ pub mod class;
 mod clock_steps;
 mod copies;
 pub mod dtls;
-mod emptiness;
 pub mod finding;
 mod finding_rules;
 pub mod flow;

@@ -17,6 +17,8 @@ const MAX_POINTS: usize = 65_536;
 /// Sender reports of one SSRC whose capture time is kept for a later LSR to name, and SSRCs of a flow that have some.
 const MAX_SENDER_REPORTS: usize = 4;
 const MAX_REPORTING: usize = 256;
+/// Frames of a kind of feedback that are kept of a sender.
+const MAX_FEEDBACK_FRAMES: usize = 10;
 
 /// Packets by type of one sender.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +79,28 @@ pub struct SenderSummary {
     pub reports: Vec<ReportPoint>,
     /// Reports that would have given a negative round trip: the clocks of capture and sender disagree.
     pub negative_rtts: Vec<FrameNo>,
+    /// Negative acknowledgements: the first and the last.
+    pub nacks: FeedbackSpan,
+    /// Picture loss indications and full intra requests.
+    pub picture_requests: FeedbackSpan,
+}
+
+/// The first few frames of a kind of feedback, and its span.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeedbackSpan {
+    /// The first ones.
+    pub frames: Vec<FrameNo>,
+    /// Time of the first and of the last.
+    pub span: Option<(Timestamp, Timestamp)>,
+}
+
+impl FeedbackSpan {
+    fn add(&mut self, carrier: &Carrier) {
+        if self.frames.len() < MAX_FEEDBACK_FRAMES {
+            self.frames.push(carrier.frame);
+        }
+        self.span = Some((self.span.map_or(carrier.ts, |(first, _)| first), carrier.ts));
+    }
 }
 
 /// The state.
@@ -153,6 +177,11 @@ impl RtcpState {
         }
         let Some(sender) = ssrc.and_then(|ssrc| self.sender(direction, ssrc, room)) else { return error.is_some() };
         count(&mut sender.counts, packet);
+        match (packet.packet_type, packet.count) {
+            (packet_type::TRANSPORT_FEEDBACK, 1) => sender.nacks.add(carrier),
+            (packet_type::PAYLOAD_FEEDBACK, 1 | 4) => sender.picture_requests.add(carrier),
+            _ => {}
+        }
         sender.clear_reports += u64::from(matches!(message, Message::SenderReport(_) | Message::ReceiverReport(_)));
         for (point, negative) in rtts {
             if negative {
@@ -258,6 +287,8 @@ impl RtcpState {
             cname: None,
             reports: Vec::new(),
             negative_rtts: Vec::new(),
+            nacks: FeedbackSpan::default(),
+            picture_requests: FeedbackSpan::default(),
         }))
     }
 

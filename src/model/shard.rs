@@ -191,6 +191,9 @@ impl Shard {
             self.untracked_datagrams += 1;
             return;
         };
+        if direction == Direction::Backward {
+            self.flows[flow as usize].first_backward.get_or_insert(datagram.carrier.frame);
+        }
         let via = match framing {
             Framing::Datagram => Via::Datagram,
             Framing::Stream => Via::Stream,
@@ -486,7 +489,7 @@ impl Shard {
     fn turn_indication(&mut self, message: &Inner<'_>, stun: &stun::Message<'_>) {
         let flow = &mut self.flows[message.flow as usize];
         flow.count(Class::TurnIndication);
-        flow.details().turn.indication(stun.method());
+        flow.details().turn.indication(message.carrier, stun.method());
         let peer = stun.address(AttributeType::XOR_PEER_ADDRESS);
         let data = stun.attribute_bytes(AttributeType::DATA);
         if let (Some(peer), Some(data)) = (peer, data) {
@@ -527,6 +530,9 @@ impl Shard {
         };
         let flow = &mut self.flows[inner as usize];
         flow.last_ts = flow.last_ts.max(outer.carrier.ts);
+        if outer.direction == Direction::Backward {
+            flow.first_backward.get_or_insert(outer.carrier.frame);
+        }
         flow.count_via(via);
         if outer.depth >= MAX_DEPTH {
             flow.count_unknown("datagrams nested too deep");

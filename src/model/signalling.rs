@@ -156,6 +156,7 @@ impl Signalling {
                 if !has_come_to_nothing(session.state) && session.ended.is_none() =>
             {
                 session.state = SessionState::Ended;
+                session.state_frame = Some(datagram.carrier.frame);
                 session.ended = Some((datagram.carrier.frame, datagram.carrier.ts, datagram.flow.src));
             }
             // The 487 may be lost, or not be captured.
@@ -163,9 +164,10 @@ impl Signalling {
                 if matches!(session.state, SessionState::Calling | SessionState::Ringing) =>
             {
                 session.state = SessionState::Cancelled;
+                session.state_frame = Some(datagram.carrier.frame);
             }
             StartLine::Response { code, reason } if method == Some("INVITE") => {
-                session.response(code, reason, datagram.carrier.ts);
+                session.response(code, reason, &datagram.carrier);
             }
             _ => {}
         }

@@ -8,13 +8,14 @@ pub use super::class::{Class, ClassCounts};
 pub use super::clock_steps::{ClockStep, ClockStepSummary};
 pub use super::dtls::{AlertSeen, HandshakeSummary};
 pub use super::finding::{Finding, Severity};
-pub use super::finding_rules::CHECKED;
+pub use super::finding_rules::{RULES, Rule};
 pub use super::flow::{Peer, Via};
 pub use super::ice::{PairStatus, PairSummary, Spread};
 pub use super::negotiation::{Negotiated, NegotiatedCodec, Security, direction as negotiated_direction};
-pub use super::rtcp::{ReportPoint, RtcpCounts, SenderSummary};
+pub use super::rtcp::{FeedbackSpan, ReportPoint, RtcpCounts, SenderSummary};
 pub use super::rtp_stream::{
-    Clock, ClockSource, DeltaSummary, JitterSummary, SequenceSummary, StreamFigures, TimingSummary, TsharkSummary,
+    Clock, ClockSource, DeltaSummary, JitterSummary, LossPlace, SequenceSummary, StreamFigures, StreamNotes,
+    TimingSummary, TsharkSummary,
 };
 pub use super::signalling::{
     Described, Dialog, EventKind, SessionEvent, SessionState, SessionSummary, Signal, SipTransaction, Trickled,
@@ -56,7 +57,7 @@ pub struct Snapshot {
     pub handshakes: Vec<HandshakeRow>,
     /// In order of their first frame.
     pub sessions: Vec<SessionSummary>,
-    /// Errors first, then by frame.
+    /// Errors first; of each severity what explains most, then by frame.
     pub findings: Vec<Finding>,
 }
 
@@ -129,6 +130,8 @@ pub struct FlowRow {
     pub reasons: BTreeMap<&'static str, u64>,
     /// First frame.
     pub first_frame: FrameNo,
+    /// First frame that `b` sent; none where only `a` is seen to send. Inside TURN `a` and `b` are the ends of the outer flow.
+    pub first_backward: Option<FrameNo>,
     /// Time of the first frame.
     pub first_ts: Timestamp,
     /// Time of the last frame.

@@ -110,6 +110,10 @@ pub struct Allocation {
     pub indications_out: u64,
     /// Data indications of the server.
     pub indications_in: u64,
+    /// The last data of the client to the server, in a channel or a Send indication: frame and time.
+    pub last_out: Option<(FrameNo, Timestamp)>,
+    /// The last data of the server to the client.
+    pub last_in: Option<(FrameNo, Timestamp)>,
     /// Error responses, challenges included, the first few hundred.
     pub errors: Vec<TurnError>,
     /// Requests for channels and permissions, and messages on channels, that are not among these: there was no room for
@@ -128,6 +132,11 @@ impl Allocation {
     /// From the first Allocate request to the success response, in milliseconds.
     pub fn setup_ms(&self) -> Option<f64> {
         Some(self.created_ts?.millis_since(self.first_ts))
+    }
+
+    /// When the lifetime that was granted last is over.
+    pub fn expires(&self) -> Option<Timestamp> {
+        self.expires
     }
 
     /// Code of the error that ended the attempt; none where the allocation came to be.
@@ -320,6 +329,8 @@ impl TurnState {
             permissions: BTreeSet::new(),
             indications_out: 0,
             indications_in: 0,
+            last_out: None,
+            last_in: None,
             errors: Vec::new(),
             not_kept: 0,
             bindings: BTreeMap::new(),
@@ -395,6 +406,7 @@ impl TurnState {
         let allocation = self.meant_by(false).and_then(|index| self.allocations.get_mut(index))?;
         let peer = allocation.bindings.get(&number).copied();
         let outward = allocation.client_direction == direction;
+        allocation.data(outward, carrier);
         if let Some(channel) = allocation.channel(number, &mut self.room) {
             channel.peer = channel.peer.or(peer);
             *(if outward { &mut channel.packets_out } else { &mut channel.packets_in }) += 1;
@@ -403,10 +415,11 @@ impl TurnState {
     }
 
     /// Counts a Send or Data indication.
-    pub(crate) fn indication(&mut self, method: Method) {
+    pub(crate) fn indication(&mut self, carrier: &Carrier, method: Method) {
         if let Some(allocation) = self.meant_by(false).and_then(|index| self.allocations.get_mut(index)) {
-            *(if method == Method::SEND { &mut allocation.indications_out } else { &mut allocation.indications_in }) +=
-                1;
+            let outward = method == Method::SEND;
+            allocation.data(outward, carrier);
+            *(if outward { &mut allocation.indications_out } else { &mut allocation.indications_in }) += 1;
         }
     }
 
@@ -422,6 +435,10 @@ impl Allocation {
         } else {
             self.not_kept += 1;
         }
+    }
+
+    fn data(&mut self, outward: bool, carrier: &Carrier) {
+        *(if outward { &mut self.last_out } else { &mut self.last_in }) = Some((carrier.frame, carrier.ts));
     }
 
     fn permit(&mut self, addr: Addr, room: &mut Room) {

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod csv;
+pub mod explain;
 pub mod json;
 pub mod ndjson;
 pub mod text;

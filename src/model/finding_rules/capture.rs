@@ -6,20 +6,49 @@
 use super::super::clock_steps::ClockStep;
 use super::super::finding::{Finding, Severity};
 use super::super::snapshot::{Snapshot, StreamRow};
+use super::{FRAMES, Rule};
 use crate::net::OtherReason;
 use crate::packet::FrameNo;
 use crate::time::NANOS_PER_SEC;
 
 /// Cases that a summary names.
 const NAMED: usize = 3;
-/// Frames of a finding.
-const FRAMES: usize = 10;
 
-pub(super) fn all(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
-    findings.extend(cut(snapshot));
-    findings.extend(clock_steps(snapshot));
-    findings.extend(two_places(snapshot));
-}
+pub(super) static SNAP_LENGTH: Rule = Rule {
+    code: "CAPTURE_SNAP_LENGTH",
+    severity: Severity::Warning,
+    title: "The capture has cut packets short",
+    explanation: "A snap length kept only the first bytes of each packet. RTP headers, and with them loss and jitter, do \
+        not suffer. What stood behind the cut cannot be judged: STUN attributes and what is inside indications, \
+        certificates of DTLS, descriptions in SIP, report blocks of RTCP, and messages on TCP, whose streams have holes. \
+        None of it is called malformed.",
+    advice: "Capture anew with whole packets: tcpdump -s 0.",
+    find: |evidence| cut(evidence.snapshot).into_iter().collect(),
+};
+
+pub(super) static TIME_JUMPS: Rule = Rule {
+    code: "CAPTURE_TIME_JUMPS",
+    severity: Severity::Warning,
+    title: "Time jumps in the capture",
+    explanation: "Captures were put one behind the other, the clock of the capturing machine was set, or a record is \
+        damaged. Durations, rates, gaps, jitter and timeouts count a jump as time that passed.",
+    advice: "Files that were joined: give them one by one, or together, and they are merged by time. Else look at the \
+        parts before and behind the jump alone, with --time-from and --time-to.",
+    find: |evidence| clock_steps(evidence.snapshot).into_iter().collect(),
+};
+
+pub(super) static TWO_PLACES: Rule = Rule {
+    code: "CAPTURE_TWO_PLACES",
+    severity: Severity::Warning,
+    title: "The capture has the same call from two places",
+    explanation: "A mirror port doubles all packets of a stream. Here some came once and others twice: they were \
+        captured at two places that did not see the same, such as before and behind a hop that loses packets, or a call \
+        captured at both ends. A packet counts as soon as one of the places has it, so loss between them is not in \
+        these figures.",
+    advice: "Look at the capture of each place alone. Where one file has both, --keep-duplicates counts all of it, \
+        and -f vlan tells the places apart where one of them is in a VLAN.",
+    find: |evidence| two_places(evidence.snapshot).into_iter().collect(),
+};
 
 fn cut(snapshot: &Snapshot) -> Option<Finding> {
     let capture = &snapshot.capture;
@@ -49,37 +78,20 @@ fn cut(snapshot: &Snapshot) -> Option<Finding> {
         [] => (Severity::Info, "no message cut that is read to its end".to_owned()),
         all => (Severity::Warning, format!("cut within: {}", all.join(", "))),
     };
-    Some(Finding {
-        code: "CAPTURE_SNAP_LENGTH",
-        severity,
-        summary: format!("{} of {} packets cut {kept}; {touched}", records.packets, capture.packets),
-        explanation: "A snap length kept only the first bytes of each packet. RTP headers, and with them loss and jitter, do \
-            not suffer. What stood behind the cut cannot be judged: STUN attributes and what is inside indications, \
-            certificates of DTLS, descriptions in SIP, report blocks of RTCP, and messages on TCP, whose streams have holes. \
-            None of it is called malformed.",
-        advice: "Capture anew with whole packets: tcpdump -s 0.",
-        frames: records.frames.clone(),
-        subject: None,
-    })
+    let summary = format!("{} of {} packets cut {kept}; {touched}", records.packets, capture.packets);
+    let frames = records.frames.iter().copied();
+    Some(Finding { severity, ..SNAP_LENGTH.finding(summary).with_frames(frames) })
 }
 
 fn clock_steps(snapshot: &Snapshot) -> Option<Finding> {
     let steps = &snapshot.capture.clock_steps;
     let named: Vec<String> = steps.examples.iter().take(NAMED).map(step_words).collect();
-    (steps.count > 0).then(|| Finding {
-        code: "CAPTURE_TIME_JUMPS",
-        severity: Severity::Warning,
-        summary: match steps.count - named.len() as u64 {
-            0 => named.join("; "),
-            more => format!("{}; and {more} more", named.join("; ")),
-        },
-        explanation: "Captures were put one behind the other, the clock of the capturing machine was set, or a record is \
-            damaged. Durations, rates, gaps, jitter and timeouts count a jump as time that passed.",
-        advice: "Files that were joined: give them one by one, or together, and they are merged by time. Else look at the \
-            parts before and behind the jump alone, with --time-from and --time-to.",
-        frames: steps.examples.iter().flat_map(|step| [step.before, step.after]).take(FRAMES).collect(),
-        subject: None,
-    })
+    let summary = match steps.count - named.len() as u64 {
+        0 => named.join("; "),
+        more => format!("{}; and {more} more", named.join("; ")),
+    };
+    let frames = steps.examples.iter().flat_map(|step| [step.before, step.after]);
+    (steps.count > 0).then(|| TIME_JUMPS.finding(summary).with_frames(frames))
 }
 
 fn step_words(step: &ClockStep) -> String {
@@ -128,22 +140,11 @@ pub(super) fn two_places(snapshot: &Snapshot) -> Option<Finding> {
     let frames: Vec<FrameNo> =
         partly().flat_map(|(row, _)| [row.figures.first_frame, row.figures.last_frame]).take(FRAMES).collect();
     let more = partly().count() - named.len();
-    (!named.is_empty()).then(|| Finding {
-        code: "CAPTURE_TWO_PLACES",
-        severity: Severity::Warning,
-        summary: match more {
-            0 => named.join(", "),
-            more => format!("{}, and {more} more streams", named.join(", ")),
-        },
-        explanation: "A mirror port doubles all packets of a stream. Here some came once and others twice: they were \
-            captured at two places that did not see the same, such as before and behind a hop that loses packets, or a call \
-            captured at both ends. A packet counts as soon as one of the places has it, so loss between them is not in \
-            these figures.",
-        advice: "Look at the capture of each place alone. Where one file has both, --keep-duplicates counts all of it, \
-            and -f vlan tells the places apart where one of them is in a VLAN.",
-        frames,
-        subject: None,
-    })
+    let summary = match more {
+        0 => named.join(", "),
+        more => format!("{}, and {more} more streams", named.join(", ")),
+    };
+    (!named.is_empty()).then(|| TWO_PLACES.finding(summary).with_frames(frames))
 }
 
 #[cfg(test)]

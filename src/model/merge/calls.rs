@@ -167,8 +167,7 @@ impl Merge<'_> {
             [Direction::Forward, Direction::Backward].map(|end| details.and_then(|details| details.ice.fragment(end)));
         if let [Some(forward), Some(backward)] = fragments {
             // Checks of a session whose signalling was not captured belong to no other that had the address.
-            let forward = index.fragment(forward);
-            return forward.or_else(|| index.fragment(backward).map(|(session, side)| (session, 1 - side)));
+            return index.checked([forward, backward], ts);
         }
         index.between([self.names(place, Direction::Forward), self.names(place, Direction::Backward)], ts)
     }

@@ -4,11 +4,13 @@
 //! Never: a packet's bytes kept, or a decision about other streams.
 
 mod histogram;
+mod notes;
 mod rate;
 mod sequence;
 mod timing;
 mod tshark;
 
+pub use notes::{LossPlace, StreamNotes};
 pub use sequence::SequenceSummary;
 pub use timing::{Clock, ClockSource, JitterSummary, TimingSummary};
 pub use tshark::TsharkSummary;
@@ -126,6 +128,10 @@ pub struct DeltaSummary {
     pub mean: f64,
     pub max: f64,
     pub max_frame: FrameNo,
+    /// The packet before the longest gap.
+    pub max_before: FrameNo,
+    /// RTP ticks from that to the one behind the gap.
+    pub max_ticks: i32,
 }
 
 /// Copies of a stream's packets that the capture made (a mirror port), which the figures leave out.
@@ -188,6 +194,8 @@ pub struct StreamFigures {
     pub max_1s_bps: u64,
     /// What the capture doubled.
     pub copies: Copies,
+    /// Where in the capture something happened to it.
+    pub notes: StreamNotes,
     /// What tshark prints.
     pub tshark: TsharkSummary,
 }
@@ -207,6 +215,8 @@ struct Deltas {
     samples: u64,
     max_nanos: i64,
     max_frame: FrameNo,
+    max_before: FrameNo,
+    max_ticks: i32,
 }
 
 /// The state.
@@ -240,6 +250,8 @@ pub(crate) struct RtpStream {
     not_unique: Copies,
     /// The last misordered packet: the first of a new segment where the next one follows it.
     misordered: Option<StreamPacket>,
+    /// Nothing uncommon happened to most streams.
+    notes: Option<Box<StreamNotes>>,
 }
 
 impl RtpStream {
@@ -258,7 +270,14 @@ impl RtpStream {
             last_ts: packet.ts,
             last_frame: packet.frame,
             tshark: TsharkFigures::new(rel_ms, &packet.for_tshark()),
-            deltas: Deltas { last: packet.ts, samples: 0, max_nanos: 0, max_frame: packet.frame },
+            deltas: Deltas {
+                last: packet.ts,
+                samples: 0,
+                max_nanos: 0,
+                max_frame: packet.frame,
+                max_before: packet.frame,
+                max_ticks: 0,
+            },
             timing: Timing::new(packet.ts, packet.rtp_ts, clock.honest, clock.is_media),
             sequence: Sequence::new(packet.seq),
             rate: RateWindow::new(packet.ts, packet.bytes),
@@ -269,6 +288,7 @@ impl RtpStream {
             likely_copies: Copies::default(),
             not_unique: Copies::default(),
             misordered: None,
+            notes: None,
         };
         this.remember(packet);
         this
@@ -302,7 +322,9 @@ impl RtpStream {
         self.bytes += u64::from(packet.bytes);
         self.ip_bytes += u64::from(packet.ip_len);
         match self.sequence.packet(packet.seq) {
-            Arrival::Forward | Arrival::Reordered => self.unique(packet),
+            Arrival::Forward => self.unique(packet),
+            Arrival::Gap => self.behind_gap(packet),
+            Arrival::Reordered => self.late(packet),
             Arrival::Duplicate => self.duplicate(packet),
             Arrival::Misordered => self.misordered(packet),
             Arrival::Restart => self.restart(packet),
@@ -321,8 +343,28 @@ impl RtpStream {
 
     #[inline(always)]
     fn unique(&mut self, packet: &StreamPacket) {
-        self.timing.packet(packet.ts, packet.rtp_ts);
+        if self.timing.packet(packet.ts, packet.rtp_ts) {
+            self.notes().clock_jump(packet.frame);
+        }
         self.unique_gap(packet);
+    }
+
+    #[cold]
+    fn notes(&mut self) -> &mut StreamNotes {
+        self.notes.get_or_insert_default()
+    }
+
+    #[cold]
+    fn behind_gap(&mut self, packet: &StreamPacket) {
+        let (before, missing) = ((self.last_frame, self.deltas.last), self.sequence.missing());
+        self.notes().loss(before, (packet.frame, packet.ts), packet.seq, missing);
+        self.unique(packet);
+    }
+
+    #[cold]
+    fn late(&mut self, packet: &StreamPacket) {
+        self.notes().late(packet.frame, packet.seq);
+        self.unique(packet);
     }
 
     #[cold]
@@ -331,6 +373,7 @@ impl RtpStream {
             self.not_unique.remove(&first);
             self.timing.restart(first.ts, first.rtp_ts);
             self.unique_gap(&first);
+            self.notes().restart(first.frame);
         }
         self.unique(packet);
     }
@@ -349,6 +392,8 @@ impl RtpStream {
         if gap > deltas.max_nanos {
             deltas.max_nanos = gap;
             deltas.max_frame = packet.frame;
+            deltas.max_before = self.last_frame;
+            deltas.max_ticks = packet.rtp_ts.wrapping_sub(self.last_rtp_ts) as i32;
         }
         deltas.last = packet.ts;
         self.rate.packet(packet.ts, packet.bytes);
@@ -440,11 +485,14 @@ impl RtpStream {
                 mean: sum_nanos * 1e-6 / self.deltas.samples as f64,
                 max: self.deltas.max_nanos as f64 * 1e-6,
                 max_frame: self.deltas.max_frame,
+                max_before: self.deltas.max_before,
+                max_ticks: self.deltas.max_ticks,
             }),
             mean_bps: mean(self.bytes - self.not_unique.bytes),
             mean_ip_bps: mean(self.ip_bytes - self.not_unique.ip_bytes),
             max_1s_bps: self.rate.max_bps(),
             copies,
+            notes: self.notes.as_deref().cloned().unwrap_or_default(),
             tshark: self.tshark.summary(),
         }
     }

@@ -19,8 +19,10 @@ const FIRST_CYCLE: u64 = 1 << 16;
 /// What a packet's sequence number says of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Arrival {
-    /// The first of the stream, or the next one or one after a gap.
+    /// The next one.
     Forward,
+    /// One after a gap, see [`Sequence::missing`].
+    Gap,
     /// Not seen before, behind the highest.
     Reordered,
     /// Seen before.
@@ -79,6 +81,7 @@ pub(crate) struct Sequence {
     misordered: u64,
     segments: u64,
     losses: LossRuns,
+    missing: u16,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -112,6 +115,7 @@ impl Sequence {
             misordered: 0,
             segments: 1,
             losses: LossRuns::default(),
+            missing: 0,
         };
         this.mark(first);
         this
@@ -138,6 +142,11 @@ impl Sequence {
         self.highest
     }
 
+    /// How many numbers were passed over by the last packet that arrived behind a gap.
+    pub(crate) fn missing(&self) -> u16 {
+        self.missing
+    }
+
     #[inline(never)]
     fn uncommon(&mut self, seq: u16, forward: u16) -> Arrival {
         if forward == 0 {
@@ -147,7 +156,8 @@ impl Sequence {
         if forward <= MAX_DROPOUT {
             self.advance(u64::from(forward));
             self.probation = None;
-            return Arrival::Forward;
+            self.missing = forward - 1;
+            return Arrival::Gap;
         }
         let behind = u64::from(forward.wrapping_neg());
         let extended = self.highest.saturating_sub(behind);

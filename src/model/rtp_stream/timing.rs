@@ -56,6 +56,7 @@ pub struct JitterSummary {
     pub last: f64,
     pub mean: f64,
     pub max: f64,
+    pub p50: f64,
     pub p95: f64,
 }
 
@@ -160,21 +161,24 @@ impl Timing {
         this
     }
 
-    /// Takes the next unique packet.
+    /// Takes the next unique packet; true where its timestamp jumped by more than arrival explains.
     #[inline]
-    pub(crate) fn packet(&mut self, ts: Timestamp, rtp_ts: u32) {
+    pub(crate) fn packet(&mut self, ts: Timestamp, rtp_ts: u32) -> bool {
         let sample = Sample { ts, rtp_ts };
         if self.mode == Mode::Measure {
-            self.measure(sample);
+            self.measure(sample)
         } else {
             self.unusual(sample);
+            false
         }
     }
 
     #[inline(never)]
     fn unusual(&mut self, sample: Sample) {
         match self.mode {
-            Mode::Measure => self.measure(sample),
+            Mode::Measure => {
+                self.measure(sample);
+            }
             Mode::Restart => self.restart_reference(sample),
             Mode::HoldBack => self.hold_back(sample),
             Mode::Ignore => {}
@@ -244,18 +248,22 @@ impl Timing {
         self.millis_per_tick = clock.rate.map_or(0.0, millis_per_tick);
         self.needs_reference = true;
         self.mode = Mode::Restart;
-        held.into_iter().for_each(|sample| self.packet(sample.ts, sample.rtp_ts));
+        held.into_iter().for_each(|sample| {
+            self.packet(sample.ts, sample.rtp_ts);
+        });
     }
 
+    /// True where the timestamp jumped: nothing was measured.
     #[inline(always)]
-    fn measure(&mut self, sample: Sample) {
+    fn measure(&mut self, sample: Sample) -> bool {
         let last = self.jitter.last;
         let ticks = sample.rtp_ts.wrapping_sub(last.rtp_ts) as i32;
         let arrival = sample.ts.nanos_since(last.ts) as f64 * 1e-6;
         let media = f64::from(ticks) * self.millis_per_tick;
         // RTP time went further than arrival by more than a pause or a burst explains.
         if media.abs() > arrival.abs() + JUMP_MILLIS {
-            return self.restart_reference(sample);
+            self.restart_reference(sample);
+            return true;
         }
         if ticks <= 0 || self.frames.is_some() {
             self.measure_frame(sample);
@@ -263,6 +271,7 @@ impl Timing {
         self.jitter.difference((arrival - media).abs(), sample);
         self.histogram.record(Twin::First, self.jitter.value);
         self.deviation.packet(sample.ts, ticks, self.millis_per_tick);
+        false
     }
 
     /// Before the packet has changed `jitter`.
@@ -369,6 +378,7 @@ impl Jitter {
             last: self.value,
             mean: self.sum / self.samples as f64,
             max: self.max,
+            p50: histogram.quantile(twin, 0.5).min(self.max),
             p95: histogram.quantile(twin, 0.95).min(self.max),
         })
     }
@@ -517,11 +527,17 @@ mod tests {
     fn with_another_in_between(first: Clock, other: Clock, is_media: bool, other_ticks: u32) -> TimingSummary {
         let at = |i: i64| Timestamp::from_nanos(i * 20_000_000);
         let mut timing = Timing::new(at(0), 0, first, true);
-        (1..200).for_each(|i| timing.packet(at(i), i as u32 * 160));
+        (1..200).for_each(|i| {
+            timing.packet(at(i), i as u32 * 160);
+        });
         timing.change_clock(other, is_media);
-        (200..220).for_each(|i| timing.packet(at(i), 32_000 + (i as u32 - 200) * other_ticks));
+        (200..220).for_each(|i| {
+            timing.packet(at(i), 32_000 + (i as u32 - 200) * other_ticks);
+        });
         timing.change_clock(first, true);
-        (220..600).for_each(|i| timing.packet(at(i), i as u32 * 160));
+        (220..600).for_each(|i| {
+            timing.packet(at(i), i as u32 * 160);
+        });
         timing.summary()
     }
 
@@ -545,7 +561,9 @@ mod tests {
         let noise = Clock { rate: Some(8000), source: ClockSource::Static };
         let mut timing = Timing::new(Timestamp::from_nanos(0), 0, noise, false);
         timing.change_clock(UNKNOWN, true);
-        (1..300).for_each(|i| timing.packet(Timestamp::from_nanos(i * 20_000_000), i as u32 * 960));
+        (1..300).for_each(|i| {
+            timing.packet(Timestamp::from_nanos(i * 20_000_000), i as u32 * 960);
+        });
         assert_eq!(timing.summary().clock, Clock { rate: Some(48_000), source: ClockSource::Inferred });
     }
 
@@ -567,11 +585,17 @@ mod tests {
     fn a_stretch_without_a_clock_in_which_rtp_time_ran_otherwise_is_no_jitter() {
         let at = |i: i64| Timestamp::from_nanos(i * 20_000_000);
         let mut timing = Timing::new(at(0), 0, KNOWN, true);
-        (1..200).for_each(|i| timing.packet(at(i), i as u32 * 160));
+        (1..200).for_each(|i| {
+            timing.packet(at(i), i as u32 * 160);
+        });
         timing.change_clock(UNKNOWN, true);
-        (200..250).for_each(|i| timing.packet(at(i), 32_000 + (i as u32 - 200) * 960));
+        (200..250).for_each(|i| {
+            timing.packet(at(i), 32_000 + (i as u32 - 200) * 960);
+        });
         timing.change_clock(KNOWN, true);
-        (250..600).for_each(|i| timing.packet(at(i), 80_000 + (i as u32 - 250) * 160));
+        (250..600).for_each(|i| {
+            timing.packet(at(i), 80_000 + (i as u32 - 250) * 160);
+        });
         let sum = timing.summary();
         assert!(sum.jitter.unwrap().max < 1e-9 && sum.skew_ms.unwrap().abs() < 1e-6, "{sum:?}");
     }
@@ -581,12 +605,16 @@ mod tests {
         let at = |i: i64| Timestamp::from_nanos(i * 20_000_000);
         let wide = Clock { rate: Some(48_000), source: ClockSource::Sdp };
         let mut timing = Timing::new(at(0), 0, KNOWN, true);
-        (1..200).for_each(|i| timing.packet(at(i), i as u32 * 160));
+        (1..200).for_each(|i| {
+            timing.packet(at(i), i as u32 * 160);
+        });
         timing.change_clock(wide, true);
         timing.change_clock(KNOWN, false);
         timing.packet(at(200), 7);
         timing.change_clock(wide, true);
-        (201..600).for_each(|i| timing.packet(at(i), i as u32 * 960));
+        (201..600).for_each(|i| {
+            timing.packet(at(i), i as u32 * 960);
+        });
         let sum = timing.summary();
         assert!(sum.jitter.unwrap().max < 1e-9 && sum.skew_ms.unwrap().abs() < 1e-6, "{sum:?}");
     }
@@ -596,10 +624,14 @@ mod tests {
         let at = |i: i64| Timestamp::from_nanos(i * 20_000_000);
         let noise = Clock { rate: Some(8000), source: ClockSource::Static };
         let mut timing = Timing::new(at(0), 0, UNKNOWN, true);
-        (1..4000).for_each(|i| timing.packet(at(i), i as u32 * 7));
+        (1..4000).for_each(|i| {
+            timing.packet(at(i), i as u32 * 7);
+        });
         timing.change_clock(noise, false);
         timing.change_clock(UNKNOWN, true);
-        (4000..6000).for_each(|i| timing.packet(at(i), i as u32 * 160));
+        (4000..6000).for_each(|i| {
+            timing.packet(at(i), i as u32 * 160);
+        });
         assert_eq!(timing.summary().clock, UNKNOWN);
     }
 

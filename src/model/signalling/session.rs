@@ -5,7 +5,7 @@
 use super::dialog::{Dialog, EventKind};
 use super::name;
 use crate::model::call::Call;
-use crate::net::Endpoint;
+use crate::net::{Carrier, Endpoint};
 use crate::packet::FrameNo;
 use crate::proto::sdp::{Candidate, SessionDescription};
 use crate::time::Timestamp;
@@ -151,6 +151,10 @@ pub struct SessionSummary {
     pub status: Option<(u16, String)>,
     /// First frame; none for a file.
     pub first_frame: Option<FrameNo>,
+    /// The frame that made the state what it is: of a final response, or of a BYE.
+    pub state_frame: Option<FrameNo>,
+    /// First and last frame with a 401 or 407 to an INVITE.
+    pub challenges: Option<(FrameNo, FrameNo)>,
     /// From the INVITE to its first 2xx, in milliseconds.
     pub setup_ms: Option<f64>,
     /// Offers and answers in order.
@@ -186,6 +190,8 @@ impl SessionSummary {
             state,
             status: None,
             first_frame: None,
+            state_frame: None,
+            challenges: None,
             setup_ms: None,
             descriptions: Vec::new(),
             ended: None,
@@ -205,6 +211,11 @@ impl SessionSummary {
         let was_asked_at = invites().map(|known| known.ts).max();
         let waited = was_asked_at.zip(end).map(|(asked, end)| end.nanos_since(asked));
         !has_response && waited.is_some_and(|nanos| nanos >= NO_ANSWER_NANOS)
+    }
+
+    /// Time of the first message.
+    pub fn first_ts(&self) -> Timestamp {
+        self.first_ts
     }
 
     /// When the INVITE was answered with a 2xx.
@@ -243,7 +254,7 @@ impl SessionSummary {
     }
 
     /// Takes the status of a response to an INVITE.
-    pub(super) fn response(&mut self, code: u16, reason: &str, at: Timestamp) {
+    pub(super) fn response(&mut self, code: u16, reason: &str, carrier: &Carrier) {
         let before = self.state;
         let was_established = self.setup_ms.is_some();
         if was_established && code >= 300 {
@@ -264,9 +275,14 @@ impl SessionSummary {
         };
         if code >= 200 {
             self.status = Some((code, name(reason)));
+            self.state_frame = Some(carrier.frame);
+        }
+        if matches!(code, 401 | 407) {
+            let first = self.challenges.map_or(carrier.frame, |(first, _)| first);
+            self.challenges = Some((first, carrier.frame));
         }
         if (200..300).contains(&code) && !was_established {
-            self.setup_ms = Some(at.millis_since(self.first_ts));
+            self.setup_ms = Some(carrier.ts.millis_since(self.first_ts));
         }
     }
 }

@@ -64,7 +64,7 @@ impl Signalling {
             session.state = SessionState::Ended;
             session.ended = Some((datagram.carrier.frame, datagram.carrier.ts, datagram.flow.src));
         }
-        if is("text/html") || is("text/css") || is("text/javascript") || is("application/javascript") {
+        if message.content_type.is_some_and(|content_type| is_page_or_media(content_type.media_type)) {
             return;
         }
         let content = content(&message);
@@ -72,11 +72,9 @@ impl Signalling {
             self.fragment(datagram, &content, sink);
             return;
         }
-        let before = self.sessions.len();
         let told = self.text(Signal::Http, datagram, &content, sink);
         let location = message.location.map(path).filter(|path| path.len() <= MAX_NAME);
         if let (Some(index), Some(path)) = (told, location)
-            && self.sessions.len() >= before
             && self.web.by_resource.len() < MAX_SESSIONS
         {
             self.web.by_resource.insert(path.to_owned(), index);
@@ -331,6 +329,15 @@ fn is_offer_by_role(description: &SessionDescription) -> Option<bool> {
         Setup::Active | Setup::Passive => Some(false),
         Setup::HoldConn => None,
     })
+}
+
+/// What a browser shows or runs is no signalling, though a script may have a description in it as a pattern.
+fn is_page_or_media(media_type: &str) -> bool {
+    const TYPES: [&str; 4] = ["text/html", "text/css", "text/javascript", "application/javascript"];
+    const FAMILIES: [&str; 4] = ["image", "audio", "video", "font"];
+    let family = media_type.split('/').next().unwrap_or_default();
+    TYPES.iter().any(|known| media_type.eq_ignore_ascii_case(known))
+        || FAMILIES.iter().any(|known| family.eq_ignore_ascii_case(known))
 }
 
 /// A request target or a Location without scheme and host.

@@ -86,7 +86,7 @@ fn credentials_that_are_refused_are_an_error() {
     stage.ask(0, Method::ALLOCATE, 1, &[]).refuse(10, Method::ALLOCATE, 1, 401);
     stage.ask(20, Method::ALLOCATE, 2, &[USERNAME]).refuse(30, Method::ALLOCATE, 2, 401);
     let snapshot = stage.snapshot();
-    assert_eq!(codes(&snapshot), ["TURN_ALLOCATION_FAILED"]);
+    assert_eq!(codes(&snapshot), ["TURN_ALLOCATE_UNAUTHORIZED"]);
     assert_eq!(only(snapshot).end, AllocationEnd::Failed);
 }
 
@@ -95,7 +95,7 @@ fn a_full_quota_is_an_error_and_the_next_request_a_new_attempt() {
     let mut stage = Stage::new();
     stage.ask(0, Method::ALLOCATE, 1, &[]).refuse(10, Method::ALLOCATE, 1, 486);
     let snapshot = stage.snapshot();
-    assert_eq!(codes(&snapshot), ["TURN_ALLOCATION_FAILED"]);
+    assert_eq!(codes(&snapshot), ["TURN_QUOTA_REACHED"]);
     assert_eq!(only(snapshot).allocation.error_code(), Some(486));
     assert_eq!(stage.allocate().snapshot().allocations.len(), 2);
 }

@@ -5,7 +5,7 @@
 
 use super::figures::plural;
 use super::page::{Cell, Ink, Page, words};
-use crate::model::snapshot::{CHECKED, Finding, Severity, Snapshot};
+use crate::model::snapshot::{Finding, RULES, Severity, Snapshot};
 use std::io;
 
 /// Where the words of a finding begin.
@@ -17,8 +17,9 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
     if snapshot.findings.is_empty() {
         page.section("Findings", "")?;
         let text = format!(
-            "none of these: {CHECKED}. That is no proof of a good call: loss, jitter, and what failed or never came are \
-             in the tables below."
+            "none: {} rules were checked (`rtcscope explain` lists them), and none of them fits. That is no proof of a good \
+             call: how it fared is in the tables below.",
+            RULES.len()
         );
         return page.wrapped(Cell::plain(" "), 2, " ", &words(&text, Ink::Plain));
     }

@@ -101,7 +101,8 @@ pub(super) fn own_address(description: &SessionDescription, media: &Media) -> Op
 
 /// Sessions by what leads to them.
 pub(super) struct Index<'s> {
-    by_fragment: HashMap<&'s str, (usize, Side), ahash::RandomState>,
+    /// Fragments are short, so that two sessions may have the same one.
+    by_fragment: HashMap<&'s str, Vec<(usize, Side)>, ahash::RandomState>,
     by_endpoint: HashMap<Endpoint, Vec<(usize, Side)>, ahash::RandomState>,
     /// When each session began, in ascending order, and ended.
     lives: Vec<(Timestamp, Option<Timestamp>)>,
@@ -117,13 +118,17 @@ impl<'s> Index<'s> {
             for (described, side) in session.descriptions.iter().zip(sides) {
                 for media in &described.sdp.media {
                     if let Some(credentials) = described.sdp.ice_credentials(media) {
-                        index.by_fragment.insert(credentials.ufrag, (at, *side));
+                        let known = index.by_fragment.entry(credentials.ufrag).or_default();
+                        if known.last() != Some(&(at, *side)) {
+                            known.push((at, *side));
+                        }
                     }
                     addresses(&described.sdp, media).for_each(|endpoint| index.add(endpoint, at, *side));
                 }
             }
             for trickled in &session.candidates {
-                let side = trickled.ufrag.as_deref().and_then(|ufrag| index.by_fragment.get(ufrag)).copied();
+                let known = trickled.ufrag.as_deref().and_then(|ufrag| index.by_fragment.get(ufrag));
+                let side = known.and_then(|known| known.iter().rev().find(|(session, _)| *session == at)).copied();
                 if let (Some(ip), Some((_, side))) = (trickled.candidate.address.ip(), side) {
                     index.add(Endpoint { addr: ip.into(), port: trickled.candidate.port }, at, side);
                 }
@@ -144,8 +149,21 @@ impl<'s> Index<'s> {
         }
     }
 
-    pub(super) fn fragment(&self, fragment: &str) -> Option<(usize, Side)> {
-        self.by_fragment.get(fragment).copied()
+    /// The session of two ends that checks name so, and the side that is at the first of them. Where both fragments are
+    /// known they have to be of one session; where one is, the latest that had begun is meant.
+    pub(super) fn checked(&self, fragments: [&str; 2], ts: Timestamp) -> Option<(usize, Side)> {
+        let [one, other] = fragments.map(|name| self.by_fragment.get(name).map(Vec::as_slice).unwrap_or_default());
+        let latest = |known: &[(usize, Side)]| {
+            let begun = |(session, _): &&(usize, Side)| {
+                self.lives.get(*session).is_some_and(|(begins, _)| ts.nanos_since(*begins) >= -SLACK_NANOS)
+            };
+            known.iter().rev().filter(begun).take(MAX_ASKED).copied().collect::<Vec<_>>()
+        };
+        match (latest(one), latest(other)) {
+            (one, other) if other.is_empty() => one.first().copied(),
+            (one, other) if one.is_empty() => other.first().map(|(session, side)| (*session, 1 - side)),
+            (one, other) => one.into_iter().find(|(session, side)| other.contains(&(*session, 1 - side))),
+        }
     }
 
     /// The session between two ends at a time, and the side that is at the first of them; each end has several names.

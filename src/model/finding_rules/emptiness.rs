@@ -3,14 +3,49 @@
 //! In: a snapshot without findings. Out: findings that say what is missing, and what most often hides it.
 //! Never: a word where there is something of what was asked for.
 
-use super::finding::{Finding, Severity};
-use super::snapshot::{OnlySsrcs, Snapshot, Ssrc};
-use super::words::utc_date;
+use super::super::finding::{Finding, Severity};
+use super::super::snapshot::{OnlySsrcs, Snapshot, Ssrc};
+use super::super::words::utc_date;
+use super::{Evidence, Rule};
 use std::collections::BTreeSet;
 
-const NO_PACKETS: &str = "NO_PACKETS";
-const NO_RTC: &str = "NO_RTC";
-const SSRC_NOT_SEEN: &str = "SSRC_NOT_SEEN";
+pub(super) static NO_PACKETS: Rule = Rule {
+    code: "NO_PACKETS",
+    severity: Severity::Warning,
+    title: "Nothing to report on",
+    explanation: "There is nothing left to report on.",
+    advice: "Look at the interface and the filter of the capture program, and let it run while the call does. A time like 30s \
+        counts from the first packet; a date is UTC where it names no offset.",
+    find: |evidence| found(evidence, |snapshot| (snapshot.capture.packets == 0).then(|| no_packets(snapshot))),
+};
+
+pub(super) static NO_RTC: Rule = Rule {
+    code: "NO_RTC",
+    severity: Severity::Info,
+    title: "No RTC traffic",
+    explanation: "No STUN, TURN, DTLS, RTP, RTCP, SIP or RTSP was recognised.",
+    advice: "Capture where the media passes, and while it does; what is inside of a VPN or TLS cannot be seen.",
+    find: |evidence| {
+        found(evidence, |snapshot| {
+            let has_rtc = snapshot.packets.iter().any(|(class, number)| class.is_rtc() && number > 0);
+            (snapshot.capture.packets > 0 && !has_rtc).then(|| no_rtc(snapshot))
+        })
+    },
+};
+
+pub(super) static SSRC_NOT_SEEN: Rule = Rule {
+    code: "SSRC_NOT_SEEN",
+    severity: Severity::Warning,
+    title: "An SSRC that was asked for is not there",
+    explanation: "Streams and RTCP are limited to SSRCs, of which these are not in the capture.",
+    advice: "An SSRC is hexadecimal with 0x before it, and decimal without.",
+    find: |evidence| {
+        found(evidence, |snapshot| {
+            let only = snapshot.capture.only_ssrcs.as_ref().filter(|only| !only.not_seen.is_empty());
+            only.map(ssrc_not_seen)
+        })
+    },
+};
 
 /// SSRCs that are named, of many.
 const NAMED: usize = 8;
@@ -21,38 +56,19 @@ const FILTER_HIDES: &str = "Behind a VLAN tag a filter looks only where it says 
 impl Finding {
     /// True where it says that the report has less in it than was hoped for.
     pub fn tells_of_nothing(&self) -> bool {
-        matches!(self.code, NO_PACKETS | NO_RTC | SSRC_NOT_SEEN)
+        [NO_PACKETS.code, NO_RTC.code, SSRC_NOT_SEEN.code].contains(&self.code)
     }
 }
 
-pub(super) fn rules(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
-    // Session descriptions alone are no capture in which packets could be missed.
-    if snapshot.capture.facts.files.is_empty() {
-        return;
-    }
-    let has_rtc = snapshot.packets.iter().any(|(class, number)| class.is_rtc() && number > 0);
-    if snapshot.capture.packets == 0 {
-        findings.push(no_packets(snapshot));
-    } else if !has_rtc {
-        findings.push(no_rtc(snapshot));
-    }
-    let only = snapshot.capture.only_ssrcs.as_ref().filter(|only| !only.not_seen.is_empty());
-    findings.extend(only.map(ssrc_not_seen));
-}
-
-fn finding(
-    code: &'static str,
-    severity: Severity,
-    summary: String,
-    explanation: &'static str,
-    advice: &'static str,
-) -> Finding {
-    Finding { code, severity, summary, explanation, advice, frames: Vec::new(), subject: None }
+/// Session descriptions alone are no capture in which packets could be missed.
+fn found(evidence: &Evidence<'_>, find: impl Fn(&Snapshot) -> Option<Finding>) -> Vec<Finding> {
+    let snapshot = evidence.snapshot;
+    if snapshot.capture.facts.files.is_empty() { Vec::new() } else { find(snapshot).into_iter().collect() }
 }
 
 fn no_packets(snapshot: &Snapshot) -> Finding {
     let facts = &snapshot.capture.facts;
-    let explanation = "There is nothing left to report on.";
+    let explanation = NO_PACKETS.explanation;
     let (summary, explanation, advice) = match (facts.filtered_out, facts.outside_window) {
         (0, _) => (
             "there is no packet in the input".to_owned(),
@@ -79,7 +95,7 @@ fn no_packets(snapshot: &Snapshot) -> Finding {
             FILTER_HIDES,
         ),
     };
-    finding(NO_PACKETS, Severity::Warning, summary, explanation, advice)
+    Finding { explanation, advice, ..NO_PACKETS.finding(summary) }
 }
 
 /// What the filter does not look behind unasked.
@@ -106,17 +122,9 @@ fn no_rtc(snapshot: &Snapshot) -> Finding {
         0 => String::new(),
         number => format!("; the filter left out {number}{}", tagged(snapshot)),
     };
-    finding(
-        NO_RTC,
-        Severity::Info,
-        format!("no RTC that is known here is in these packets: {}{left_out}", classes.join(", ")),
-        "No STUN, TURN, DTLS, RTP, RTCP, SIP or RTSP was recognised.",
-        if by_filter > 0 {
-            FILTER_HIDES
-        } else {
-            "Capture where the media passes, and while it does; what is inside of a VPN or TLS cannot be seen."
-        },
-    )
+    let summary = format!("no RTC that is known here is in these packets: {}{left_out}", classes.join(", "));
+    let advice = if by_filter > 0 { FILTER_HIDES } else { NO_RTC.advice };
+    Finding { advice, ..NO_RTC.finding(summary) }
 }
 
 fn ssrc_not_seen(only: &OnlySsrcs) -> Finding {
@@ -124,13 +132,7 @@ fn ssrc_not_seen(only: &OnlySsrcs) -> Finding {
         0 => String::new(),
         number => format!("; left out are {number} others: {}", list(&only.others)),
     };
-    finding(
-        SSRC_NOT_SEEN,
-        Severity::Warning,
-        format!("no RTP stream and no RTCP has SSRC {}{here}", list(&only.not_seen)),
-        "Streams and RTCP are limited to SSRCs, of which these are not in the capture.",
-        "An SSRC is hexadecimal with 0x before it, and decimal without.",
-    )
+    SSRC_NOT_SEEN.finding(format!("no RTP stream and no RTCP has SSRC {}{here}", list(&only.not_seen)))
 }
 
 fn list(ssrcs: &BTreeSet<u32>) -> String {

@@ -1,0 +1,140 @@
+//! What the rules look at: the snapshot, and the ways across it that several of them need.
+//!
+//! In: a snapshot without findings. Out: rows by flow, ICE sessions, whom the capture hears. Never: a judgement.
+
+use super::super::class::Class;
+use super::super::snapshot::{FlowRow, PairRow, Snapshot, StreamKind, StreamRow};
+use super::Fault;
+use crate::net::{Addr, Endpoint};
+use crate::time::Timestamp;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+type ByFlow<'a, T> = HashMap<&'a str, T, ahash::RandomState>;
+
+/// What the rules look at.
+pub(super) struct Evidence<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) faults: &'a [Fault],
+    flows: OnceCell<ByFlow<'a, &'a FlowRow>>,
+    streams: OnceCell<ByFlow<'a, Vec<&'a StreamRow>>>,
+    heard: OnceCell<HashSet<Addr, ahash::RandomState>>,
+    ice: OnceCell<Vec<IceSession<'a>>>,
+    ice_by_flow: OnceCell<ByFlow<'a, usize>>,
+}
+
+/// The candidate pairs of two agents: those whose checks name the same two username fragments.
+pub(super) struct IceSession<'a> {
+    pub(super) fragments: [&'a str; 2],
+    pub(super) pairs: Vec<&'a PairRow>,
+}
+
+impl<'a> Evidence<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot, faults: &'a [Fault]) -> Self {
+        Self {
+            snapshot,
+            faults,
+            flows: OnceCell::new(),
+            streams: OnceCell::new(),
+            heard: OnceCell::new(),
+            ice: OnceCell::new(),
+            ice_by_flow: OnceCell::new(),
+        }
+    }
+
+    /// The time of the last packet.
+    fn end(&self) -> Timestamp {
+        self.snapshot.capture.last_ts.unwrap_or_default()
+    }
+
+    /// Seconds from then to the end of the capture; none where time jumps in it, so that nobody can tell.
+    pub(super) fn seconds_to_end(&self, since: Timestamp) -> f64 {
+        let jumps = self.snapshot.capture.clock_steps.count > 0;
+        if jumps { 0.0 } else { self.end().millis_since(since) / 1000.0 }
+    }
+
+    pub(super) fn flow(&self, id: &str) -> Option<&'a FlowRow> {
+        let flows = self.flows.get_or_init(|| self.snapshot.flows.iter().map(|row| (row.id.as_str(), row)).collect());
+        flows.get(id).copied()
+    }
+
+    /// The streams of a flow, in order of their first frame.
+    pub(super) fn streams(&self, flow: &str) -> &[&'a StreamRow] {
+        let streams = self.streams.get_or_init(|| {
+            let mut by_flow: ByFlow<'a, Vec<&'a StreamRow>> = HashMap::default();
+            for row in &self.snapshot.streams {
+                by_flow.entry(&row.flow).or_default().push(row);
+            }
+            by_flow
+        });
+        streams.get(flow).map_or(&[], Vec::as_slice)
+    }
+
+    /// True where the capture has any packet towards this address: it is not one of a single direction.
+    pub(super) fn hears(&self, addr: Addr) -> bool {
+        let heard = self.heard.get_or_init(|| {
+            let flows = self.snapshot.flows.iter();
+            let forward = flows.clone().map(|row| row.b.addr);
+            let backward = flows.filter(|row| row.first_backward.is_some()).map(|row| row.a.addr);
+            forward.chain(backward).collect()
+        });
+        heard.contains(&addr)
+    }
+
+    /// The ICE sessions, in order of their fragments.
+    pub(super) fn ice(&self) -> &[IceSession<'a>] {
+        self.ice.get_or_init(|| {
+            let mut sessions: BTreeMap<[&str; 2], Vec<&PairRow>> = BTreeMap::new();
+            for row in &self.snapshot.pairs {
+                let Some((one, other)) = row.pair.ufrag.as_deref().and_then(|name| name.split_once(':')) else {
+                    continue;
+                };
+                sessions.entry([one.min(other), one.max(other)]).or_default().push(row);
+            }
+            sessions.into_iter().map(|(fragments, pairs)| IceSession { fragments, pairs }).collect()
+        })
+    }
+
+    /// The session of a flow's pair.
+    pub(super) fn ice_of(&self, flow: &str) -> Option<&IceSession<'a>> {
+        let by_flow = self.ice_by_flow.get_or_init(|| {
+            let sessions = self.ice().iter().enumerate();
+            sessions.flat_map(|(at, session)| session.pairs.iter().map(move |row| (row.flow.as_str(), at))).collect()
+        });
+        self.ice().get(*by_flow.get(flow)?)
+    }
+
+    /// True where anything but STUN passed on one of the session's flows.
+    pub(super) fn carries(&self, session: &IceSession<'_>, wanted: impl Fn(Class) -> bool) -> bool {
+        let mut flows = session.pairs.iter().filter_map(|row| self.flow(&row.flow));
+        flows.any(|flow| flow.classes.iter().any(|(class, number)| number > 0 && wanted(class)))
+    }
+}
+
+impl IceSession<'_> {
+    /// True where any check of any pair was answered.
+    pub(super) fn is_answered(&self) -> bool {
+        self.pairs.iter().any(|row| row.pair.last_answer.is_some())
+    }
+}
+
+/// True for media itself: no retransmission, no repair.
+pub(super) fn is_media(row: &StreamRow) -> bool {
+    row.rtx_of.is_none() && !matches!(row.kind, Some(StreamKind::Rtx | StreamKind::Fec))
+}
+
+/// `10.0.0.1:5000`, and what it sends to: `10.0.0.1:5000 → 10.0.0.2:6000`.
+pub(super) fn way(from: Endpoint, to: Endpoint) -> String {
+    format!("{from} → {to}")
+}
+
+/// A span in the unit that suits it: `820 ms`, `7.0 s`, `4 min`.
+pub(super) fn span(seconds: f64) -> String {
+    match seconds {
+        ..1.0 => format!("{:.0} ms", seconds * 1000.0),
+        1.0..120.0 => format!("{seconds:.1} s"),
+        120.0..7200.0 => format!("{:.0} min", seconds / 60.0),
+        7200.0..172_800.0 => format!("{:.0} h", seconds / 3600.0),
+        _ => format!("{:.0} days", seconds / 86_400.0),
+    }
+}

@@ -1,0 +1,145 @@
+//! Media that both sides agreed to send and that only one side is seen to send.
+
+use super::super::finding::{Finding, Severity};
+use super::super::snapshot::{SessionDescription, SessionSummary, StreamRow};
+use super::evidence::{IceSession, is_media, span, way};
+use super::{Evidence, Rule};
+use crate::net::Endpoint;
+use crate::proto::sdp::{Direction, Media, MediaKind};
+use std::collections::BTreeSet;
+
+/// Packets of one direction, and the seconds that they take, behind which the other is missing and not only late.
+const PACKETS: u64 = 100;
+const LATE_S: f64 = 3.0;
+
+pub(super) static RULE: Rule = Rule {
+    code: "RTP_ONE_WAY",
+    severity: Severity::Error,
+    title: "Media flows one way only",
+    explanation: "Offer and answer agreed on media in both directions, and only one side is seen to send. The other side does not \
+        send, sends to an address where it gets lost before this place, or has no microphone or camera.",
+    advice: "Look at the address in the description of the side that hears nothing: a private one cannot be reached from outside \
+        (NAT), and a firewall may drop what comes unasked. Capture at the silent side to see whether it sends at all.",
+    find,
+};
+
+fn find(evidence: &Evidence<'_>) -> Vec<Finding> {
+    let sessions = (1..).zip(&evidence.snapshot.sessions);
+    sessions.filter_map(|(number, session)| one_way(evidence, session, &format!("s{number}"))).collect()
+}
+
+fn one_way(evidence: &Evidence<'_>, session: &SessionSummary, id: &str) -> Option<Finding> {
+    let (offer, answer) = (session.offer()?, session.answer()?);
+    // Silence by agreement: hold, or a side that never wanted to send.
+    let agreed = session.descriptions.iter().all(|described| is_both_ways(&described.sdp));
+    if !offer.is_offer || answer.is_offer || !agreed {
+        return None;
+    }
+    let streams = streams_of(evidence, session);
+    let seen = streams.iter().find(|row| row.figures.packets >= PACKETS)?;
+    let from = |side: &StreamRow| streams.iter().any(|row| row.src.addr == side.dst.addr);
+    let lasted = seen.figures.last_ts.millis_since(seen.figures.first_ts) / 1000.0;
+    if from(seen) || lasted < LATE_S || streams.iter().any(|row| row.src.addr != seen.src.addr) {
+        return None;
+    }
+    let summary = format!(
+        "{}: {} packets in {}, and none the other way, though both agreed to send",
+        way(seen.src, seen.dst),
+        seen.figures.packets,
+        span(lasted)
+    );
+    let frames = offer.frame.into_iter().chain(answer.frame).chain([seen.figures.first_frame]);
+    Some(RULE.finding(summary).with_frames(frames).about(id))
+}
+
+fn media(description: &SessionDescription) -> impl Iterator<Item = &Media> {
+    let is_media = |media: &&Media| matches!(media.kind, MediaKind::Audio | MediaKind::Video);
+    description.media.iter().filter(is_media).filter(|media| !media.is_rejected())
+}
+
+/// True where there is media and all of it goes both ways.
+fn is_both_ways(description: &SessionDescription) -> bool {
+    let is_held = |media: &Media| description.connection(media).is_some_and(|own| own.address.is_unspecified());
+    let uses_ice = |media: &Media| description.ice_credentials(media).is_some();
+    let both =
+        |media: &Media| description.direction(media) == Direction::SendRecv && (uses_ice(media) || !is_held(media));
+    media(description).next().is_some() && media(description).all(both)
+}
+
+/// The media streams of a session: on the pairs that its fragments name, else from or to an address of its descriptions,
+/// and whatever else is on the flows of these.
+fn streams_of<'a>(evidence: &Evidence<'a>, session: &SessionSummary) -> Vec<&'a StreamRow> {
+    let mut fragments: BTreeSet<&str> = BTreeSet::new();
+    let mut endpoints: BTreeSet<Endpoint> = BTreeSet::new();
+    for described in &session.descriptions {
+        for media in media(&described.sdp) {
+            fragments.extend(described.sdp.ice_credentials(media).map(|credentials| credentials.ufrag));
+            let address = described.sdp.connection(media).and_then(|connection| connection.address.ip());
+            let own = address.zip(media.port).filter(|(_, port)| *port > 9);
+            endpoints.extend(own.map(|(ip, port)| Endpoint { addr: ip.into(), port }));
+        }
+    }
+    let named = |ice: &&IceSession<'_>| ice.fragments.iter().all(|fragment| fragments.contains(fragment));
+    let of_pairs = evidence.ice().iter().filter(named).flat_map(|ice| &ice.pairs).map(|row| row.flow.as_str());
+    let mut flows: BTreeSet<&str> = of_pairs.collect();
+    if flows.is_empty() {
+        let rows = evidence.snapshot.streams.iter();
+        let at_address = rows.filter(|row| endpoints.contains(&row.src) || endpoints.contains(&row.dst));
+        flows.extend(at_address.map(|row| row.flow.as_str()));
+    }
+    flows.iter().flat_map(|flow| evidence.streams(flow)).copied().filter(|row| is_media(row)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::stage::{Stage, rtp};
+    use super::super::tests::codes;
+
+    const A: &str = "10.0.0.1:5000";
+    const B: &str = "10.0.0.2:6000";
+
+    fn call(direction: &str) -> Stage {
+        let sdp = |host: &str, port: u16, direction: &str| {
+            format!(
+                "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\na={direction}\r\n"
+            )
+        };
+        let message = |start: &str, body: &str| {
+            format!(
+                "{start}\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK1\r\nFrom: <sip:a@a>;tag=1\r\nTo: <sip:b@b>;tag=2\r\n\
+                 Call-ID: one\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .into_bytes()
+        };
+        let mut stage = Stage::new();
+        let (from, to) = ("10.0.0.1:5060", "10.0.0.2:5060");
+        stage.udp(0, from, to, &message("INVITE sip:b@b SIP/2.0", &sdp("10.0.0.1", 5000, "sendrecv")));
+        stage.udp(10, to, from, &message("SIP/2.0 200 OK", &sdp("10.0.0.2", 6000, direction)));
+        send(&mut stage, A, B, 7);
+        stage
+    }
+
+    fn send(stage: &mut Stage, from: &str, to: &str, ssrc: u32) {
+        (0..200_u16).for_each(|seq| {
+            stage.udp(100 + i64::from(seq) * 20, from, to, &rtp(0, ssrc, seq, u32::from(seq) * 160));
+        });
+    }
+
+    #[test]
+    fn media_of_one_side_is_an_error_where_both_agreed_to_send() {
+        let findings = call("sendrecv").snapshot().findings;
+        assert_eq!(findings[0].code, "RTP_ONE_WAY");
+        assert_eq!(findings[0].frames.iter().map(|frame| frame.0).collect::<Vec<_>>(), [1, 2, 3]);
+        assert!(!codes(&mut call("recvonly")).contains(&"RTP_ONE_WAY"));
+    }
+
+    #[test]
+    fn media_of_the_other_side_from_whatever_port_makes_it_a_call() {
+        for port in [6000, 6010] {
+            let mut stage = call("sendrecv");
+            send(&mut stage, &format!("10.0.0.2:{port}"), A, 8);
+            assert!(!codes(&mut stage).contains(&"RTP_ONE_WAY"), "{port}");
+        }
+    }
+}
