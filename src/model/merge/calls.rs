@@ -9,16 +9,19 @@ mod sides;
 mod unsignalled;
 
 use super::super::flow::{Direction, Origin};
-use super::super::signalling::{SessionState, SessionSummary, Signal};
+use super::super::signalling::{Described, SessionState, SessionSummary, Signal};
 use super::super::snapshot::{Class, Snapshot};
 use super::{Merge, Place};
-use crate::net::Endpoint;
+use crate::net::{Addr, Endpoint};
 use crate::time::Timestamp;
 use sides::{Index, Side};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Sessions in all, with and without signalling.
 const MAX_SESSIONS: usize = 1 << 16;
+
+/// A client asks for allocations so long before its description or after it at most.
+const GATHERING_NANOS: i64 = 5_000_000_000;
 
 /// What belongs to a session, by place in the lists of the snapshot.
 #[derive(Clone, Debug, Default)]
@@ -156,6 +159,7 @@ impl Merge<'_> {
                 members[session].flows.extend(self.place_of(&row.flow).map(|(number, _)| number));
             }
         }
+        self.other_allocations(snapshot, sessions, &mut members);
         signalling_flows(snapshot, sessions, &mut members);
         (members, rest)
     }
@@ -170,6 +174,39 @@ impl Merge<'_> {
             return index.checked([forward, backward], ts);
         }
         index.between([self.names(place, Direction::Forward), self.names(place, Direction::Backward)], ts)
+    }
+
+    /// Allocations of which nothing came: of the one session with ICE that their client was setting up then, if it is one.
+    fn other_allocations(&self, snapshot: &Snapshot, sessions: &[SessionSummary], members: &mut [Members]) {
+        let mut of_host: HashMap<Addr, Vec<usize>, ahash::RandomState> = HashMap::default();
+        let uses_ice = |described: &Described| {
+            described.sdp.media.iter().any(|media| described.sdp.ice_credentials(media).is_some())
+        };
+        for (at, session) in sessions.iter().enumerate() {
+            for described in session.descriptions.iter().filter(|described| uses_ice(described)) {
+                for end in described.ends.into_iter().flat_map(|(one, other)| [one, other]) {
+                    let known = of_host.entry(end.addr).or_default();
+                    if known.last() != Some(&at) {
+                        known.push(at);
+                    }
+                }
+            }
+        }
+        let joined: BTreeSet<usize> = members.iter().flat_map(|own| own.allocations.iter().copied()).collect();
+        for (at, row) in snapshot.allocations.iter().enumerate().filter(|(at, _)| !joined.contains(at)) {
+            let is_setting_up = |session: &&usize| {
+                let Some(session) = sessions.get(**session) else { return false };
+                let last = session.descriptions.iter().rev().find_map(|described| described.ts);
+                let asked = row.allocation.first_ts;
+                asked.nanos_since(session.first_ts) >= -GATHERING_NANOS
+                    && last.is_some_and(|last| asked.nanos_since(last) <= GATHERING_NANOS)
+            };
+            let mut setting_up = of_host.get(&row.client.addr).into_iter().flatten().filter(is_setting_up);
+            if let (Some(session), None) = (setting_up.next(), setting_up.next()) {
+                members[*session].allocations.insert(at);
+                members[*session].flows.extend(self.place_of(&row.flow).map(|(number, _)| number));
+            }
+        }
     }
 
     /// A flow by its id: the number among all, and the place.

@@ -31,6 +31,11 @@ pub enum Signal {
 }
 
 impl Signal {
+    /// True where one side describes and nobody answers.
+    pub const fn is_declared(self) -> bool {
+        matches!(self, Signal::Rtsp | Signal::Sap | Signal::File)
+    }
+
     /// The report's word.
     pub const fn name(self) -> &'static str {
         match self {
@@ -207,7 +212,13 @@ impl SessionSummary {
     /// True where nobody ever responded to the INVITE, though there was time.
     pub(crate) fn is_unanswered(&self, end: Option<Timestamp>) -> bool {
         let invites = || self.dialog.transactions.iter().filter(|known| known.method == "INVITE");
-        let has_response = invites().any(|known| known.answer.is_some() || !known.provisional.is_empty());
+        // An ACK, or any other request within the call, follows a response that was not captured.
+        let has_response = self
+            .dialog
+            .transactions
+            .iter()
+            .any(|known| known.answer.is_some() || !known.provisional.is_empty() || known.ack.is_some())
+            || self.dialog.transactions.iter().any(|known| !matches!(known.method.as_str(), "INVITE" | "CANCEL"));
         let was_asked_at = invites().map(|known| known.ts).max();
         let waited = was_asked_at.zip(end).map(|(asked, end)| end.nanos_since(asked));
         !has_response && waited.is_some_and(|nanos| nanos >= NO_ANSWER_NANOS)

@@ -70,7 +70,9 @@ impl<'a> Session<'a> {
             descriptions: session.descriptions.len(),
             candidates: session.candidates.len(),
             rounds: call.rounds.iter().map(Round::of).collect(),
-            media: described.map(|described| agreed_media(&described.sdp, &call.media)).unwrap_or_default(),
+            media: described
+                .map(|described| agreed_media(&described.sdp, &call.media, session.signal.is_declared()))
+                .unwrap_or_default(),
             flows: &call.flows,
             streams: &call.streams,
             unexpected_streams: &call.unexpected,
@@ -205,7 +207,7 @@ impl<'a> Step<'a> {
 #[derive(Serialize)]
 struct Agreed<'a> {
     accepted: bool,
-    agreed_direction: &'static str,
+    agreed_direction: Option<&'static str>,
     codecs: Vec<&'a str>,
     bundled_with: Option<&'a str>,
     rtcp_mux: bool,
@@ -232,13 +234,13 @@ struct Difference {
 }
 
 impl<'a> Agreed<'a> {
-    fn of(row: &'a MediaRow) -> Self {
+    fn of(row: &'a MediaRow, is_declared: bool) -> Self {
         let agreed = &row.agreed;
         let [offerer, answerer] = &row.seen;
         let extension = |(id, uri): &'a (u16, String)| Extension { id: *id, uri };
         Self {
             accepted: agreed.accepted,
-            agreed_direction: negotiated_direction(agreed.sends),
+            agreed_direction: (!is_declared).then(|| negotiated_direction(agreed.sends)),
             codecs: agreed.codecs.iter().map(|codec| codec.encoding.as_str()).collect(),
             bundled_with: agreed.bundled_with.as_deref(),
             rtcp_mux: agreed.rtcp_mux,
@@ -268,8 +270,8 @@ impl<'a> Seen<'a> {
 }
 
 /// The sections of a description, each with what was agreed on of it.
-fn agreed_media<'a>(sdp: &'a SessionDescription, rows: &'a [MediaRow]) -> Vec<Media<'a>> {
-    let mut agreed = rows.iter().map(|row| Some(Agreed::of(row))).chain(std::iter::repeat_with(|| None));
+fn agreed_media<'a>(sdp: &'a SessionDescription, rows: &'a [MediaRow], is_declared: bool) -> Vec<Media<'a>> {
+    let mut agreed = rows.iter().map(|row| Some(Agreed::of(row, is_declared))).chain(std::iter::repeat_with(|| None));
     media(sdp).into_iter().map(|media| Media { agreed: agreed.next().flatten(), ..media }).collect()
 }
 

@@ -145,8 +145,10 @@ fn rounds(table: &mut Table, session: &SessionSummary, most: Most) {
 /// What was agreed and what came, one line a section.
 fn agreed(table: &mut Table, session: &SessionSummary, most: Most) {
     for row in session.call.media.iter().take(most.sections) {
-        let mut items = vec![Cell::plain(agreed_section(row, most.formats))];
-        for (who, seen) in ["offerer", "answerer"].into_iter().zip(&row.seen) {
+        let is_declared = session.signal.is_declared();
+        let mut items = vec![Cell::plain(agreed_section(row, is_declared, most.formats))];
+        let sides = if is_declared { ["sender", "receiver"] } else { ["offerer", "answerer"] };
+        for (who, seen) in sides.into_iter().zip(&row.seen) {
             if !seen.streams.is_empty() {
                 items.push(Cell::plain(format!(
                     "{} from the {who} in {}",
@@ -168,18 +170,26 @@ fn agreed(table: &mut Table, session: &SessionSummary, most: Most) {
     }
 }
 
-fn agreed_section(row: &MediaRow, most: usize) -> String {
+fn agreed_section(row: &MediaRow, is_declared: bool, most: usize) -> String {
     let agreed = &row.agreed;
     let name = agreed.mid.as_ref().map_or_else(|| agreed.kind.clone(), |mid| format!("{} {mid}", agreed.kind));
     if !agreed.accepted {
         return format!("agreed {name} off");
     }
-    let mut codecs: Vec<&str> = agreed.codecs.iter().map(|codec| codec.encoding.as_str()).collect();
-    codecs.dedup();
+    let mut codecs: Vec<&str> = Vec::new();
+    for codec in &agreed.codecs {
+        if !codecs.contains(&codec.encoding.as_str()) {
+            codecs.push(&codec.encoding);
+        }
+    }
     let hidden = codecs.len().saturating_sub(most);
     codecs.truncate(most);
     let more = if hidden > 0 { format!(" … {hidden} more") } else { String::new() };
-    format!("agreed {name} {} {}{more}", negotiated_direction(agreed.sends), codecs.join(" "))
+    let codecs = codecs.iter().map(|codec| format!(" {codec}")).collect::<String>();
+    match is_declared {
+        true => format!("{name}{codecs}{more}"),
+        false => format!("agreed {name} {}{codecs}{more}", negotiated_direction(agreed.sends)),
+    }
 }
 
 fn words_of(kind: &DifferenceKind, who: &str) -> String {
@@ -217,7 +227,11 @@ fn descriptions(table: &mut Table, session: &SessionSummary, most: Most) {
     let said = session.offer().into_iter().chain(session.answer());
     for described in said {
         let frame = described.frame.map(|frame| format!(" in frame {frame}")).unwrap_or_default();
-        let name = if described.is_offer { "offer" } else { "answer" };
+        let name = match (session.signal.is_declared(), described.is_offer) {
+            (true, _) => "description",
+            (false, true) => "offer",
+            (false, false) => "answer",
+        };
         let mut items = vec![Cell::plain(format!("{name}{frame}"))];
         items.extend(sections(session.signal, &described.sdp, most));
         table.note(items);

@@ -5,7 +5,7 @@
 
 use super::super::super::call::{Difference, DifferenceKind, MediaRow, Round};
 use super::super::super::negotiation::{Negotiated, negotiate};
-use super::super::super::signalling::{Described, SessionSummary, Signal};
+use super::super::super::signalling::{Described, SessionState, SessionSummary};
 use super::super::super::snapshot::{Snapshot, StreamKind, StreamRow};
 use super::Members;
 use super::sides::{Side, exchanges, own_address, rounds};
@@ -34,7 +34,7 @@ pub(super) struct Observed {
 /// Holds the streams of a session against its descriptions.
 pub(super) fn observe(session: &SessionSummary, sides: &[Side], members: &Members, snapshot: &Snapshot) -> Observed {
     let (rounds, mut agreed) = rounds(session, sides);
-    let is_declared = matches!(session.signal, Signal::Rtsp | Signal::File | Signal::Sap);
+    let is_declared = session.signal.is_declared();
     if let (true, Some(described)) = (is_declared, session.descriptions.first()) {
         // Nobody answers; who is described sends, and to whom is not said.
         let mut own = (*described.sdp).clone();
@@ -103,8 +103,12 @@ fn codec_in_red(row: &StreamRow, agreed: &[Vec<Negotiated>], section: usize) -> 
     Some(media.encoding.clone())
 }
 
-/// True where the capture, and the session, went on for long enough behind the last answer.
+/// True where the session came to be, and it and the capture went on for long enough behind the last answer.
 fn has_waited(session: &SessionSummary, snapshot: &Snapshot) -> bool {
+    let was_on = matches!(session.state, SessionState::Established | SessionState::Ended | SessionState::Negotiated);
+    if !was_on {
+        return false;
+    }
     let answer = exchanges(session).last().and_then(|(_, answer)| session.descriptions.get(*answer)?.ts);
     let ended = session.ended.map(|(_, ts, _)| ts);
     let end: Option<Timestamp> = ended.or(snapshot.capture.last_ts);

@@ -87,6 +87,11 @@ pub(super) fn groups(merge: &Merge<'_>, snapshot: &Snapshot, rest: &Members) -> 
     let mut of_handshake = Vec::new();
     for (at, row) in rest.handshakes.iter().filter_map(|at| Some((*at, snapshot.handshakes.get(*at)?))) {
         let Some((flow, _)) = merge.place_of(&row.flow) else { continue };
+        let is_for_media = row.handshake.srtp_profile.is_some() || !row.handshake.offer.srtp_profiles.is_empty();
+        // Anything may run over DTLS: TURN does.
+        if !is_for_media && !groups.leader.contains_key(&flow) {
+            continue;
+        }
         groups.unite(flow, flow);
         of_handshake.push((at, flow));
         let own = row.handshake.certificates.iter().filter(|seen| seen.position == 0);
@@ -113,7 +118,6 @@ pub(super) fn groups(merge: &Merge<'_>, snapshot: &Snapshot, rest: &Members) -> 
         let side = snapshot.streams.get(at).map_or(0, |row| side_of(merge, leader, flow, row.src));
         members.entry(leader).or_default().streams.insert(at, side);
     }
-    // Checks alone, or a handshake without SRTP, may be of a data channel: they are sessions all the same.
     members.into_iter().map(|(leader, members)| (session(merge, snapshot, leader, &members), members)).collect()
 }
 
