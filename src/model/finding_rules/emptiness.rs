@@ -28,6 +28,8 @@ pub(super) static NO_RTC: Rule = Rule {
     find: |evidence| {
         found(evidence, |snapshot| {
             let has_rtc = snapshot.packets.iter().any(|(class, number)| class.is_rtc() && number > 0);
+            // Signalling in an application's own messages is a call too; a file of descriptions is no packet.
+            let has_rtc = has_rtc || snapshot.sessions.iter().any(|session| session.first_frame.is_some());
             (snapshot.capture.packets > 0 && !has_rtc).then(|| no_rtc(snapshot))
         })
     },
