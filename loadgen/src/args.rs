@@ -284,9 +284,10 @@ pub struct OutputArguments {
     /// Process of the server on this machine, to show its CPU and memory.
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
     pub server_pid: Option<u32>,
-    /// Prometheus endpoint of the server.
+    /// Prometheus endpoint of the server (coturn) or of its machine (node_exporter), to show CPU, memory and
+    /// allocations; what several know is added up.
     #[arg(long, value_name = "URL", value_parser = clap::value_parser!(Secret))]
-    pub server_metrics: Option<Secret>,
+    pub server_metrics: Vec<Secret>,
     /// Print the plan only.
     #[arg(long)]
     pub dry_run: bool,

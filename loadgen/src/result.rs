@@ -88,12 +88,16 @@ pub struct Generator {
 /// What is known of the server at some time.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct ServerSample {
-    /// CPU in cores: 1.5 is one and a half.
+    /// CPU of its process in cores: 1.5 is one and a half.
     pub cpu_cores: Option<f64>,
-    /// Resident memory.
+    /// Resident memory of its process.
     pub memory_bytes: Option<u64>,
     /// Allocations that it counts.
     pub allocations: Option<u64>,
+    /// CPU of its machine in cores, whoever uses it.
+    pub machine_cpu_cores: Option<f64>,
+    /// Memory of its machine that is not available any more.
+    pub machine_memory_bytes: Option<u64>,
 }
 
 /// One row of the timeline.
@@ -257,6 +261,25 @@ impl Media {
     }
 }
 
+impl ServerSample {
+    /// CPU of its process, or where that is not known of its machine.
+    pub fn any_cpu_cores(&self) -> Option<f64> {
+        self.cpu_cores.or(self.machine_cpu_cores)
+    }
+
+    /// What is known here, and what only `other` knows.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            cpu_cores: self.cpu_cores.or(other.cpu_cores),
+            memory_bytes: self.memory_bytes.or(other.memory_bytes),
+            allocations: self.allocations.or(other.allocations),
+            machine_cpu_cores: self.machine_cpu_cores.or(other.machine_cpu_cores),
+            machine_memory_bytes: self.machine_memory_bytes.or(other.machine_memory_bytes),
+        }
+    }
+}
+
 impl Generator {
     /// Of what was counted, and the CPU time that it took.
     pub fn of(stats: &ShardStats, cpu: Duration, peer_cpu: Option<Duration>) -> Self {
@@ -335,7 +358,7 @@ impl RunResult {
         let rows: Vec<&Interval> = self.intervals.iter().filter(is_inside).collect();
         let seconds: f64 = rows.iter().map(|row| row.length.as_secs_f64()).sum();
         let own = |row: &&Interval| row.generator.cpu_s + row.generator.peer_cpu_s.unwrap_or_default();
-        let servers: Vec<f64> = rows.iter().filter_map(|row| row.server?.cpu_cores).collect();
+        let servers: Vec<f64> = rows.iter().filter_map(|row| row.server?.any_cpu_cores()).collect();
         // What was due and what came back are of the same time.
         let share =
             |count: u64| if media.delivered_packets == 0 { 0.0 } else { count as f64 / media.delivered_packets as f64 };

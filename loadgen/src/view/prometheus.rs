@@ -188,6 +188,14 @@ fn server(text: &mut Exposition, server: &ServerSample) {
     if let Some(count) = server.allocations {
         text.gauge("server_allocations", "", "Allocations that the server counts.", count as f64);
     }
+    if let Some(cores) = server.machine_cpu_cores {
+        let help = "CPU of the server's machine in cores, in the last interval.";
+        text.gauge("server_machine_cpu_cores", "cores", help, cores);
+    }
+    if let Some(bytes) = server.machine_memory_bytes {
+        let help = "Memory of the server's machine that is not available.";
+        text.gauge("server_machine_memory_bytes", "bytes", help, bytes as f64);
+    }
 }
 
 const fn finite(value: f64) -> f64 {
@@ -213,6 +221,8 @@ mod tests {
             "turnload_media_offered_packets_per_second 49800",
             "turnload_generator_cpu_seconds_total{part=\"peer\"} 12.25",
             "turnload_server_memory_bytes 52428800",
+            "turnload_server_allocations 996",
+            "turnload_server_machine_cpu_cores 1.5",
             "# UNIT turnload_media_rtt_seconds seconds",
         ] {
             assert!(text.lines().any(|known| known == line), "{line} is not in\n{text}");

@@ -128,6 +128,8 @@ struct Server {
     cpu_cores: Option<f64>,
     memory_bytes: Option<u64>,
     allocations: Option<u64>,
+    machine_cpu_cores: Option<f64>,
+    machine_memory_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -259,6 +261,8 @@ impl Server {
             cpu_cores: sample.cpu_cores.and_then(number),
             memory_bytes: sample.memory_bytes,
             allocations: sample.allocations,
+            machine_cpu_cores: sample.machine_cpu_cores.and_then(number),
+            machine_memory_bytes: sample.machine_memory_bytes,
         }
     }
 }
@@ -312,6 +316,11 @@ mod tests {
             ("/generator/late_sends", Value::is_u64),
             ("/generator/socket_drops", Value::is_u64),
             ("/intervals/0/media/rtt_ms/p99", Value::is_f64),
+            ("/intervals/0/server/cpu_cores", Value::is_f64),
+            ("/intervals/0/server/memory_bytes", Value::is_u64),
+            ("/intervals/0/server/allocations", Value::is_u64),
+            ("/intervals/0/server/machine_cpu_cores", Value::is_f64),
+            ("/intervals/0/server/machine_memory_bytes", Value::is_u64),
             ("/thresholds/0/expr", Value::is_string),
             ("/thresholds/0/value", Value::is_f64),
             ("/thresholds/0/ok", Value::is_boolean),

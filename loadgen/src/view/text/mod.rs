@@ -174,17 +174,29 @@ fn generator(result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
 fn server(result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
     let samples = || result.intervals.iter().filter_map(|interval| interval.server.as_ref());
     let highest = |of: fn(&ServerSample) -> Option<f64>| samples().filter_map(of).reduce(f64::max);
-    let mut parts = Vec::new();
-    if let Some(cores) = highest(|sample| sample.cpu_cores) {
-        parts.push(format!("{cores:.2} cores"));
+    let cores = |of| highest(of).map(|cores| format!("{cores:.2} cores"));
+    let memory = |of| highest(of).map(bytes);
+    let allocations = highest(|sample| sample.allocations.map(|count| count as f64));
+    let process = [
+        cores(|sample| sample.cpu_cores),
+        memory(|sample| sample.memory_bytes.map(|bytes| bytes as f64)),
+        allocations.map(|allocations| format!("{} allocations", count(allocations as u64))),
+    ];
+    let machine = [
+        cores(|sample| sample.machine_cpu_cores),
+        memory(|sample| sample.machine_memory_bytes.map(|bytes| bytes as f64)),
+    ];
+    let said = |parts: &[Option<String>]| {
+        let parts: Vec<&str> = parts.iter().filter_map(Option::as_deref).collect();
+        if parts.is_empty() { None } else { Some(format!("{} at most", parts.join(", "))) }
+    };
+    match (said(&process), said(&machine)) {
+        (None, None) => Ok(()),
+        (process, machine) => {
+            heading(out, "Server", process.as_deref().unwrap_or("known by its machine"))?;
+            machine.map_or(Ok(()), |machine| entry(out, "its machine", &machine))
+        }
     }
-    if let Some(memory) = highest(|sample| sample.memory_bytes.map(|bytes| bytes as f64)) {
-        parts.push(bytes(memory));
-    }
-    if let Some(allocations) = highest(|sample| sample.allocations.map(|count| count as f64)) {
-        parts.push(format!("{allocations:.0} allocations"));
-    }
-    if parts.is_empty() { Ok(()) } else { heading(out, "Server", &format!("{} at most", parts.join(", "))) }
 }
 
 fn thresholds(outcomes: &[Outcome], out: &mut dyn Write) -> io::Result<()> {
