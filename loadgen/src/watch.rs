@@ -53,7 +53,7 @@ impl Watcher {
         };
         let exposition = match output.prometheus {
             Some(at) => {
-                let exposition = Exposition::serve(at, prometheus::CONTENT_TYPE);
+                let exposition = Exposition::serve(at, prometheus::CONTENT_TYPE, prometheus::NOTHING_YET);
                 let exposition = exposition.map_err(|error| format!("--prometheus {at}: {error}"))?;
                 crate::run::note(&format!("metrics at http://{}/metrics", exposition.address()));
                 Some(exposition)
@@ -98,7 +98,9 @@ impl Watch for Watcher {
         let row = &progress.last;
         if let Some(log) = &mut self.log {
             let start = row.at.saturating_sub(row.length);
-            let written = log.interval(None, start, row.length, interval.rtt.histogram()).and_then(|()| {
+            // Pairs have no round trips.
+            let way = if interval.one_way.count() > 0 { &interval.one_way } else { &interval.rtt };
+            let written = log.interval(None, start, row.length, way.histogram()).and_then(|()| {
                 if interval.latency.count() == 0 {
                     return Ok(());
                 }

@@ -66,7 +66,9 @@ impl Scraper {
     /// Looks, without a wait.
     pub(crate) fn ask(&self) {
         // A thread that still reads has a word waiting, and needs no second one.
-        self.endpoints.iter().for_each(|endpoint| drop(endpoint.ask.try_send(())));
+        for endpoint in &self.endpoints {
+            let _ = endpoint.ask.try_send(());
+        }
     }
 
     /// What is known now.
@@ -210,7 +212,10 @@ mod tests {
         let both = [endpoint(&["turn_total_allocations 1\n"]), endpoint(&["<html>it works</html>"])];
         let scraper = scraper(&both.map(|at| format!("http://{at}/")));
         let notes = until(&scraper, |scraper| Some(scraper.notes()).filter(|notes| !notes.is_empty()));
-        assert_eq!(notes, ["--server-metrics 2: none of the known figures of coturn, node_exporter or a process is there"]);
+        assert_eq!(
+            notes,
+            ["--server-metrics 2: none of the known figures of coturn, node_exporter or a process is there"]
+        );
     }
 
     #[test]

@@ -128,7 +128,8 @@ mod tests {
 
     #[test]
     fn lines_that_are_none_are_left_out_and_the_others_are_read() {
-        let text = "1a 1\n{\"quoted.name\"} 1\na\na{ 1\na{x=\"} 1\na NaN\na +Inf\na 1_0\n<html>\n# TYPE\n# TYPES a b\nb 2\n";
+        let text =
+            "1a 1\n{\"quoted.name\"} 1\na\na{ 1\na{x=\"} 1\na NaN\na +Inf\na 1_0\n<html>\n# TYPE\n# TYPES a b\nb 2\n";
         assert_eq!(samples(text), [("b", 2.0)]);
         assert!(!lines(text).any(|line| matches!(line, Line::Family(_))));
     }

@@ -1,7 +1,7 @@
 //! The metrics of a run while it runs, as OpenMetrics text; whoever has the socket serves it.
 //!
-//! In: a progress. Out: text that ends with `# EOF`, units in seconds, bits, bytes. Never: a counter that goes back, NaN,
-//! a label that each allocation has its own value of.
+//! In: a progress. Out: text that ends with `# EOF`, units in seconds, bits, bytes. Never: a counter that goes back
+//! (but where the next step of a search begins), NaN, a label that each allocation has its own value of.
 
 use super::offered_pps;
 use crate::result::{Phase, Progress, ServerSample};
@@ -10,6 +10,9 @@ use std::fmt::Display;
 
 /// What the text is served as.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The text before there is a progress.
+pub const NOTHING_YET: &str = "# EOF\n";
 
 /// The text.
 pub fn exposition(progress: &Progress, target: &str) -> String {
@@ -21,7 +24,7 @@ pub fn exposition(progress: &Progress, target: &str) -> String {
     if let Some(server) = &progress.last.server {
         self::server(&mut text, server);
     }
-    text.0.push_str("# EOF\n");
+    text.0.push_str(NOTHING_YET);
     text.0
 }
 
