@@ -10,7 +10,7 @@ use crate::args::DemoArguments;
 use crate::args::Format;
 use crate::check::rest;
 use crate::client::{DataPath, EvenPort, Family};
-use crate::config::{CheckConfig, Peer, Request, RunConfig, is_near};
+use crate::config::{CheckConfig, Peer, Request, RunConfig, Traffic, is_near};
 use crate::credentials::Credentials;
 use crate::engine;
 use crate::engine::check::Visitor;
@@ -73,6 +73,10 @@ fn demo(mut typed: DemoArguments) -> Result<u8, String> {
 
 fn load(config: &RunConfig, probe: Option<ServerProbe>) -> Result<u8, String> {
     let seed = config.seed.unwrap_or_else(draw_seed);
+    // Before a file or a port is opened. A capture is looked at when it is read.
+    if !matches!(config.traffic, Traffic::Replay(_)) {
+        StreamPlan::of(&config.traffic).map_err(|error| format!("--size, --bitrate, --pps or -z: {error}"))?;
+    }
     if config.output.dry_run {
         return dry_run(config, seed);
     }

@@ -144,6 +144,8 @@ counters! {
     lost,
     /// Those that were ended as meant.
     closed,
+    /// Those that were to be ended, and nobody answered.
+    undeleted,
     /// Those that were sent to another server (300).
     redirected,
     /// Permissions and channels that were refused.
@@ -158,6 +160,8 @@ counters! {
     stale_nonces,
     /// Refreshes of allocations that succeeded.
     refreshes,
+    /// Renewals of permissions and channels that succeeded.
+    renewals,
     /// Streams that began.
     streams,
     /// Packets that were due.

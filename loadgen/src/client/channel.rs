@@ -80,12 +80,15 @@ impl Peer {
     fn ask(&mut self, id: PeerId, attempt: Attempt, session: &mut Session, now: Moment) {
         let peer = Value::Address(self.address);
         let transaction = match session.config.path {
-            DataPath::Channels => session.request(Method::CHANNEL_BIND, attempt, now, |request, _| {
-                request
-                    .attribute(AttributeType::CHANNEL_NUMBER, &Value::U16(channel(id).number()))
-                    .attribute(AttributeType::XOR_PEER_ADDRESS, &peer)
-            }),
-            DataPath::Indications => session.request(Method::CREATE_PERMISSION, attempt, now, |request, _| {
+            // RFC 6062, section 4: such an allocation has permissions, and no channels.
+            DataPath::Channels if !session.config.tcp_relay => {
+                session.request(Method::CHANNEL_BIND, attempt, now, |request, _| {
+                    request
+                        .attribute(AttributeType::CHANNEL_NUMBER, &Value::U16(channel(id).number()))
+                        .attribute(AttributeType::XOR_PEER_ADDRESS, &peer)
+                })
+            }
+            _ => session.request(Method::CREATE_PERMISSION, attempt, now, |request, _| {
                 request.attribute(AttributeType::XOR_PEER_ADDRESS, &peer)
             }),
         };

@@ -18,6 +18,7 @@ mod transaction;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use event::server_text;
 pub use event::{Counters, Event, Failure, Input, PeerId, State};
 pub use rtcscope::proto::stun::Family;
 
@@ -246,6 +247,8 @@ impl Client {
     pub fn wrap(&mut self, peer: PeerId, payload_len: usize, out: &mut Vec<u8>) -> Option<()> {
         let ready = self.peers.get(peer.index()).filter(|peer| peer.is_ready())?;
         match self.session.config.path {
+            // RFC 6062, section 4.3: connections of their own.
+            _ if self.session.config.tcp_relay => None,
             DataPath::Channels => channel::wrap_channel_data(peer, payload_len, out),
             DataPath::Indications => channel::wrap_indication(ready.address, payload_len, &mut self.session, out),
         }
