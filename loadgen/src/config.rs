@@ -304,6 +304,13 @@ impl RunConfig {
         if typed.relay.dont_fragment && !typed.relay.send_indications {
             return refuse("--dont-fragment needs --send-indications: channels have no place for it (RFC 8656)");
         }
+        for (name, time) in
+            [("lifetime", typed.relay.lifetime), ("permission-lifetime", typed.relay.permission_lifetime)]
+        {
+            if time.is_some_and(|time| time < Duration::from_secs(1)) {
+                return refuse(format!("--{name}: less than the second that it is counted in"));
+            }
+        }
         let is_secure = matches!(wire, Wire::Tls | Wire::Dtls);
         if !is_secure && (typed.transport.insecure || typed.transport.ca_file.is_some()) {
             return refuse("--ca-file and --insecure need TLS or DTLS: turns: or -S");

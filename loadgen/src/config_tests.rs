@@ -182,6 +182,8 @@ fn options_that_need_another_one_say_so() {
     let endless = refusal("turnload --no-auth turn:h --arrival 5/s --hold 1s -n 5");
     assert!(endless.contains("--messages") && endless.contains("--duration"), "{endless}");
     assert!(refusal("turnload --no-auth turn:h -t -T -n 5").contains("--duration"));
+    assert!(refusal("turnload --no-auth turn:h --lifetime 0").contains("--lifetime"));
+    assert!(refusal("turnload --no-auth turn:h --permission-lifetime 900ms").contains("--permission-lifetime"));
 }
 
 #[test]

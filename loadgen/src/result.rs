@@ -35,6 +35,8 @@ pub struct Allocations {
     pub stale_nonces: u64,
     /// 300 answers that were followed to another server.
     pub redirected: u64,
+    /// 437 answers that were followed by another try from another port.
+    pub mismatched: u64,
     /// Why they failed.
     pub errors: Errors,
     /// Why they were lost, and permissions and channels refused.
@@ -225,6 +227,7 @@ impl Allocations {
             renewals: counters.renewals,
             stale_nonces: counters.stale_nonces,
             redirected: counters.redirected,
+            mismatched: counters.mismatched,
             errors: stats.errors.clone(),
             later_errors: stats.later_errors.clone(),
             latency_ms: stats.latency.percentiles(),

@@ -9,7 +9,7 @@
 use crate::args::DemoArguments;
 use crate::args::Format;
 use crate::check::rest;
-use crate::client::{DataPath, EvenPort, Family};
+use crate::client::{DataPath, EvenPort, Family, PERMISSION_LIFETIME};
 use crate::config::{CheckConfig, Peer, Request, RunConfig, Traffic, is_near};
 use crate::credentials::Credentials;
 use crate::engine;
@@ -125,6 +125,8 @@ pub(crate) fn prepare(
         even_port: if config.relay.even_port { EvenPort::Reserve } else { EvenPort::No },
         dont_fragment: config.relay.dont_fragment,
         path: if config.relay.send_indications { DataPath::Indications } else { DataPath::Channels },
+        lifetime: config.relay.lifetime,
+        permission_lifetime: config.relay.permission_lifetime.unwrap_or(PERMISSION_LIFETIME),
         tcp_relay: config.relay.tcp_relay,
         abandon: config.relay.abandon,
         far_end,

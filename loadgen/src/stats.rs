@@ -148,6 +148,8 @@ counters! {
     undeleted,
     /// Those that were sent to another server (300).
     redirected,
+    /// Those that were asked for again from another port, because somebody had had the first one (437).
+    mismatched,
     /// Permissions and channels that were refused.
     peers_refused,
     /// Requests, each counted once.
@@ -417,13 +419,16 @@ impl ShardStats {
             failed: all.failed,
             lost: all.lost,
             closed: all.closed,
+            undeleted: all.undeleted,
             redirected: all.redirected,
+            mismatched: all.mismatched,
             peers_refused: all.peers_refused,
             requests: all.requests,
             retransmissions: all.retransmissions,
             challenges: all.challenges,
             stale_nonces: all.stale_nonces,
             refreshes: all.refreshes,
+            renewals: all.renewals,
             streams: all.streams,
             ..Counters::default()
         };

@@ -152,8 +152,6 @@ pub struct Counters {
     pub challenges: u32,
     /// 438.
     pub stale_nonces: u32,
-    /// 437 to a first Allocate request: our address was somebody's before.
-    pub mismatches: u32,
     /// Allocations prolonged.
     pub refreshes: u32,
     /// Permissions and channels prolonged.

@@ -25,6 +25,7 @@ pub use rtcscope::proto::stun::Family;
 use crate::clock::Moment;
 use crate::credentials::Login;
 use allocation::Allocation;
+pub use channel::PERMISSION_LIFETIME;
 use channel::{MAX_PEERS, Outcome, Peer};
 use rtcscope::proto::channel_data::ChannelData;
 use rtcscope::proto::stun::{AttributeType, Check, Class, Message, Method};
@@ -50,6 +51,9 @@ pub struct ClientConfig {
     pub dont_fragment: bool,
     /// LIFETIME, whole seconds; the server's default where `None`.
     pub lifetime: Option<Duration>,
+    /// How long permissions live, and how often channels are bound anew; [`PERMISSION_LIFETIME`] but for servers that
+    /// are configured otherwise.
+    pub permission_lifetime: Duration,
     /// TCP or TLS: nothing is retransmitted, ChannelData is padded.
     pub reliable: bool,
     /// How data goes to the peers.

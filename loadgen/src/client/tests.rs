@@ -31,6 +31,7 @@ fn config() -> ClientConfig {
         reservation_token: None,
         dont_fragment: false,
         lifetime: None,
+        permission_lifetime: PERMISSION_LIFETIME,
         reliable: false,
         path: DataPath::Channels,
         tcp_relay: false,
@@ -317,28 +318,6 @@ mod allocating {
         assert_eq!((client.state(), events), (State::Failed, vec![Event::Redirected(server)]));
         let (_, events) = end_after(&error(300, "Try Alternate", &[]));
         assert!(matches!(&events[..], [Event::Failed(Failure::Code { code: 300, .. })]));
-    }
-
-    #[test]
-    fn an_address_with_an_old_allocation_is_cleared_and_asked_for_once_more() {
-        let mut client = Client::new(ClientConfig { credentials: None, ..config() });
-        client.allocate(Moment::START);
-        let first = the_request(&mut client);
-        client.handle_input(&error(437, "Mismatched allocation", &[]).to(&first), millis(10));
-        let clear = the_request(&mut client);
-        let cleared = Message::parse(&clear).expect("a message");
-        assert_eq!(cleared.method(), Method::REFRESH);
-        assert_eq!(cleared.value(AttributeType::LIFETIME), Some(Value::U32(0)));
-        client.handle_input(&success(None, &[(AttributeType::LIFETIME, Value::U32(0))]).to(&clear), millis(20));
-        assert_eq!((sent(&mut client), client.poll_timeout()), (None, Some(millis(1020))));
-        client.handle_timeout(millis(1020));
-        let second = the_request(&mut client);
-        assert_eq!(Message::parse(&second).expect("a message").method(), Method::ALLOCATE);
-
-        client.handle_input(&error(437, "Mismatched allocation", &[]).to(&second), millis(1030));
-        let events = events(&mut client);
-        assert!(matches!(&events[..], [Event::Failed(Failure::Code { code: 437, .. })]), "{events:?}");
-        assert_eq!(client.counters().mismatches, 1);
     }
 
     #[test]
@@ -783,6 +762,17 @@ mod ending {
             assert_eq!(client.wrap(peer, 1, &mut Vec::new()), None);
             assert_eq!(client.poll_timeout(), None);
         }
+    }
+
+    #[test]
+    fn a_mismatch_at_the_first_request_is_told_at_once() {
+        let mut client = Client::new(ClientConfig { credentials: None, ..config() });
+        client.allocate(Moment::START);
+        let first = the_request(&mut client);
+        client.handle_input(&error(437, "Mismatched allocation", &[]).to(&first), millis(10));
+        let events = events(&mut client);
+        assert!(matches!(&events[..], [Event::Failed(Failure::Code { code: 437, .. })]), "{events:?}");
+        assert_eq!((sent(&mut client), client.poll_timeout()), (None, None));
     }
 
     #[test]

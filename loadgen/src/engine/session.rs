@@ -332,8 +332,9 @@ impl Body {
                 Some(News::PeerRefused)
             }
             Event::Refreshed => None,
-            // Somebody had this port before us, and the server still knows (RFC 8656, section 6.4): from another one.
+            // Somebody had this port before us, and the server still knows (RFC 8656, section 7.4): from another one.
             Event::Failed(Failure::Code { code: 437, .. }) if self.redirections < MAX_REDIRECTIONS => {
+                stats.counters.mismatched += 1;
                 Some(News::Redirected(self.server))
             }
             Event::Failed(failure) => {

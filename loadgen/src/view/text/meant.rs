@@ -95,8 +95,8 @@ fn relay(config: &RunConfig) -> String {
     let mut parts = match relay {
         // RFC 6062: neither of both.
         RelayArguments { tcp_relay: true, .. } => Vec::new(),
-        RelayArguments { send_indications: true, .. } => vec!["Send indications"],
-        _ => vec!["channels"],
+        RelayArguments { send_indications: true, .. } => vec!["Send indications".to_owned()],
+        _ => vec!["channels".to_owned()],
     };
     for (is_asked, name) in [
         (relay.ipv6_relay, "IPv6"),
@@ -106,8 +106,11 @@ fn relay(config: &RunConfig) -> String {
         (relay.abandon, "abandoned at the end"),
     ] {
         if is_asked {
-            parts.push(name);
+            parts.push(name.to_owned());
         }
+    }
+    for (time, name) in [(relay.lifetime, "lifetime"), (relay.permission_lifetime, "permissions for")] {
+        parts.extend(time.map(|time| format!("{name} {}", span(time))));
     }
     parts.join(", ")
 }

@@ -111,6 +111,7 @@ fn allocations(allocations: &Allocations, out: &mut dyn Write) -> io::Result<()>
         (allocations.renewals, "renewals of permissions and channels"),
         (allocations.stale_nonces, "stale nonces (438)"),
         (allocations.redirected, "redirections (300)"),
+        (allocations.mismatched, "new ports (437)"),
     ]
     .into_iter()
     .filter(|(number, _)| *number > 0)
