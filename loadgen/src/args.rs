@@ -150,6 +150,12 @@ pub struct RelayArguments {
     /// Ask for an even port and reserve the next one.
     #[arg(long)]
     pub even_port: bool,
+    /// LIFETIME to ask for; the server's default where it is left out.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub lifetime: Option<Duration>,
+    /// How long permissions and channels live on this server, where it is not as in RFC 8656 (5m): they are renewed in time.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub permission_lifetime: Option<Duration>,
     /// Leave allocations to expire instead of deleting them.
     #[arg(long)]
     pub abandon: bool,

@@ -300,8 +300,18 @@ impl RunConfig {
         if typed.relay.tcp_relay && !wire.is_stream() {
             return refuse("--tcp-relay needs TCP or TLS to the server: -t or ?transport=tcp");
         }
+        if typed.relay.tcp_relay && typed.load.messages.is_some() {
+            return refuse("--messages: nothing is sent through TCP relays, so that the load has no end: --duration");
+        }
         if typed.relay.dont_fragment && !typed.relay.send_indications {
             return refuse("--dont-fragment needs --send-indications: channels have no place for it (RFC 8656)");
+        }
+        for (name, time) in
+            [("lifetime", typed.relay.lifetime), ("permission-lifetime", typed.relay.permission_lifetime)]
+        {
+            if time.is_some_and(|time| time < Duration::from_secs(1)) {
+                return refuse(format!("--{name}: less than the second that it is counted in"));
+            }
         }
         let is_secure = matches!(wire, Wire::Tls | Wire::Dtls);
         for url in &typed.output.server_metrics {
@@ -434,6 +444,11 @@ fn load(typed: LoadArguments) -> Result<(Load, End), Refusal> {
     let positive = |name: &str, time: Duration| {
         if time.is_zero() { refuse(format!("--{name}: no time at all")) } else { Ok(time) }
     };
+    if typed.arrival.is_some() && typed.messages.is_some() {
+        return refuse(
+            "--messages ends a load once its streams have sent so many; calls that arrive have no end: --duration",
+        );
+    }
     let end = match (typed.duration, typed.messages) {
         (Some(_), Some(_)) => return refuse("--duration contradicts --messages"),
         (Some(time), None) => End::After(positive("duration", time)?),

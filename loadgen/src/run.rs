@@ -9,8 +9,8 @@
 use crate::args::DemoArguments;
 use crate::args::Format;
 use crate::check::rest;
-use crate::client::{DataPath, EvenPort, Family};
-use crate::config::{CheckConfig, Peer, Request, RunConfig, is_near};
+use crate::client::{DataPath, EvenPort, Family, PERMISSION_LIFETIME};
+use crate::config::{CheckConfig, Peer, Request, RunConfig, Traffic, is_near};
 use crate::credentials::Credentials;
 use crate::engine;
 use crate::engine::check::Visitor;
@@ -74,6 +74,10 @@ fn demo(mut typed: DemoArguments) -> Result<u8, String> {
 /// `probe` where there is another server to look at than arguments name.
 fn load(config: &RunConfig, probe: Option<ServerProbe>) -> Result<u8, String> {
     let seed = config.seed.unwrap_or_else(draw_seed);
+    // Before a file or a port is opened. A capture is looked at when it is read.
+    if !matches!(config.traffic, Traffic::Replay(_)) {
+        StreamPlan::of(&config.traffic).map_err(|error| format!("--size, --bitrate, --pps or -z: {error}"))?;
+    }
     if config.output.dry_run {
         return dry_run(config, seed);
     }
@@ -126,6 +130,8 @@ pub(crate) fn prepare(
         even_port: if config.relay.even_port { EvenPort::Reserve } else { EvenPort::No },
         dont_fragment: config.relay.dont_fragment,
         path: if config.relay.send_indications { DataPath::Indications } else { DataPath::Channels },
+        lifetime: config.relay.lifetime,
+        permission_lifetime: config.relay.permission_lifetime.unwrap_or(PERMISSION_LIFETIME),
         tcp_relay: config.relay.tcp_relay,
         abandon: config.relay.abandon,
         far_end,

@@ -27,11 +27,10 @@ pub(super) fn allocations() -> Allocations {
         requested: 1_000,
         succeeded: 996,
         failed: 4,
-        lost: 0,
         errors,
-        later_errors: Errors::default(),
         latency_ms: Some(percentiles(1.5)),
         per_second: 99.5,
+        ..Allocations::default()
     }
 }
 

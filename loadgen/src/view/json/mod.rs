@@ -63,9 +63,17 @@ struct AllocationFigures<'r> {
     succeeded: u64,
     failed: u64,
     lost: u64,
+    undeleted: u64,
+    peers_refused: u64,
+    refreshes: u64,
+    renewals: u64,
+    stale_nonces: u64,
+    redirected: u64,
+    mismatched: u64,
     errors: BTreeMap<&'r str, u64>,
     error_reasons: BTreeMap<&'r str, &'r str>,
     later_errors: BTreeMap<&'r str, u64>,
+    later_error_reasons: BTreeMap<&'r str, &'r str>,
     latency_ms: Option<Quantiles>,
     per_second: Option<f64>,
 }
@@ -175,15 +183,26 @@ impl<'r> Report<'r> {
 impl<'r> AllocationFigures<'r> {
     fn of(allocations: &'r Allocations) -> Self {
         let counts = |errors: &'r Errors| errors.iter().map(|(key, error)| (key.as_str(), error.count)).collect();
-        let reasons = allocations.errors.iter().filter(|(_, error)| !error.reason.is_empty());
+        let reasons = |errors: &'r Errors| {
+            let given = errors.iter().filter(|(_, error)| !error.reason.is_empty());
+            given.map(|(key, error)| (key.as_str(), error.reason.as_str())).collect()
+        };
         Self {
             requested: allocations.requested,
             succeeded: allocations.succeeded,
             failed: allocations.failed,
             lost: allocations.lost,
+            undeleted: allocations.undeleted,
+            peers_refused: allocations.peers_refused,
+            refreshes: allocations.refreshes,
+            renewals: allocations.renewals,
+            stale_nonces: allocations.stale_nonces,
+            redirected: allocations.redirected,
+            mismatched: allocations.mismatched,
             errors: counts(&allocations.errors),
-            error_reasons: reasons.map(|(key, error)| (key.as_str(), error.reason.as_str())).collect(),
+            error_reasons: reasons(&allocations.errors),
             later_errors: counts(&allocations.later_errors),
+            later_error_reasons: reasons(&allocations.later_errors),
             latency_ms: allocations.latency_ms.as_ref().map(Quantiles::of),
             per_second: number(allocations.per_second),
         }

@@ -69,8 +69,9 @@ fn heading(out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
     writeln!(out, "{}", format!("{name:<15}{value}").trim_end())
 }
 
+/// A name may be as long as a server makes it, and a blank is behind it.
 fn entry(out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
-    writeln!(out, "  {name:<13}{value}")
+    writeln!(out, "  {name:<12} {value}")
 }
 
 fn distribution(out: &mut dyn Write, name: &str, values: Option<&Percentiles>) -> io::Result<()> {
@@ -97,11 +98,28 @@ fn allocations(allocations: &Allocations, out: &mut dyn Write) -> io::Result<()>
     if allocations.lost > 0 {
         text.push_str(&format!(", {} lost later", count(allocations.lost)));
     }
+    if allocations.undeleted > 0 {
+        text.push_str(&format!(", {} whose deletion nobody answered", count(allocations.undeleted)));
+    }
     if allocations.per_second > 0.0 {
         text.push_str(&format!("; {}", rate(allocations.per_second)));
     }
     heading(out, "Allocations", &text)?;
     distribution(out, "latency", allocations.latency_ms.as_ref())?;
+    let upkeep: Vec<String> = [
+        (allocations.refreshes, "refreshes"),
+        (allocations.renewals, "renewals of permissions and channels"),
+        (allocations.stale_nonces, "stale nonces (438)"),
+        (allocations.redirected, "redirections (300)"),
+        (allocations.mismatched, "new ports (437)"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, what)| format!("{} {what}", count(number)))
+    .collect();
+    if !upkeep.is_empty() {
+        entry(out, "upkeep", &upkeep.join(", "))?;
+    }
     for (key, error) in &allocations.errors {
         entry(out, &plain(key), &format!("{}  {}", count(error.count), error_text(key, error)))?;
     }
