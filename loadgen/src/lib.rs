@@ -23,6 +23,7 @@ pub mod random;
 pub mod result;
 pub mod run;
 pub mod scenario;
+pub mod scrape;
 pub mod secret;
 pub mod stages;
 pub mod stats;

@@ -144,6 +144,8 @@ counters! {
     lost,
     /// Those that were ended as meant.
     closed,
+    /// Those that were to be ended, and nobody answered.
+    undeleted,
     /// Those that were sent to another server (300).
     redirected,
     /// Those that were asked for again from another port, because somebody had had the first one (437).
@@ -160,6 +162,8 @@ counters! {
     stale_nonces,
     /// Refreshes of allocations that succeeded.
     refreshes,
+    /// Renewals of permissions and channels that succeeded.
+    renewals,
     /// Streams that began.
     streams,
     /// Packets that were due.
@@ -415,6 +419,7 @@ impl ShardStats {
             failed: all.failed,
             lost: all.lost,
             closed: all.closed,
+            undeleted: all.undeleted,
             redirected: all.redirected,
             mismatched: all.mismatched,
             peers_refused: all.peers_refused,
@@ -423,6 +428,7 @@ impl ShardStats {
             challenges: all.challenges,
             stale_nonces: all.stale_nonces,
             refreshes: all.refreshes,
+            renewals: all.renewals,
             streams: all.streams,
             ..Counters::default()
         };

@@ -31,6 +31,7 @@ fn config() -> ClientConfig {
         reservation_token: None,
         dont_fragment: false,
         lifetime: None,
+        permission_lifetime: PERMISSION_LIFETIME,
         reliable: false,
         path: DataPath::Channels,
         tcp_relay: false,
@@ -293,7 +294,20 @@ mod allocating {
         let long = format!("\u{1b}[31m{}", "x".repeat(300));
         let (_, events) = end_after(&error(500, &long, &[]));
         let [Event::Failed(Failure::Code { reason, .. })] = &events[..] else { panic!("{events:?}") };
-        assert!(reason.starts_with("\u{fffd}[31mxxx") && reason.chars().count() == 127);
+        assert!(reason.starts_with("[31mxxx") && reason.chars().count() == 127);
+    }
+
+    #[test]
+    fn padding_that_a_server_counts_to_its_reason_is_left_out() {
+        for (sent, read) in [
+            ("Unsupported address family\0\0", "Unsupported address family"),
+            (" Quota \r\n reached\u{fffd}\0", "Quota reached"),
+            ("\0\0\0\0", ""),
+        ] {
+            let (_, events) = end_after(&error(440, sent, &[]));
+            let [Event::Failed(Failure::Code { reason, .. })] = &events[..] else { panic!("{events:?}") };
+            assert_eq!(reason, read);
+        }
     }
 
     #[test]
@@ -1051,6 +1065,18 @@ mod hostile {
             }
         }
     }
+}
+
+#[test]
+fn a_peer_of_a_tcp_relay_gets_a_permission_and_no_channel_and_nothing_is_wrapped_for_it() {
+    let mut client = up(ClientConfig { tcp_relay: true, reliable: true, ..config() });
+    let peer = client.open_peer(address(PEER), Moment::START);
+    let request = the_request(&mut client);
+    assert_eq!(Message::parse(&request).expect("a message").method(), Method::CREATE_PERMISSION);
+    client.handle_input(&success(None, &[]).to(&request), Moment::START);
+    assert_eq!(events(&mut client), [Event::PeerReady(peer)]);
+    let mut out = Vec::new();
+    assert_eq!((client.wrap(peer, 100, &mut out), out.len()), (None, 0));
 }
 
 #[test]
