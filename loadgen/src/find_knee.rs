@@ -15,7 +15,7 @@ use crate::knee::{Axis, Capacity, Cause, Knee, Next, Point, Search};
 use crate::quantity::Rate;
 use crate::replay::{self, Media};
 use crate::result::{Interval, Progress, RunResult};
-use crate::run::{note, prepare, result};
+use crate::run::{prepare, result};
 use crate::stats::ShardStats;
 use crate::view::text;
 use crate::watch::Watcher;
@@ -52,6 +52,7 @@ pub(crate) fn find(
     let mut state = Search::new(search.axis, first, search.limit, step);
     let mut shown = Shown::default();
     let mut warned = Vec::new();
+    let mut server = ServerProbe::of(config).map_err(|error| format!("threads: {error}"))?;
     loop {
         let level = match state.next() {
             Next::Done(knee) => return Ok(shown.close(search, Some(knee))),
@@ -61,7 +62,7 @@ pub(crate) fn find(
         let (count, measured) = extent(&config);
         for warning in limits::prepare(count, config.source_ips.len() as u64) {
             if !warned.contains(&warning) {
-                note(&warning);
+                watcher.note(&warning);
                 warned.push(warning);
             }
         }
@@ -71,10 +72,7 @@ pub(crate) fn find(
         let (parts, replayed) = if search.axis == Axis::PacketRate { replay::media(&config)? } else { media.clone() };
         let (plan, reflector) = prepare(&whole, parts, seed, Some(settle))?;
         let mut watch = Step { inner: &mut *watcher, wanted: count, offset: shown.took, has_enough: false };
-        // A first look, so that the first second of the step is known.
-        let mut probe = config.output.server_pid.map(ServerProbe::new);
-        probe.as_mut().and_then(|probe| probe.sample(Moment::START));
-        let outcome = drive(&plan, reflector.as_ref(), interrupt, probe, &mut watch);
+        let outcome = drive(&plan, reflector.as_ref(), interrupt, &mut server, &mut watch);
         let tried = result(&config, replayed, seed, outcome.map_err(|error| format!("threads: {error}"))?);
         if tried.incomplete.is_some() {
             shown.keep(level, tried);
@@ -170,6 +168,10 @@ impl Watch for Step<'_> {
         shown.last.at += self.offset;
         shown.ends = shown.ends.map(|ends| ends + self.offset);
         self.inner.progress(&shown, interval);
+    }
+
+    fn note(&mut self, note: &str) {
+        self.inner.note(note);
     }
 
     fn wish(&mut self) -> Wish {

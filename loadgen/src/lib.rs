@@ -24,6 +24,7 @@ mod replay;
 pub mod result;
 pub mod run;
 pub mod scenario;
+pub mod scrape;
 pub mod secret;
 pub mod stages;
 pub mod stats;

@@ -24,7 +24,7 @@ pub(crate) type Media = (Parts, Option<Replayed>);
 pub(crate) fn media(config: &RunConfig) -> Result<Media, String> {
     match &config.traffic {
         Traffic::Replay(file) => replayed(file, config),
-        traffic => Ok((Parts::of(traffic).map_err(|error| error.to_string())?, None)),
+        traffic => Ok((Parts::of(traffic).map_err(|error| format!("--size, --bitrate, --pps or -z: {error}"))?, None)),
     }
 }
 

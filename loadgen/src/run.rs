@@ -9,7 +9,7 @@
 use crate::args::DemoArguments;
 use crate::args::Format;
 use crate::check::rest;
-use crate::client::{DataPath, EvenPort, Family};
+use crate::client::{DataPath, EvenPort, Family, PERMISSION_LIFETIME};
 use crate::config::{CheckConfig, Peer, Request, RunConfig, is_near};
 use crate::credentials::Credentials;
 use crate::engine;
@@ -17,7 +17,7 @@ use crate::engine::check::Visitor;
 use crate::engine::clock::RunClock;
 #[cfg(feature = "demo")]
 use crate::engine::demo::DemoServer;
-use crate::engine::drive::{Outcome, drive};
+use crate::engine::drive::{Outcome, Watch, drive};
 use crate::engine::interrupt::Interrupt;
 use crate::engine::peer::Reflector;
 use crate::engine::plan::{FarEnd, Plan, Signal};
@@ -41,7 +41,7 @@ use std::time::{Duration, SystemTime};
 /// Does what is asked; the exit code.
 pub fn run(request: Request) -> u8 {
     let outcome = match request {
-        Request::Run(config) => load(&config, config.output.server_pid.map(ServerProbe::new)),
+        Request::Run(config) => load(&config, None),
         Request::Peer { bind } => peer(bind),
         Request::Check(config) => look(&config),
         #[cfg(feature = "demo")]
@@ -72,11 +72,13 @@ fn demo(mut typed: DemoArguments) -> Result<u8, String> {
     load(&config, Some(server.probe()))
 }
 
+/// `probe` where there is another server to look at than arguments name.
 fn load(config: &RunConfig, probe: Option<ServerProbe>) -> Result<u8, String> {
     let seed = config.seed.unwrap_or_else(draw_seed);
     if config.output.dry_run {
         return dry_run(config, seed);
     }
+    // Before a file or a port is opened.
     let media = replay::media(config)?;
     media.1.iter().flat_map(Replayed::remarks).for_each(|remark| note(&remark));
     let began = time_of_day();
@@ -85,11 +87,15 @@ fn load(config: &RunConfig, probe: Option<ServerProbe>) -> Result<u8, String> {
     let result = match config.find_knee {
         Some(search) => find_knee::find(config, &media, search, seed, &interrupt, &mut watcher)?,
         None => {
+            let mut probe = match probe {
+                Some(probe) => probe,
+                None => ServerProbe::of(config).map_err(|error| format!("threads: {error}"))?,
+            };
             let (plan, reflector) = prepare(config, media.0, seed, None)?;
             for warning in limits::prepare(plan.scenario.peak().into(), config.source_ips.len() as u64) {
-                note(&warning);
+                watcher.note(&warning);
             }
-            let outcome = drive(&plan, reflector.as_ref(), &interrupt, probe, &mut watcher);
+            let outcome = drive(&plan, reflector.as_ref(), &interrupt, &mut probe, &mut watcher);
             result(config, media.1, seed, outcome.map_err(|error| format!("threads: {error}"))?)
         }
     };
@@ -124,6 +130,8 @@ pub(crate) fn prepare(
         even_port: if config.relay.even_port { EvenPort::Reserve } else { EvenPort::No },
         dont_fragment: config.relay.dont_fragment,
         path: if config.relay.send_indications { DataPath::Indications } else { DataPath::Channels },
+        lifetime: config.relay.lifetime,
+        permission_lifetime: config.relay.permission_lifetime.unwrap_or(PERMISSION_LIFETIME),
         tcp_relay: config.relay.tcp_relay,
         abandon: config.relay.abandon,
         far_end,

@@ -82,6 +82,8 @@ pub(super) struct Body {
     pub(super) linger_until: Moment,
     /// What is lost has been counted.
     pub(super) is_settled: bool,
+    /// Its end came before its answer.
+    pub(super) is_unwanted: bool,
     server: SocketAddr,
     redirections: u32,
     /// The client has something to say.
@@ -124,6 +126,7 @@ impl Session {
             watches_write: false,
             linger_until: Moment::START,
             is_settled: false,
+            is_unwanted: false,
             server: plan.server,
             redirections: 0,
             is_dirty: false,
@@ -134,7 +137,15 @@ impl Session {
     }
 
     /// To another server, as the one before said. Whether that is followed.
-    pub(super) fn redirect(&mut self, plan: &Plan, server: SocketAddr, now: Moment) -> Result<bool, Broken> {
+    pub(super) fn redirect(
+        &mut self,
+        plan: &Plan,
+        server: SocketAddr,
+        now: Moment,
+        stats: &mut ShardStats,
+    ) -> Result<bool, Broken> {
+        // The client that follows counts from zero.
+        self.account(stats);
         self.body.redirections += 1;
         let may_go = plan.may_leave || server == self.body.server || crate::config::is_near(server.ip());
         if self.body.redirections > MAX_REDIRECTIONS || !may_go {
@@ -145,6 +156,7 @@ impl Session {
         let config = plan.client(self.body.id, self.body.redirections, now.since(Moment::START));
         self.body.client = Client::new(config);
         self.body.counted = Counters::default();
+        self.body.dropped = 0;
         self.body.phase = Phase::Connecting;
         self.body.watches_write = false;
         Ok(true)
@@ -263,6 +275,7 @@ impl Session {
             (&mut counters.challenges, now.challenges, before.challenges),
             (&mut counters.stale_nonces, now.stale_nonces, before.stale_nonces),
             (&mut counters.refreshes, now.refreshes, before.refreshes),
+            (&mut counters.renewals, now.renewals, before.renewals),
         ] {
             *sum += u64::from(now.saturating_sub(before));
         }
@@ -314,11 +327,13 @@ impl Body {
             Event::PeerRefused(_, failure) => {
                 stats.peer_refused(&failure.key(), &failure.to_string());
                 self.peer_is_ready = false;
+                self.peer = None;
                 Some(News::PeerRefused)
             }
             Event::Refreshed => None,
-            // Somebody had this port before us, and the server still knows (RFC 8656, section 6.4): from another one.
+            // Somebody had this port before us, and the server still knows (RFC 8656, section 7.4): from another one.
             Event::Failed(Failure::Code { code: 437, .. }) if self.redirections < MAX_REDIRECTIONS => {
+                stats.counters.mismatched += 1;
                 Some(News::Redirected(self.server))
             }
             Event::Failed(failure) => {
@@ -349,7 +364,8 @@ impl Body {
             Phase::Connecting | Phase::Allocating => stats.failed(broken.key(), &broken.reason()),
             Phase::Up | Phase::Streaming | Phase::Lingering => stats.lost(broken.key(), &broken.reason()),
             // The answer to the deletion is all that is missing.
-            Phase::Closing | Phase::Over => {}
+            Phase::Closing => stats.counters.undeleted += 1,
+            Phase::Over => {}
         }
         self.phase = Phase::Over;
     }

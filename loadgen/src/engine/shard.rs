@@ -37,6 +37,8 @@ const LOOK_LATER: Duration = Duration::from_millis(50);
 const REPORT: Duration = Duration::from_secs(1);
 /// How long the last echoes may take.
 const LINGER: Duration = Duration::from_millis(500);
+/// An answer that takes longer than this at the end of an allocation is none: RTO (RFC 8489, section 6.2.1).
+const LAST_ANSWER: Duration = Duration::from_millis(500);
 /// How often it is looked whether they have come.
 const LINGER_STEP: Duration = Duration::from_millis(20);
 /// Between two deletions, so that the server's socket buffer holds them.
@@ -396,11 +398,12 @@ impl Shard {
 
     fn allocated(&mut self, key: Key, now: Moment) {
         let far_end = self.plan.far_end;
-        if self.draining_until.is_some() {
+        let is_draining = self.draining_until.is_some();
+        let Some(session) = self.session(key) else { return };
+        if is_draining || session.body.is_unwanted {
             self.end(key, now);
             return;
         }
-        let Some(session) = self.session(key) else { return };
         match far_end {
             FarEnd::Peer(peer) => {
                 session.body.open_peer(peer, now);
@@ -431,6 +434,10 @@ impl Shard {
     }
 
     fn peer_ready(&mut self, key: Key, now: Moment) {
+        // What is sent through a TCP relay goes over connections of its own (RFC 6062), which are not made.
+        if self.plan.tcp_relay {
+            return;
+        }
         match self.plan.far_end {
             FarEnd::Peer(_) => self.start_media(key, None, now),
             FarEnd::Pairs => {
@@ -465,9 +472,12 @@ impl Shard {
 
     fn redirect(&mut self, key: Key, server: std::net::SocketAddr, now: Moment) {
         let plan = Arc::clone(&self.plan);
-        let Some(session) = self.session(key) else { return };
+        let Some(session) = self.sessions.get_mut(key.slot as usize).and_then(Option::as_deref_mut) else { return };
+        if session.body.generation != key.generation {
+            return;
+        }
         session.body.armed = None;
-        match session.redirect(&plan, server, now) {
+        match session.redirect(&plan, server, now, &mut self.stats) {
             Ok(true) => {
                 self.register(key);
                 self.pump(key, now);
@@ -492,12 +502,23 @@ impl Shard {
 
     fn end_one(&mut self, key: Key, now: Moment) {
         let Some(session) = self.session(key) else { return };
+        let latest = session.body.opened.plus(LAST_ANSWER);
         match session.body.phase {
+            // One that came just before the end has no answer yet, and that is not the server's fault.
+            Phase::Connecting | Phase::Allocating if now < latest => {
+                session.body.is_unwanted = true;
+                self.wheel.insert(latest, key.token(Why::Ends));
+            }
             Phase::Connecting | Phase::Allocating => {
                 self.stats.failed("timeout", "no answer before the end of the load");
                 self.free(key);
             }
             Phase::Up | Phase::Streaming => {
+                let is_unheard = session.body.peer.is_some() && !session.body.peer_is_ready;
+                if is_unheard && now >= latest {
+                    self.stats.peer_refused("timeout", "no answer before the end of the load");
+                }
+                let Some(session) = self.session(key) else { return };
                 session.body.stop_media(now.plus(LINGER));
                 self.wheel.insert(now.plus(LINGER_STEP), key.token(Why::Linger));
             }
@@ -606,6 +627,9 @@ impl Shard {
     fn finish(mut self) {
         let keys: Vec<Key> = self.keys().collect();
         for key in keys {
+            let is_closing = self.session(key).is_some_and(|session| session.body.phase == Phase::Closing);
+            // Who ends at once does not wait for answers.
+            self.stats.counters.undeleted += u64::from(is_closing && !self.plan.signal.is_stopped());
             self.free(key);
         }
         self.send_report();
