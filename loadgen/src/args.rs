@@ -239,7 +239,8 @@ pub struct MediaArguments {
     /// Bytes of a packet, RTP header included, by hand.
     #[arg(short = 'l', long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(12..=65_507))]
     pub size: Option<u32>,
-    /// Sizes and timing of the RTP streams of this capture.
+    /// Sizes and timing of the RTP streams of this capture: each allocation plays what one five-tuple carries in one
+    /// direction. Once through without --duration and -n, else round and round.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pps", "interval", "bitrate", "size"])]
     pub replay: Option<PathBuf>,
     /// Who answers: `embedded`, or HOST:PORT where `turnload peer` runs.

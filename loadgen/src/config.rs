@@ -187,6 +187,8 @@ pub enum End {
     After(Duration),
     /// When each stream has sent so many packets.
     Messages(u64),
+    /// When each allocation has sent its part of the capture.
+    OnceThrough,
     /// With the last stage.
     WithStages,
 }
@@ -333,7 +335,7 @@ impl RunConfig {
         let peer = peer(&typed.media)?;
         let find_knee = find_knee(&typed.load, &typed.media, &traffic)?;
         let LoadArguments { threshold, seed, .. } = typed.load.clone();
-        let (load, end) = load(typed.load)?;
+        let (load, end) = load(typed.load, &traffic)?;
         if matches!((&peer, &load), (Peer::Pairs, Load::Allocations { count, .. }) if count % 2 == 1) {
             return refuse("--pairs needs an even number of --allocations");
         }
@@ -440,7 +442,7 @@ pub(crate) fn is_near(address: IpAddr) -> bool {
     }
 }
 
-fn load(typed: LoadArguments) -> Result<(Load, End), Refusal> {
+fn load(typed: LoadArguments, traffic: &Traffic) -> Result<(Load, End), Refusal> {
     let positive = |name: &str, time: Duration| {
         if time.is_zero() { refuse(format!("--{name}: no time at all")) } else { Ok(time) }
     };
@@ -454,6 +456,8 @@ fn load(typed: LoadArguments) -> Result<(Load, End), Refusal> {
         (Some(time), None) => End::After(positive("duration", time)?),
         (None, Some(messages)) => End::Messages(messages),
         (None, None) if typed.find_knee.is_some() => End::After(DEFAULT_STEP),
+        // Whoever sends a capture has one length in mind.
+        (None, None) if matches!(traffic, Traffic::Replay(_)) && typed.arrival.is_none() => End::OnceThrough,
         (None, None) => End::After(DEFAULT_DURATION),
     };
     Ok(match (typed.stages, typed.arrival, typed.hold) {

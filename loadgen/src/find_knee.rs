@@ -13,6 +13,7 @@ use crate::engine::limits;
 use crate::engine::server::ServerProbe;
 use crate::knee::{Axis, Capacity, Cause, Knee, Next, Point, Search};
 use crate::quantity::Rate;
+use crate::replay::{self, Media};
 use crate::result::{Interval, Progress, RunResult};
 use crate::run::{prepare, result};
 use crate::stats::ShardStats;
@@ -37,6 +38,7 @@ const AFTER_REFUSAL: Duration = Duration::from_secs(3);
 /// One sentence: the load cannot be made at all.
 pub(crate) fn find(
     config: &RunConfig,
+    media: &Media,
     search: FindKnee,
     seed: u64,
     interrupt: &Interrupt,
@@ -66,10 +68,12 @@ pub(crate) fn find(
         }
         let settle = search.settle + SETTLE_PER_THOUSAND.mul_f64(count as f64 / 1_000.0);
         let whole = RunConfig { end: End::After(settle + measured), ..config.clone() };
-        let (plan, reflector) = prepare(&whole, seed, Some(settle))?;
+        // A rate that is searched is another one in each step; a capture is what it is.
+        let (parts, replayed) = if search.axis == Axis::PacketRate { replay::media(&config)? } else { media.clone() };
+        let (plan, reflector) = prepare(&whole, parts, seed, Some(settle))?;
         let mut watch = Step { inner: &mut *watcher, wanted: count, offset: shown.took, has_enough: false };
         let outcome = drive(&plan, reflector.as_ref(), interrupt, &mut server, &mut watch);
-        let tried = result(&config, seed, outcome.map_err(|error| format!("threads: {error}"))?);
+        let tried = result(&config, replayed, seed, outcome.map_err(|error| format!("threads: {error}"))?);
         if tried.incomplete.is_some() {
             shown.keep(level, tried);
             return Ok(shown.close(search, None));

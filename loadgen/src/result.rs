@@ -186,6 +186,36 @@ pub struct Progress {
     pub generator: Generator,
 }
 
+/// What was played of a capture.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Replayed {
+    /// Parts: what one five-tuple carried in one direction. Allocation *n* plays part *n* modulo their number.
+    pub parts: u64,
+    /// RTP streams in them.
+    pub streams: u64,
+    /// Their packets.
+    pub packets: u64,
+    /// Those of them that are sent larger than they were, because less has no room for what measures them.
+    pub padded_packets: u64,
+    /// Time after which the longest part ends, or begins anew.
+    pub length: Duration,
+    /// What else was found, or left out, in words.
+    pub notes: Vec<String>,
+}
+
+impl Replayed {
+    /// What a person should know of it before the load.
+    pub fn remarks(&self) -> impl Iterator<Item = String> {
+        let padded = (self.padded_packets > 0).then(|| {
+            format!(
+                "{} of {} captured packets are sent larger than they were: less has no room for what measures them",
+                self.padded_packets, self.packets
+            )
+        });
+        padded.into_iter().chain(self.notes.iter().cloned())
+    }
+}
+
 /// All that a run has shown.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct RunResult {
@@ -201,6 +231,8 @@ pub struct RunResult {
     pub invalid_because: Vec<String>,
     /// Why it ended early; none where it did not.
     pub incomplete: Option<String>,
+    /// The capture that was played; none where none was.
+    pub replayed: Option<Replayed>,
     /// Allocations.
     pub allocations: Allocations,
     /// Media.

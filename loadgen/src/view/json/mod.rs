@@ -43,6 +43,7 @@ struct Report<'r> {
     invalid_because: &'r [String],
     incomplete: Option<&'r str>,
     exit_code: u8,
+    replay: Option<ReplayFigures<'r>>,
     allocations: AllocationFigures<'r>,
     media: MediaFigures,
     generator: GeneratorFigures,
@@ -55,6 +56,16 @@ struct Report<'r> {
 struct Tool {
     name: &'static str,
     version: &'static str,
+}
+
+#[derive(Serialize)]
+struct ReplayFigures<'r> {
+    parts: u64,
+    streams: u64,
+    packets: u64,
+    padded_packets: u64,
+    length_s: f64,
+    notes: &'r [String],
 }
 
 #[derive(Serialize)]
@@ -172,6 +183,14 @@ impl<'r> Report<'r> {
             invalid_because: &result.invalid_because,
             incomplete: result.incomplete.as_deref(),
             exit_code: result.exit_code(),
+            replay: result.replayed.as_ref().map(|replayed| ReplayFigures {
+                parts: replayed.parts,
+                streams: replayed.streams,
+                packets: replayed.packets,
+                padded_packets: replayed.padded_packets,
+                length_s: replayed.length.as_secs_f64(),
+                notes: &replayed.notes,
+            }),
             allocations: AllocationFigures::of(&result.allocations),
             media: MediaFigures::of(&result.media),
             generator: GeneratorFigures::of(&result.generator),
