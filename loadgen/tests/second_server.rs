@@ -7,35 +7,20 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is the verdict of a test")]
 #![allow(clippy::disallowed_methods, reason = "a test that starts other programs is an edge")]
 
+mod support;
+
 use serde_json::Value;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::process::Command;
 use std::time::Duration;
+use support::{assert_lossless, interrupt, judged, measuring, program};
 use turnload::engine::demo::DemoServer;
-
-/// One run at a time: they measure.
-static TURN: Mutex<()> = Mutex::new(());
-
-fn turn() -> MutexGuard<'static, ()> {
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 fn server() -> DemoServer {
     DemoServer::start(7).expect("a server")
 }
 
-fn program(arguments: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_turnload"));
-    for name in ["TURN_USERNAME", "TURN_PASSWORD", "TURN_SECRET"] {
-        command.env_remove(name);
-    }
-    command.args(arguments.split_whitespace()).args(["--format", "json"]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
 fn load(server: &DemoServer, password: &str, arguments: &str) -> Command {
-    let mut command = program(&format!("turn:{} {arguments}", server.address()));
+    let mut command = support::load(&format!("turn:{}", server.address()), arguments);
     command.env("TURN_USERNAME", server.user()).env("TURN_PASSWORD", password);
     command
 }
@@ -44,32 +29,9 @@ fn run(server: &DemoServer, arguments: &str) -> (Option<i32>, Value) {
     judged(&load(server, server.password().reveal(), arguments).output().expect("turnload runs"))
 }
 
-fn judged(output: &Output) -> (Option<i32>, Value) {
-    let notes = String::from_utf8_lossy(&output.stderr);
-    let value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {notes}"));
-    (output.status.code(), value)
-}
-
-fn interrupt(load: &Child) {
-    let pid = rustix::process::Pid::from_child(load);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is there");
-}
-
-#[track_caller]
-fn assert_lossless(value: &Value, allocations: u64, packets: u64) {
-    let (made, media) = (&value["allocations"], &value["media"]);
-    assert_eq!((&made["succeeded"], &made["failed"]), (&allocations.into(), &0.into()), "{value:#}");
-    for name in ["sent_packets", "delivered_packets"] {
-        assert_eq!(media[name], packets, "{name}: {value:#}");
-    }
-    for name in ["lost_packets", "duplicated", "misdelivered", "corrupted"] {
-        assert_eq!(media[name], 0, "{name}: {value:#}");
-    }
-}
-
 #[test]
 fn channels_and_indications_to_a_peer_and_in_pairs_lose_nothing() {
-    let (_turn, server) = (turn(), server());
+    let (_turn, server) = (measuring(), server());
     for arguments in ["", "-s", "-y", "-y -s", "--profile video"] {
         let (code, value) = run(&server, &format!("{arguments} -m 6 -n 25"));
         assert_lossless(&value, 6, 150);
@@ -79,7 +41,7 @@ fn channels_and_indications_to_a_peer_and_in_pairs_lose_nothing() {
 
 #[test]
 fn audio_for_a_second_comes_back_with_its_round_trips() {
-    let (_turn, server) = (turn(), server());
+    let (_turn, server) = (measuring(), server());
     let (code, value) = run(&server, "-m 10 --duration 1s --profile audio --seed 3");
     let sent = value["media"]["sent_packets"].as_u64().expect("a number");
     // 10 streams at 50 packets a second; allocating takes some of the second.
@@ -91,7 +53,7 @@ fn audio_for_a_second_comes_back_with_its_round_trips() {
 
 #[test]
 fn a_wrong_password_ends_with_three_whatever_code_the_server_has_for_it() {
-    let (_turn, server) = (turn(), server());
+    let (_turn, server) = (measuring(), server());
     let (code, value) = judged(&load(&server, "wrong", "-m 5 --duration 30s").output().expect("turnload runs"));
     assert_eq!((code, &value["allocations"]["failed"]), (Some(3), &5.into()), "{value:#}");
     // RFC 8489, section 9.2.4 wants 401; this server says 400.
@@ -100,7 +62,7 @@ fn a_wrong_password_ends_with_three_whatever_code_the_server_has_for_it() {
 
 #[test]
 fn calls_come_and_go_and_leave_nothing_behind() {
-    let (_turn, server) = (turn(), server());
+    let (_turn, server) = (measuring(), server());
     let (code, value) = run(&server, "--arrival 40/s --hold 300ms --duration 1s --seed 7");
     let made = value["allocations"]["succeeded"].as_u64().expect("a number");
     assert!((30..=80).contains(&made), "{made}");
@@ -109,7 +71,7 @@ fn calls_come_and_go_and_leave_nothing_behind() {
 
 #[test]
 fn a_server_that_ends_takes_its_allocations_and_is_told() {
-    let (_turn, server) = (turn(), server());
+    let (_turn, server) = (measuring(), server());
     let load = load(&server, server.password().reveal(), "-m 10 --duration 60s").spawn().expect("turnload runs");
     std::thread::sleep(Duration::from_millis(1_500));
     drop(server);
@@ -120,7 +82,7 @@ fn a_server_that_ends_takes_its_allocations_and_is_told() {
 
 #[test]
 fn an_interrupt_deletes_what_is_there_and_says_that_it_was_cut_short() {
-    let (_turn, server) = (turn(), server());
+    let (_turn, server) = (measuring(), server());
     let load = load(&server, server.password().reveal(), "-m 10 --duration 60s").spawn().expect("turnload runs");
     std::thread::sleep(Duration::from_millis(1_500));
     interrupt(&load);
@@ -131,8 +93,12 @@ fn an_interrupt_deletes_what_is_there_and_says_that_it_was_cut_short() {
 
 #[test]
 fn the_demonstration_needs_nothing_and_shows_a_whole_result() {
-    let _turn = turn();
-    let (code, value) = judged(&program("demo -m 10 --duration 1s --seed 5").output().expect("turnload runs"));
+    let _turn = measuring();
+    let (code, value) = judged(
+        &program(&["demo", "-m", "10", "--duration", "1s", "--seed", "5", "--format", "json"])
+            .output()
+            .expect("turnload runs"),
+    );
     let sent = value["media"]["sent_packets"].as_u64().expect("a number");
     assert!(sent >= 400, "{sent}");
     assert_lossless(&value, 10, sent);

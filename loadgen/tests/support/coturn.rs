@@ -1,0 +1,273 @@
+//! A coturn for one test: started with a configuration of its own on loopback, ended by its process.
+
+use super::{lock_file, skipped};
+use std::fs::{File, TryLockError};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const PROGRAM: &str = "/usr/bin/turnserver";
+/// alice, as `load` names her.
+pub(crate) const LONG_TERM: &str = "lt-cred-mech\nuser=alice:sesame";
+pub(crate) const REST: &str = "use-auth-secret\nstatic-auth-secret=logen";
+
+/// What a server is to be like. Without more said: IPv4, no TLS, alice, peers on loopback allowed.
+pub(crate) struct Coturn {
+    ports: Range<u16>,
+    relay_ports: u16,
+    auth: &'static str,
+    options: String,
+    leaf: Option<(&'static str, &'static [&'static str])>,
+    is_ipv6: bool,
+    guards_loopback: bool,
+}
+
+impl Coturn {
+    /// Relays from a part of `ports` that no other server of these tests has.
+    pub(crate) fn among(ports: Range<u16>) -> Self {
+        Self {
+            ports,
+            relay_ports: 100,
+            auth: LONG_TERM,
+            options: String::new(),
+            leaf: None,
+            is_ipv6: false,
+            guards_loopback: false,
+        }
+    }
+
+    /// How many ports it relays from.
+    pub(crate) fn relay_ports(self, count: u16) -> Self {
+        Self { relay_ports: count, ..self }
+    }
+
+    /// The lines about credentials, in the place of [`LONG_TERM`].
+    pub(crate) fn auth(self, lines: &'static str) -> Self {
+        Self { auth: lines, ..self }
+    }
+
+    /// More lines of the configuration.
+    pub(crate) fn options(mut self, lines: &str) -> Self {
+        self.options.push_str(lines);
+        self.options.push('\n');
+        self
+    }
+
+    /// TLS and DTLS, with a certificate for the loopback addresses.
+    pub(crate) fn secure(self) -> Self {
+        self.leaf("subjectAltName=IP:127.0.0.1,IP:::1", &["-days", "2"])
+    }
+
+    /// TLS and DTLS, with a certificate for these names and this time.
+    pub(crate) fn leaf(self, names: &'static str, days: &'static [&'static str]) -> Self {
+        Self { leaf: Some((names, days)), ..self }
+    }
+
+    /// Listens on, and relays from, `::1` as well.
+    pub(crate) fn ipv6(self) -> Self {
+        Self { is_ipv6: true, ..self }
+    }
+
+    /// Without `allow-loopback-peers`.
+    pub(crate) fn guards_loopback(self) -> Self {
+        Self { guards_loopback: true, ..self }
+    }
+
+    /// `None`, and a line to say so, where coturn, openssl or IPv6 is not there.
+    pub(crate) fn start(self) -> Option<Server> {
+        if !Path::new(PROGRAM).exists() {
+            skipped(&format!("{PROGRAM} is not installed"));
+            return None;
+        }
+        if self.is_ipv6 && UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+            skipped("there is no IPv6 on the loopback interface");
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        if let Some((names, days)) = self.leaf {
+            certificate(folder.path(), names, days)?;
+        }
+        let (port, tls_port) = (free_port(), free_port());
+        let (first, lock) = self.slot();
+        let path = folder.path().join("turnserver.conf");
+        std::fs::write(&path, self.configuration(folder.path(), port, tls_port, first)).expect("a configuration");
+        let log = File::create(folder.path().join("log")).expect("a log");
+        let process = Command::new(PROGRAM)
+            .arg("-c")
+            .arg(&path)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("coturn starts");
+        let server = Server { process, port, tls_port, folder, _relay_ports: lock };
+        server.wait_at(Ipv4Addr::LOCALHOST.into());
+        if self.is_ipv6 {
+            server.wait_at(Ipv6Addr::LOCALHOST.into());
+        }
+        Some(server)
+    }
+
+    fn configuration(&self, folder: &Path, port: u16, tls_port: u16, first: u16) -> String {
+        let place = folder.display();
+        let mut lines = format!(
+            "listening-ip=127.0.0.1\nlistening-port={port}\ntls-listening-port={tls_port}\nrelay-ip=127.0.0.1\n\
+             min-port={first}\nmax-port={}\nrealm=example.org\nno-cli\nlog-file=stdout\nsimple-log\n\
+             pidfile={place}/pid\nuserdb={place}/db\n{}\n",
+            first + self.relay_ports - 1,
+            self.auth
+        );
+        lines += if self.is_ipv6 { "listening-ip=::1\nrelay-ip=::1\n" } else { "" };
+        lines += if self.guards_loopback { "" } else { "allow-loopback-peers\n" };
+        lines += &match self.leaf {
+            Some(_) => format!("cert={place}/leaf.pem\npkey={place}/leaf.key\n"),
+            None => "no-tls\nno-dtls\n".to_owned(),
+        };
+        // At the end: of two lines with one name the later counts.
+        lines += &self.options;
+        lines
+    }
+
+    /// The first relay port of a part of the range, and what holds it: locks, because tests may be processes.
+    fn slot(&self) -> (u16, File) {
+        let count = (self.ports.end - self.ports.start) / self.relay_ports;
+        for _ in 0..3_000 {
+            for first in (0..count).map(|slot| self.ports.start + slot * self.relay_ports) {
+                let lock = lock_file(&format!("ports-{first}"));
+                match lock.try_lock() {
+                    Ok(()) => return (first, lock),
+                    Err(TryLockError::WouldBlock) => {}
+                    Err(TryLockError::Error(error)) => panic!("{error}"),
+                }
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("no relay ports are free in {:?}", self.ports);
+    }
+}
+
+/// A coturn that runs.
+pub(crate) struct Server {
+    process: Child,
+    port: u16,
+    tls_port: u16,
+    folder: tempfile::TempDir,
+    _relay_ports: File,
+}
+
+impl Server {
+    /// Until it answers a Binding request (RFC 8489).
+    fn wait_at(&self, address: IpAddr) {
+        let socket = UdpSocket::bind((address, 0)).expect("a socket");
+        socket.connect((address, self.port)).expect("connected");
+        socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
+        let request = [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+        for _ in 0..200 {
+            // Refused until the server listens.
+            drop(socket.send(&request));
+            if socket.recv(&mut [0; 256]).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("coturn does not answer: {}", self.log());
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    pub(crate) fn uri(&self) -> String {
+        format!("turn:127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn uri_ipv6(&self) -> String {
+        format!("turn:[::1]:{}", self.port)
+    }
+
+    pub(crate) fn secure_uri(&self) -> String {
+        format!("turns:127.0.0.1:{}", self.tls_port)
+    }
+
+    pub(crate) fn secure_uri_ipv6(&self) -> String {
+        format!("turns:[::1]:{}", self.tls_port)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Certificates and what else it keeps.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The certificate of who signed the server's.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.folder().join("ca.pem")
+    }
+
+    /// What it has written so far.
+    pub(crate) fn log(&self) -> String {
+        let bytes = std::fs::read(self.folder().join("log")).expect("a log");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// At once, as a crash is.
+    pub(crate) fn kill(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// An authority and a leaf, both ECDSA, which every DTLS client can check. None without openssl.
+pub(crate) fn certificate(folder: &Path, names: &str, days: &[&str]) -> Option<()> {
+    std::fs::write(folder.join("ext"), format!("{names}\nbasicConstraints=CA:FALSE\n")).expect("written");
+    let new = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    let sign = format!(
+        "x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile ext -out leaf.pem {}",
+        days.join(" ")
+    );
+    for arguments in [
+        format!("{new} -x509 -subj /CN=authority -days 2 -keyout ca.key -out ca.pem"),
+        format!("{new} -subj /CN=leaf -keyout leaf.key -out leaf.csr"),
+        sign,
+    ] {
+        let made = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output();
+        if !made.is_ok_and(|made| made.status.success()) {
+            skipped("openssl makes no such certificate");
+            return None;
+        }
+    }
+    Some(())
+}
+
+/// Free for UDP and TCP, on both families where there are two.
+pub(crate) fn free_port() -> u16 {
+    for _ in 0..50 {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = socket.local_addr().expect("an address").port();
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && !is_taken_on_ipv6(port) {
+            return port;
+        }
+    }
+    panic!("no port is free")
+}
+
+fn is_taken_on_ipv6(port: u16) -> bool {
+    let bound = UdpSocket::bind((Ipv6Addr::LOCALHOST, port)).map(drop);
+    bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
+}
