@@ -79,8 +79,10 @@ pub(super) struct Body {
     pub(super) armed: Option<Moment>,
     /// What the epoll was told.
     pub(super) watches_write: bool,
-    /// How long the last echoes may take.
-    pub(super) linger_until: Moment,
+    /// When its media ended.
+    pub(super) ended: Moment,
+    /// The longest time that a packet was on its way.
+    pub(super) longest: Duration,
     /// What is lost has been counted.
     pub(super) is_settled: bool,
     server: SocketAddr,
@@ -123,7 +125,8 @@ impl Session {
             partner: None,
             armed: None,
             watches_write: false,
-            linger_until: Moment::START,
+            ended: Moment::START,
+            longest: Duration::ZERO,
             is_settled: false,
             server: plan.server,
             redirections: 0,
@@ -292,6 +295,7 @@ impl Body {
         match self.streams.get_mut(at) {
             Some(stream) => {
                 let verdict = stream.receiver.arrive(&arrived, now);
+                self.longest = self.longest.max(verdict.since_scheduled);
                 if arrived.stamp.sequence >= stream.counted_from {
                     stats.arrived(&verdict, self.way);
                 }
@@ -393,11 +397,11 @@ impl Body {
         self.streams.iter().filter_map(|stream| stream.due.map(|due| due.at)).collect()
     }
 
-    /// No more media. What is on its way may still come until `until`.
-    pub(super) fn stop_media(&mut self, until: Moment) {
+    /// No more media. What is on its way may still come.
+    pub(super) fn stop_media(&mut self, now: Moment) {
         self.pause();
         self.phase = Phase::Lingering;
-        self.linger_until = until;
+        self.ended = now;
     }
 
     /// Nothing is sent any longer.

@@ -35,8 +35,10 @@ const LOOK_SOON: Duration = Duration::from_millis(1);
 const LOOK_LATER: Duration = Duration::from_millis(50);
 /// Statistics go to the control thread so often.
 const REPORT: Duration = Duration::from_secs(1);
-/// How long the last echoes may take.
+/// How long the last echoes may take where others come back fast; and where they take long, or nothing comes at all, so
+/// that a stall at the end is no loss either: as long as any packet may take.
 const LINGER: Duration = Duration::from_millis(500);
+const MAX_LINGER: Duration = Duration::from_secs(2);
 /// How often it is looked whether they have come.
 const LINGER_STEP: Duration = Duration::from_millis(20);
 /// Between two deletions, so that the server's socket buffer holds them.
@@ -155,6 +157,8 @@ pub(super) struct Shard {
     /// When the next deletion may be sent.
     next_delete: Moment,
     draining_until: Option<Moment>,
+    /// When a socket last had something.
+    last_heard: Moment,
     is_settling: bool,
     stats: ShardStats,
     reports: Sender<Report>,
@@ -184,6 +188,7 @@ impl Shard {
             begun: 0,
             next_delete: Moment::START,
             draining_until: None,
+            last_heard: Moment::START,
             is_settling: plan.measured_from.is_some(),
             stats: ShardStats::default(),
             reports,
@@ -309,6 +314,7 @@ impl Shard {
         if session.body.generation != key.generation {
             return;
         }
+        self.last_heard = now;
         match session.receive(&mut self.input, now, self.almanac, &mut self.stats) {
             Ok(false) => {}
             Ok(true) => self.pump(key, now),
@@ -492,7 +498,7 @@ impl Shard {
                 self.free(key);
             }
             Phase::Up | Phase::Streaming => {
-                session.body.stop_media(now.plus(LINGER));
+                session.body.stop_media(now);
                 self.wheel.insert(now.plus(LINGER_STEP), key.token(Why::Linger));
             }
             Phase::Lingering | Phase::Closing | Phase::Over => {}
@@ -508,7 +514,10 @@ impl Shard {
             return;
         }
         if !session.body.is_settled {
-            if now < session.body.linger_until && !session.body.is_complete(senders) {
+            let ended = session.body.ended;
+            let patience =
+                if self.last_heard <= ended { MAX_LINGER } else { LINGER.max(session.body.longest * 2).min(MAX_LINGER) };
+            if now < ended.plus(patience) && !session.body.is_complete(senders) {
                 self.wheel.insert(now.plus(LINGER_STEP), key.token(Why::Linger));
                 return;
             }
@@ -583,7 +592,7 @@ impl Shard {
         if self.draining_until.is_some() {
             return;
         }
-        self.draining_until = Some(now.plus(LINGER + DELETE_GAP * self.live + DELETE_PATIENCE));
+        self.draining_until = Some(now.plus(MAX_LINGER + DELETE_GAP * self.live + DELETE_PATIENCE));
         let keys: Vec<Key> = self.keys().collect();
         for key in keys {
             self.end_one(key, now);
