@@ -6,23 +6,23 @@
 //! corrected for it. That the truth is what was injected is held apart, against the medians.
 
 #![forbid(unsafe_code)]
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a panic is the verdict of a test")]
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a panic is the verdict of a test")]
 #![allow(clippy::disallowed_methods, reason = "a test that starts other programs is an edge")]
 
 #[path = "truth/post.rs"]
 mod post;
+mod support;
 
 use post::{Book, Orders, Passed, Place, Post};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::net::SocketAddr;
 use std::time::Duration;
+use support::coturn::Coturn;
+use support::{judged, load, measuring, program};
 use turnload::engine::demo::DemoServer;
 use turnload::random::Random;
 
-/// One run at a time: they measure.
-static TURN: Mutex<()> = Mutex::new(());
 /// What turnload may be wrong by: a fiftieth, or so many milliseconds.
 const SHARE: f64 = 0.02;
 const LEAST: f64 = 0.05;
@@ -33,20 +33,18 @@ fn micros(micros: u64) -> Duration {
 
 /// What turnload reports, and what the post knows.
 fn measure(arguments: &str, orders: Orders) -> (Value, Book) {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _measuring = measuring();
     let server = DemoServer::start(7).expect("a server");
     let post = Post::open(server.address(), orders);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_turnload"));
-    command.arg(format!("turn:{}", post.front)).args(arguments.split_whitespace()).args(["--format", "json"]);
+    let mut command = program(&[&format!("turn:{}", post.front), "--format", "json"]);
+    command.args(arguments.split_whitespace());
     if !arguments.contains("-y") {
         command.arg("--peer").arg(post.peer.to_string());
     }
-    command.env_remove("TURN_SECRET").env("TURN_USERNAME", server.user());
-    command.env("TURN_PASSWORD", server.password().reveal()).stdin(Stdio::null());
+    command.env("TURN_USERNAME", server.user()).env("TURN_PASSWORD", server.password().reveal());
     let output = command.output().expect("turnload runs");
     let book = post.close();
-    let notes = String::from_utf8_lossy(&output.stderr);
-    let value: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {notes}"));
+    let (_, value) = judged(&output);
     assert_eq!(value["media"]["delivered_packets"], book.passed.len(), "{value:#}");
     assert_eq!(value["media"]["lost_packets"], 0, "{value:#}");
     (value, book)
@@ -201,4 +199,73 @@ fn packets_that_take_long_at_the_end_are_waited_for() {
     // The last ones leave when the load is over and take as long as all others.
     let (value, book) = measure(LOAD, at_the_peer(|_| micros(900_000)));
     assert_round_trips_are_true(&value, &book);
+}
+
+#[test]
+fn an_allocation_takes_as_long_as_its_two_answers() {
+    // The challenge and the grant, two milliseconds each. That a socket is opened before the first request is part of it.
+    const OPENING: f64 = 0.2;
+    let orders = Orders { place: Place::Answers, delay: Box::new(|_| micros(2_000)), stall: None };
+    let (value, book) = measure("-m 100 --ramp 1s --pps 5 --duration 200ms --seed 5", orders);
+    let took = |client: &post::Client| (client.answered[1] - client.asked) as f64 / 1e6;
+    let truth: Vec<(f64, f64)> = book.clients.iter().map(|client| (took(client), took(client) + OPENING)).collect();
+    assert_eq!(truth.len(), 100);
+    assert_true(&value["allocations"]["latency_ms"], &truth);
+}
+
+/// Over coturn, with the delays at the peer: what they are, and the way through the server, whose length a run without
+/// delays gives. A machine that does something else in one of the two spoils both, so that one of three must be right.
+fn assert_true_over(uri: &dyn Fn(&support::coturn::Server) -> String, arguments: &str) {
+    let Some(server) = Coturn::among(28_000..28_500).secure().start() else { return };
+    let arguments = format!("{LOAD} {}", arguments.replace("AUTHORITY", &server.authority().display().to_string()));
+    let one = |delay: fn(u64) -> Duration| {
+        let post = Post::open(SocketAddr::from(([127, 0, 0, 1], 9)), at_the_peer(delay));
+        let arguments = format!("{arguments} --peer {}", post.peer);
+        let output = load(&uri(&server), &arguments).output().expect("turnload runs");
+        (judged(&output).1["media"].clone(), post.close())
+    };
+    let mut tries = Vec::new();
+    for _ in 0..3 {
+        let _measuring = measuring();
+        let (base, _) = one(|_| Duration::ZERO);
+        let (media, book) = one(|number| micros(if number % 200 < 3 { 40_000 } else { 5_000 }));
+        assert_eq!((&media["lost_packets"], &media["delivered_packets"]), (&0.into(), &book.reflected.len().into()));
+        let stayed = |passed: &Passed| {
+            let since_due = passed.left.0 as i64 - passed.packet.stamp.scheduled.as_nanos() as i64;
+            (since_due - book.offset_at_peer) as f64 / 1e6
+        };
+        let is_true = |(name, quantile): (&str, f64)| {
+            let said = media["rtt_ms"][name].as_f64().expect("a number");
+            let truth = percentile(book.reflected.iter().map(stayed), quantile);
+            let path = base["rtt_ms"][name].as_f64().expect("a number");
+            let slack = LEAST.max(SHARE * truth);
+            println!("{name:>4}: {said:.3} ms reported, {truth:.3} ms at the peer, path {path:.3} ms");
+            (truth - slack..=truth + path + slack).contains(&said)
+        };
+        let wrong: Vec<&str> = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)]
+            .into_iter()
+            .filter(|of| !is_true(*of))
+            .map(|of| of.0)
+            .collect();
+        if wrong.is_empty() {
+            return;
+        }
+        tries.push(wrong);
+    }
+    panic!("wrong three times: {tries:?}");
+}
+
+#[test]
+fn over_tcp_the_latencies_are_true_as_well() {
+    assert_true_over(&|server| server.uri(), "-t");
+}
+
+#[test]
+fn over_tls_the_latencies_are_true_as_well() {
+    assert_true_over(&|server| server.secure_uri(), "--ca-file AUTHORITY");
+}
+
+#[test]
+fn over_dtls_the_latencies_are_true_as_well() {
+    assert_true_over(&|server| format!("{}?transport=udp", server.secure_uri()), "--ca-file AUTHORITY");
 }

@@ -68,7 +68,10 @@ pub(super) struct Body {
     pub(super) generation: u32,
     pub(super) phase: Phase,
     pub(super) client: Client,
-    pub(super) opened: Moment,
+    /// When it was due.
+    opened: Moment,
+    /// When the last answer to a request arrived.
+    answered: Moment,
     pub(super) streams: Vec<Stream>,
     pub(super) peer: Option<PeerId>,
     pub(super) peer_is_ready: bool,
@@ -109,15 +112,16 @@ pub(super) enum News {
 }
 
 impl Session {
-    /// Begins to connect.
-    pub(super) fn open(plan: &Plan, id: u32, generation: u32, now: Moment) -> Result<Self, Broken> {
+    /// Begins to connect; it was `due`.
+    pub(super) fn open(plan: &Plan, id: u32, generation: u32, due: Moment, now: Moment) -> Result<Self, Broken> {
         let link = Link::open(&plan.transport, plan.server, plan.source(id), plan.clock)?;
         let body = Body {
             id,
             generation,
             phase: Phase::Connecting,
             client: Client::new(plan.client(id, 0, now.since(Moment::START))),
-            opened: now,
+            opened: due,
+            answered: now,
             streams: Vec::new(),
             peer: None,
             peer_is_ready: false,
@@ -278,7 +282,10 @@ impl Body {
     fn input(&mut self, message: &[u8], arrived: Moment, now: Moment, stats: &mut ShardStats) {
         match self.client.handle_input(message, now) {
             Input::Data { payload, .. } => self.arrive(payload, arrived, stats),
-            Input::Handled => self.is_dirty = true,
+            Input::Handled => {
+                self.answered = arrived;
+                self.is_dirty = true;
+            }
             Input::Ignored => {}
         }
     }
@@ -308,7 +315,7 @@ impl Body {
         match event {
             Event::Allocated { .. } => {
                 // From when it was due: connecting and TLS are part of what a user waits for.
-                stats.succeeded(now.since(self.opened), now);
+                stats.succeeded(self.answered.since(self.opened), now);
                 self.phase = Phase::Up;
                 Some(News::Allocated)
             }

@@ -218,7 +218,7 @@ impl Shard {
             let next = self.wheel.next().unwrap_or(Moment::from_nanos(u64::MAX));
             // A wake-up for each packet costs more than the packet. Where the system notes when they arrived, they can
             // wait for the next ones, but not longer than a grain of the grid.
-            if self.plan.transport.notes_arrivals() && next > now && events.len() < EVENTS {
+            if self.plan.transport.notes_each_arrival() && next > now && events.len() < EVENTS {
                 let until = next.min(last_look.plus(GRID));
                 if until > now {
                     sleep(until.since(now));
@@ -515,8 +515,11 @@ impl Shard {
         }
         if !session.body.is_settled {
             let ended = session.body.ended;
-            let patience =
-                if self.last_heard <= ended { MAX_LINGER } else { LINGER.max(session.body.longest * 2).min(MAX_LINGER) };
+            let patience = if self.last_heard <= ended {
+                MAX_LINGER
+            } else {
+                LINGER.max(session.body.longest * 2).min(MAX_LINGER)
+            };
             if now < ended.plus(patience) && !session.body.is_complete(senders) {
                 self.wheel.insert(now.plus(LINGER_STEP), key.token(Why::Linger));
                 return;
@@ -655,7 +658,7 @@ impl Shard {
             if at_once > IN_FLIGHT && self.in_flight(now) >= IN_FLIGHT {
                 return Some(now.plus(LOOK_SOON));
             }
-            let call = self.open_call(now);
+            let call = self.open_call(now, now);
             self.roster.push(call);
         }
         self.plan.scenario.next_change(now)
@@ -674,14 +677,14 @@ impl Shard {
                 self.next_call = Some(call);
                 return Some(call.at);
             }
-            for key in self.open_call(now).into_iter().flatten() {
+            for key in self.open_call(call.at, now).into_iter().flatten() {
                 self.wheel.insert(call.until, key.token(Why::Ends));
             }
         }
     }
 
     /// Opens a session; it may fail at once.
-    fn open(&mut self, id: u32, now: Moment) -> Option<Key> {
+    fn open(&mut self, id: u32, due: Moment, now: Moment) -> Option<Key> {
         self.stats.requested(now);
         let slot = self.free.pop().unwrap_or(self.sessions.len() as u32);
         if slot as usize == self.sessions.len() {
@@ -690,7 +693,7 @@ impl Shard {
         }
         let generation = (self.generations[slot as usize] + 1) % Key::GENERATIONS;
         self.generations[slot as usize] = generation;
-        match Session::open(&self.plan, id, generation, now) {
+        match Session::open(&self.plan, id, generation, due, now) {
             Ok(session) => {
                 let key = Key { slot, generation };
                 self.sessions[slot as usize] = Some(Box::new(session));
@@ -720,13 +723,13 @@ impl Shard {
     }
 
     /// A call alone, or two that talk to each other.
-    fn open_call(&mut self, now: Moment) -> Call {
+    fn open_call(&mut self, due: Moment, now: Moment) -> Call {
         let number = self.number + self.begun * self.plan.shards;
         self.begun += 1;
         if self.plan.far_end != FarEnd::Pairs {
-            return [self.open(number, now), None];
+            return [self.open(number, due, now), None];
         }
-        let pair = [self.open(number * 2, now), self.open(number * 2 + 1, now)];
+        let pair = [self.open(number * 2, due, now), self.open(number * 2 + 1, due, now)];
         if let [Some(one), Some(other)] = pair {
             for (key, partner) in [(one, other), (other, one)] {
                 if let Some(session) = self.session(key) {

@@ -24,49 +24,65 @@ const CHANNEL_HEADER: usize = 4;
 
 /// Where packets are delayed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place {
+pub(crate) enum Place {
     /// At the peer, behind the server.
     Peer,
-    /// On the way back from the server: for pairs, which have no peer.
+    /// Media on the way back from the server: for pairs, which have no peer.
     Back,
+    /// Answers of the server to requests.
+    Answers,
 }
 
 /// What is done to the packets.
-pub struct Orders {
-    pub place: Place,
+pub(crate) struct Orders {
+    pub(crate) place: Place,
     /// How long the packet of this number waits, counted over all that pass there.
-    pub delay: Box<dyn FnMut(u64) -> Duration + Send>,
+    pub(crate) delay: Box<dyn FnMut(u64) -> Duration + Send>,
     /// So long after the first packet nothing is read or sent for so long.
-    pub stall: Option<(Duration, Duration)>,
+    pub(crate) stall: Option<(Duration, Duration)>,
 }
 
 /// A packet on its last stretch.
 #[derive(Clone, Copy, Debug)]
-pub struct Passed {
-    pub packet: Arrived,
+pub(crate) struct Passed {
+    pub(crate) packet: Arrived,
     /// Nanoseconds of the post's clock just before it was handed over, and just after.
-    pub left: (u64, u64),
+    pub(crate) left: (u64, u64),
+}
+
+/// Someone who asks the server for something.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Client {
+    /// When its first request came.
+    pub(crate) asked: u64,
+    /// When it was given each answer.
+    pub(crate) answered: Vec<u64>,
 }
 
 /// What the post has seen.
 #[derive(Default, Debug)]
-pub struct Book {
-    pub passed: Vec<Passed>,
+pub(crate) struct Book {
+    pub(crate) passed: Vec<Passed>,
     /// Nanoseconds that packets stayed where they were delayed.
-    pub injected: Vec<u64>,
+    pub(crate) injected: Vec<u64>,
     /// The least difference of the post's clock to that of the run, seen when packets came in.
-    pub offset: i64,
+    pub(crate) offset: i64,
+    /// The same, seen at the peer; the way through the server is in it.
+    pub(crate) offset_at_peer: i64,
+    /// What left the peer.
+    pub(crate) reflected: Vec<Passed>,
+    pub(crate) clients: Vec<Client>,
 }
 
-pub struct Post {
-    pub front: SocketAddr,
-    pub peer: SocketAddr,
+pub(crate) struct Post {
+    pub(crate) front: SocketAddr,
+    pub(crate) peer: SocketAddr,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Book>,
 }
 
 impl Post {
-    pub fn open(server: SocketAddr, orders: Orders) -> Self {
+    pub(crate) fn open(server: SocketAddr, orders: Orders) -> Self {
         let (front, peer) = (socket(), socket());
         let (front_address, peer_address) = (address(&front), address(&peer));
         let stop = Arc::new(AtomicBool::new(false));
@@ -81,13 +97,13 @@ impl Post {
             start: Instant::now(),
             first: None,
             count: 0,
-            book: Book { offset: i64::MAX, ..Book::default() },
+            book: Book { offset: i64::MAX, offset_at_peer: i64::MAX, ..Book::default() },
         };
         let thread = std::thread::spawn(move || office.run(&told));
         Self { front: front_address, peer: peer_address, stop, thread }
     }
 
-    pub fn close(self) -> Book {
+    pub(crate) fn close(self) -> Book {
         self.stop.store(true, Relaxed);
         self.thread.join().expect("the post did its work")
     }
@@ -157,15 +173,16 @@ impl Office {
     fn deliver(&mut self) {
         while self.waiting.peek().is_some_and(|Reverse(letter)| letter.due <= self.now()) {
             let Some(Reverse(letter)) = self.waiting.pop() else { return };
+            let before = self.now();
+            self.book.injected.push(before - letter.came);
             match letter.way {
                 Way::PeerTo(to) => {
-                    self.book.injected.push(self.now() - letter.came);
                     self.peer.send_to(&letter.bytes, to).expect("sent back");
+                    if let Ok(packet) = read(&letter.bytes) {
+                        self.book.reflected.push(Passed { packet, left: (before, self.now()) });
+                    }
                 }
-                Way::ClientAt(client) => {
-                    self.book.injected.push(self.now() - letter.came);
-                    self.hand_over(client, &letter.bytes);
-                }
+                Way::ClientAt(client) => self.hand_over(client, &letter.bytes),
             }
         }
     }
@@ -176,16 +193,20 @@ impl Office {
         drop(self.front.send_to(bytes, self.clients[client].0));
         if let Some(packet) = media(bytes) {
             self.book.passed.push(Passed { packet, left: (before, self.now()) });
+        } else {
+            self.book.clients[client].answered.push(before);
         }
     }
 
     fn wait(&self) {
-        let next = self.waiting.peek().map(|Reverse(letter)| Duration::from_nanos(letter.due.saturating_sub(self.now())));
+        let next =
+            self.waiting.peek().map(|Reverse(letter)| Duration::from_nanos(letter.due.saturating_sub(self.now())));
         let time = next.map_or(LOOK, |next| next.saturating_sub(SPIN).min(LOOK));
         let time = Timespec { tv_sec: 0, tv_nsec: time.subsec_nanos().into() };
         let sockets = self.clients.iter().map(|(_, socket)| socket).chain([&self.front, &self.peer]);
         let mut sockets: Vec<PollFd<'_>> = sockets.map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
-        drop(poll(&mut sockets, Some(&time)));
+        // Woken early by a signal, the loop goes round once more.
+        let _ = poll(&mut sockets, Some(&time));
     }
 
     fn stall(&mut self) {
@@ -211,6 +232,7 @@ impl Office {
                 let socket = socket();
                 socket.connect(self.server).expect("connected");
                 self.clients.push((from, socket));
+                self.book.clients.push(Client { asked: now, ..Client::default() });
                 self.clients.len() - 1
             });
             drop(self.clients[client].1.send(&buffer[..length]));
@@ -223,7 +245,8 @@ impl Office {
         for client in 0..self.clients.len() {
             while let Ok(length) = self.clients[client].1.recv(&mut buffer) {
                 let bytes = &buffer[..length];
-                if self.orders.place == Place::Back && media(bytes).is_some() {
+                let place = if media(bytes).is_some() { Place::Back } else { Place::Answers };
+                if self.orders.place == place {
                     self.keep(Way::ClientAt(client), bytes);
                 } else {
                     self.hand_over(client, bytes);
@@ -237,10 +260,17 @@ impl Office {
         let mut buffer = [0; 2_048];
         loop {
             match self.peer.recv_from(&mut buffer) {
-                Ok((length, from)) if self.orders.place == Place::Peer => {
-                    self.keep(Way::PeerTo(from), &buffer[..length]);
+                Ok((length, from)) => {
+                    if let Ok(packet) = read(&buffer[..length]) {
+                        let offset = self.now() as i64 - packet.stamp.sent.as_nanos() as i64;
+                        self.book.offset_at_peer = self.book.offset_at_peer.min(offset);
+                    }
+                    if self.orders.place == Place::Peer {
+                        self.keep(Way::PeerTo(from), &buffer[..length]);
+                    } else {
+                        drop(self.peer.send_to(&buffer[..length], from));
+                    }
                 }
-                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // An ICMP error of an earlier packet.
                 Err(_) => {}
