@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// A packet that leaves so long after it was due is late: a quarter of the interval of voice.
 pub const LATE_SEND: Duration = Duration::from_millis(5);
+/// An answer to a request that is read so long after it arrived keeps the next request waiting.
+const LATE_READ: Duration = Duration::from_millis(5);
 /// Microseconds beyond which values are only known to be that large.
 const MAX_MICROS: u64 = 60_000_000;
 /// Values are told apart to one part in a thousand.
@@ -188,6 +190,10 @@ counters! {
     stale,
     /// Packets that left later than 5 ms after they were due.
     late_sends,
+    /// Answers of the server to requests.
+    answers,
+    /// Those that were read later than 5 ms after they had arrived.
+    late_reads,
     /// Packets that the socket refused.
     send_errors,
     /// Datagrams that the system dropped before we read them.
@@ -352,6 +358,12 @@ impl ShardStats {
         self.later_errors.add(key, reason);
     }
 
+    /// An answer to a request was read, so long after it arrived.
+    pub fn answered(&mut self, lag: Duration) {
+        self.counters.answers += 1;
+        self.counters.late_reads += u64::from(lag > LATE_READ);
+    }
+
     /// A packet was due; whether it is sent is another question.
     pub fn offered(&mut self, bytes: u16, at: Moment) {
         self.counters.offered_packets += 1;
@@ -421,6 +433,8 @@ impl ShardStats {
             stale_nonces: all.stale_nonces,
             refreshes: all.refreshes,
             streams: all.streams,
+            answers: all.answers,
+            late_reads: all.late_reads,
             ..Counters::default()
         };
         Self {

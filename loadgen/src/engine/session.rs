@@ -283,6 +283,7 @@ impl Body {
         match self.client.handle_input(message, now) {
             Input::Data { payload, .. } => self.arrive(payload, arrived, stats),
             Input::Handled => {
+                stats.answered(now.since(arrived));
                 self.answered = arrived;
                 self.is_dirty = true;
             }

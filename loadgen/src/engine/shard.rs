@@ -3,7 +3,7 @@
 //! In: the plan and its signal. Out: statistics once a second, and the last ones at the end. Never: a lock or a memory
 //! allocation for a packet; a packet sent before its time.
 
-use super::clock::{Almanac, thread_cpu};
+use super::clock::{Almanac, Waited, thread_cpu};
 use super::plan::{FarEnd, Plan};
 use super::session::{GRID, News, Phase, Sent, Session};
 use super::wheel::Wheel;
@@ -53,6 +53,8 @@ pub(crate) struct Report {
     pub(crate) stats: ShardStats,
     /// CPU time of the thread since it began.
     pub(crate) cpu: Duration,
+    /// What the thread waited for a CPU since it began.
+    pub(crate) waited: Waited,
     pub(crate) standing: Standing,
     /// Of the time before the media counts.
     pub(crate) is_settling: bool,
@@ -793,7 +795,14 @@ impl Shard {
             }
         }
         let stats = self.stats.take_interval();
-        let report = Report { shard: self.number, stats, cpu: thread_cpu(), standing, is_settling: self.is_settling };
+        let report = Report {
+            shard: self.number,
+            stats,
+            cpu: thread_cpu(),
+            waited: Waited::of_thread(),
+            standing,
+            is_settling: self.is_settling,
+        };
         // Where nobody listens any longer, the run is being given up.
         drop(self.reports.send(report));
     }
