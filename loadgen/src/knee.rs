@@ -7,12 +7,14 @@
 //! load that was carried and the lowest that was not. One failure is no failure: a stall of a second would be taken for
 //! the knee. A step that fails is repeated, and where the two disagree a third one decides; and before the search ends,
 //! the lowest load that was not carried is tried once more, because a stall may have lasted longer. A server that says by a
-//! code how many it takes is believed at once, and the number that it took is tried next.
+//! code how many it takes is believed at once, and the number that it took is tried next; where it takes that, and says the
+//! same once more, the search is over.
 
 #![forbid(unsafe_code)]
 
 use crate::threshold::Threshold;
 use clap::ValueEnum;
+use std::time::Duration;
 
 /// What grows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
@@ -53,6 +55,11 @@ pub enum Cause {
         /// How many.
         count: u64,
     },
+    /// The server stood still, and whatever else was seen follows from it.
+    Stalled {
+        /// How long nothing came from it at all.
+        longest: Duration,
+    },
     /// The generator could not offer it; nothing is known of the server.
     Generator(Vec<String>),
 }
@@ -61,6 +68,25 @@ impl Cause {
     /// Told by the server itself with an error code.
     pub fn is_said(&self) -> bool {
         matches!(self, Cause::Refused { key, .. } if key.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
+    /// It may be over in a moment: no answer came.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Cause::Stalled { .. } => true,
+            Cause::Refused { key, .. } | Cause::Lost { key, .. } => key == "timeout",
+            Cause::Threshold { .. } | Cause::Generator(_) => false,
+        }
+    }
+
+    /// A server that stands still for a while shows it, among others.
+    pub fn may_be_a_stall(&self) -> bool {
+        match self {
+            Cause::Threshold { threshold, .. } => !threshold.figure.to_string().starts_with("generator."),
+            Cause::Refused { .. } => !self.is_said(),
+            Cause::Lost { .. } => true,
+            Cause::Stalled { .. } | Cause::Generator(_) => false,
+        }
     }
 }
 
@@ -130,10 +156,14 @@ pub struct Search {
     failed: Option<(u64, Cause)>,
     /// How many the server said that it takes.
     hint: Option<u64>,
+    /// The most that it ever granted in one step.
+    granted: u64,
     /// A level that failed once.
     doubt: Option<Doubt>,
-    /// The lowest load that was not carried was tried again at the end.
+    /// The lowest load that was not carried was tried again at the end, or need not be.
     is_confirmed: bool,
+    /// It was tried again.
+    is_asked_again: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -151,7 +181,18 @@ impl Search {
         let step = step.max(1);
         let limit = whole(limit, step).max(step);
         let hint = Some(whole(start, step).clamp(step, limit));
-        Self { axis, step, limit, carried: None, failed: None, hint, doubt: None, is_confirmed: false }
+        Self {
+            axis,
+            step,
+            limit,
+            carried: None,
+            failed: None,
+            hint,
+            granted: 0,
+            doubt: None,
+            is_confirmed: false,
+            is_asked_again: false,
+        }
     }
 
     /// What to try next.
@@ -167,6 +208,8 @@ impl Search {
         let level = match high {
             None if low >= self.limit => return self.done(),
             None => low.saturating_mul(2).min(self.limit),
+            Some(high) if self.is_as_said(low) && !self.is_asked_again => high,
+            Some(_) if self.is_as_said(low) => return self.done(),
             Some(high) if high <= low + self.step || high as f64 <= low as f64 * PRECISION => {
                 if self.is_confirmed {
                     return self.done();
@@ -181,9 +224,23 @@ impl Search {
     /// What became of `level`: why it was not carried, or none where it was.
     pub fn tried(&mut self, level: u64, cause: Option<Cause>) {
         let is_again = self.doubt.is_none() && self.failed.as_ref().is_some_and(|(failed, _)| *failed == level);
+        let before = self.granted;
+        self.granted = before.max(match &cause {
+            Some(Cause::Refused { granted, .. }) => *granted,
+            Some(_) => 0,
+            None if self.axis == Axis::Allocations => level,
+            None => 0,
+        });
         if is_again {
             match cause {
-                Some(_) => self.is_confirmed = true,
+                Some(cause) => {
+                    self.is_confirmed = true;
+                    self.is_asked_again = true;
+                    // What passes by is not why.
+                    if !cause.may_pass() || self.failed.as_ref().is_some_and(|(_, why)| why.may_pass()) {
+                        self.failed = Some((level, cause));
+                    }
+                }
                 None => (self.carried, self.failed) = (Some(level), None),
             }
             return;
@@ -217,6 +274,7 @@ impl Search {
                     self.hint = Some(whole(*granted, self.step));
                 }
                 self.is_confirmed = is_certain;
+                self.is_asked_again = false;
                 self.failed = Some((level, cause));
             }
         }
@@ -227,7 +285,16 @@ impl Search {
     fn is_certain(&self, cause: &Cause) -> bool {
         self.axis == Axis::Allocations
             && cause.is_said()
-            && matches!(cause, Cause::Refused { granted, .. } if self.carried.is_none_or(|carried| *granted >= carried))
+            && matches!(cause, Cause::Refused { granted, .. } if *granted >= self.granted)
+    }
+
+    /// The server has carried exactly what it says that it takes.
+    fn is_as_said(&self, carried: u64) -> bool {
+        let granted = |cause: &Cause| match cause {
+            Cause::Refused { granted, .. } if self.is_certain(cause) => Some(whole(*granted, self.step)),
+            _ => None,
+        };
+        carried > 0 && self.failed.as_ref().and_then(|(_, cause)| granted(cause)) == Some(carried)
     }
 
     /// Loads are compared by their ratio, so that this is the middle; inside of both ends.
@@ -252,6 +319,10 @@ mod tests {
 
     fn loss() -> Cause {
         Cause::Threshold { threshold: "media.lost_pct<0.5".parse().expect("a threshold"), value: Some(3.0) }
+    }
+
+    fn stall() -> Cause {
+        Cause::Stalled { longest: Duration::from_millis(1_700) }
     }
 
     fn refused(granted: u64) -> Cause {
@@ -315,17 +386,30 @@ mod tests {
 
     #[test]
     fn a_stall_is_not_taken_for_the_knee() {
-        for stalled in 0..24 {
-            let mut step = 0;
-            let server = |level: u64| {
-                step += 1;
-                let timeout = Cause::Refused { key: "timeout".to_owned(), reason: String::new(), granted: 3 };
-                // Long enough to fail a step and its repetition.
-                if step == stalled || step == stalled + 1 { Some(timeout) } else { (level > 700).then(loss) }
-            };
-            let (knee, _) = find(Search::new(Axis::Allocations, 16, 100_000, 1), server);
-            assert!(is_near(knee.carried, 700), "{stalled}: {knee:?}");
+        let timeout = || Cause::Refused { key: "timeout".to_owned(), reason: String::new(), granted: 3 };
+        for stall in [timeout, stall] {
+            for stalled in 0..24 {
+                let mut step = 0;
+                let server = |level: u64| {
+                    step += 1;
+                    // Long enough to fail a step and its repetition.
+                    if step == stalled || step == stalled + 1 { Some(stall()) } else { (level > 700).then(loss) }
+                };
+                let (knee, _) = find(Search::new(Axis::Allocations, 16, 100_000, 1), server);
+                assert!(is_near(knee.carried, 700), "{stalled}: {knee:?}");
+                assert_eq!(knee.failed.map(|(_, cause)| cause), Some(loss()), "{stalled}");
+            }
         }
+    }
+
+    #[test]
+    fn a_server_that_stands_still_again_and_again_is_named_by_that() {
+        let (knee, _) = find(Search::new(Axis::Allocations, 16, 1_000, 1), |_| Some(stall()));
+        assert_eq!(knee, Knee { carried: 0, failed: Some((1, stall())) });
+        // Only under load.
+        let (knee, _) = find(Search::new(Axis::Allocations, 16, 1_000, 1), |level| (level > 100).then(stall));
+        assert!(is_near(knee.carried, 100), "{knee:?}");
+        assert_eq!(knee.failed.map(|(_, cause)| cause), Some(stall()));
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::engine::{http, limits, socket};
 use crate::find_knee;
 use crate::media::StreamPlan;
 use crate::random::Random;
-use crate::result::{Allocations, EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, Media, RunResult};
+use crate::result::{Allocations, EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, Media, RunResult, stalled};
 use crate::scenario::Scenario;
 use crate::uri::{Host, Wire};
 use crate::view::{self, csv, json, plan, text};
@@ -303,6 +303,7 @@ pub(crate) fn result(config: &RunConfig, seed: u64, outcome: Outcome) -> RunResu
         seed,
         duration: outcome.duration,
         invalid_because: outcome.invalid_because,
+        stalled: stalled(&outcome.stats),
         incomplete: outcome.incomplete,
         allocations: Allocations::of(&outcome.stats),
         media: Media::of(&outcome.stats),

@@ -324,6 +324,8 @@ pub struct ShardStats {
     pub allocating: Span,
     /// When packets were due.
     pub offering: Span,
+    /// The longest time in which nothing at all came although packets were on their way.
+    pub silence: Duration,
 }
 
 impl ShardStats {
@@ -413,6 +415,7 @@ impl ShardStats {
         self.send_lag.merge(&other.send_lag);
         self.allocating.merge(&other.allocating);
         self.offering.merge(&other.offering);
+        self.silence = self.silence.max(other.silence);
     }
 
     /// What was counted of allocations alone.
@@ -443,6 +446,7 @@ impl ShardStats {
             later_errors: self.later_errors.clone(),
             latency: self.latency.clone(),
             allocating: self.allocating,
+            silence: self.silence,
             ..Self::default()
         }
     }

@@ -7,59 +7,20 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is the verdict of a test")]
 #![allow(clippy::disallowed_methods, reason = "a test that starts other programs is an edge")]
 
+#[path = "support/starving.rs"]
+mod starving;
 mod support;
 
 use rustix::process::{Pid, Signal, kill_process, setpriority_process};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::thread::sched_setaffinity;
 use serde_json::Value;
-use std::process::{Child, Command, Stdio};
+use starving::{BusyLoops, one_cpu, pinned};
 use std::time::{Duration, Instant};
 use support::coturn::{Coturn, Server};
 use support::{judged, load, measuring, skipped};
 
 fn server() -> Option<Server> {
     Coturn::among(28_000..28_500).start()
-}
-
-/// The last of the CPUs that this process may run on, as a set of its own.
-fn one_cpu() -> CpuSet {
-    let allowed = sched_getaffinity(None).expect("an affinity");
-    let last = (0..CpuSet::MAX_CPU).rev().find(|cpu| allowed.is_set(*cpu)).expect("a CPU");
-    let mut one = CpuSet::new();
-    one.set(last);
-    one
-}
-
-/// What starts in here runs on one CPU.
-fn pinned<T>(start: impl FnOnce() -> T) -> T {
-    let before = sched_getaffinity(None).expect("an affinity");
-    sched_setaffinity(None, &one_cpu()).expect("pinned");
-    let started = start();
-    sched_setaffinity(None, &before).expect("free again");
-    started
-}
-
-/// Processes that do nothing, as fast as they can.
-struct BusyLoops(Vec<Child>);
-
-impl BusyLoops {
-    fn start(count: usize) -> Self {
-        let one = |_| {
-            let mut command = Command::new("sh");
-            command.args(["-c", "while :; do :; done"]).stdin(Stdio::null()).stdout(Stdio::null());
-            command.spawn().expect("a shell")
-        };
-        Self(pinned(|| (0..count).map(one).collect()))
-    }
-}
-
-impl Drop for BusyLoops {
-    fn drop(&mut self) {
-        for child in &mut self.0 {
-            drop(child.kill());
-            drop(child.wait());
-        }
-    }
 }
 
 /// A load on a CPU that it has to share.

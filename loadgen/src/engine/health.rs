@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// One packet in a hundred late, or one in a thousand lost by ourselves, and the figures are about us.
 const LATE_SHARE: f64 = 0.01;
+/// One or two late ones of a few packets are chance.
+const LATE_LEAST: u64 = 3;
 const OWN_LOSS_SHARE: f64 = 0.001;
 /// So many of the answers read late, and allocations took so long because of us. A few handshakes at once make some.
 const LATE_READS: f64 = 0.25;
@@ -61,7 +63,7 @@ fn of_packets(stats: &ShardStats) -> Vec<String> {
     let mut complaints = Vec::new();
     let late = share(counters.late_sends, counters.sent_packets);
     let lag = stats.send_lag.percentiles().unwrap_or_default();
-    if late > LATE_SHARE {
+    if late > LATE_SHARE && counters.late_sends >= LATE_LEAST {
         complaints.push(format!(
             "{:.1} % of the packets left more than 5 ms after they were due, the last of them {:.0} ms",
             late * 100.0,

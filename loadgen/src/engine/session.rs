@@ -457,6 +457,11 @@ impl Body {
         }
     }
 
+    /// Some was lost before the last that arrived.
+    pub(super) fn is_lossy(&self) -> bool {
+        self.streams.iter().any(|stream| stream.receiver.has_gaps())
+    }
+
     /// Everything that was sent has arrived.
     pub(super) fn is_complete(&self, senders: Sent) -> bool {
         self.streams.iter().zip(senders).all(|(stream, sent)| stream.receiver.tally().delivered >= sent)

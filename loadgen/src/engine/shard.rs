@@ -133,6 +133,31 @@ fn sleep(time: Duration) {
     let _ = rustix::thread::nanosleep(&time);
 }
 
+/// Packets that were sent since anything came.
+#[derive(Default)]
+struct Unheard {
+    packets: u32,
+    since: Moment,
+}
+
+impl Unheard {
+    /// As many in a row are not lost by chance.
+    const MANY: u32 = 3;
+
+    #[inline]
+    fn sent(&mut self, now: Moment) {
+        if self.packets == 0 {
+            self.since = now;
+        }
+        self.packets += 1;
+    }
+
+    /// How long it has been silent.
+    fn silence(&self, now: Moment) -> Duration {
+        if self.packets < Self::MANY { Duration::ZERO } else { now.since(self.since) }
+    }
+}
+
 /// One allocation, or two that talk to each other.
 type Call = [Option<Key>; 2];
 
@@ -159,8 +184,9 @@ pub(super) struct Shard {
     /// When the next deletion may be sent.
     next_delete: Moment,
     draining_until: Option<Moment>,
-    /// When a socket last had something.
+    /// When a socket last had something, and what was sent since.
     last_heard: Moment,
+    unheard: Unheard,
     is_settling: bool,
     stats: ShardStats,
     reports: Sender<Report>,
@@ -191,6 +217,7 @@ impl Shard {
             next_delete: Moment::START,
             draining_until: None,
             last_heard: Moment::START,
+            unheard: Unheard::default(),
             is_settling: plan.measured_from.is_some(),
             stats: ShardStats::default(),
             reports,
@@ -292,6 +319,7 @@ impl Shard {
         }
         match session.send_media(stream, now, &mut self.output, &mut self.stats) {
             Ok(Some(next)) => {
+                self.unheard.sent(now);
                 let why = if stream == 0 { Why::Media0 } else { Why::Media1 };
                 self.wheel.insert(next, key.token(why));
             }
@@ -317,6 +345,11 @@ impl Shard {
             return;
         }
         self.last_heard = now;
+        // What comes once nothing more is waited for is no echo.
+        if session.body.phase != Phase::Closing {
+            self.stats.silence = self.stats.silence.max(self.unheard.silence(now));
+            self.unheard.packets = 0;
+        }
         match session.receive(&mut self.input, now, self.almanac, &mut self.stats) {
             Ok(false) => {}
             Ok(true) => self.pump(key, now),
@@ -511,17 +544,15 @@ impl Shard {
     fn linger(&mut self, key: Key, now: Moment) {
         let senders = self.senders(key);
         let next_delete = self.next_delete.max(now);
+        let last_heard = self.last_heard;
         let Some(session) = self.sessions.get_mut(key.slot as usize).and_then(Option::as_deref_mut) else { return };
         if session.body.generation != key.generation || session.body.phase != Phase::Lingering {
             return;
         }
         if !session.body.is_settled {
             let ended = session.body.ended;
-            let patience = if self.last_heard <= ended {
-                MAX_LINGER
-            } else {
-                LINGER.max(session.body.longest * 2).min(MAX_LINGER)
-            };
+            let is_stalled = last_heard <= ended && !session.body.is_lossy();
+            let patience = if is_stalled { MAX_LINGER } else { LINGER.max(session.body.longest * 2).min(MAX_LINGER) };
             if now < ended.plus(patience) && !session.body.is_complete(senders) {
                 self.wheel.insert(now.plus(LINGER_STEP), key.token(Why::Linger));
                 return;
@@ -597,6 +628,7 @@ impl Shard {
         if self.draining_until.is_some() {
             return;
         }
+        self.stats.silence = self.stats.silence.max(self.unheard.silence(now));
         self.draining_until = Some(now.plus(MAX_LINGER + DELETE_GAP * self.live + DELETE_PATIENCE));
         let keys: Vec<Key> = self.keys().collect();
         for key in keys {
