@@ -5,7 +5,8 @@
 //!
 //! Doubling from a load that most servers carry, up to the first failure; then bisection by ratios between the highest
 //! load that was carried and the lowest that was not. One failure is no failure: a stall of a second would be taken for
-//! the knee. A step that fails is repeated, and where the two disagree a third one decides; and before the search ends,
+//! the knee. A step that fails is repeated, and where the two disagree a third one decides; one in which the generator gave
+//! up says nothing of the server and is repeated three times; and before the search ends,
 //! the lowest load that was not carried is tried once more, because a stall may have lasted longer. A server that says by a
 //! code how many it takes is believed at once, and the number that it took is tried next; where it takes that, and says the
 //! same once more, the search is over.
@@ -70,12 +71,12 @@ impl Cause {
         matches!(self, Cause::Refused { key, .. } if key.bytes().all(|byte| byte.is_ascii_digit()))
     }
 
-    /// It may be over in a moment: no answer came.
+    /// It may be over in a moment: no answer came, or the generator had no time.
     pub fn may_pass(&self) -> bool {
         match self {
-            Cause::Stalled { .. } => true,
+            Cause::Stalled { .. } | Cause::Generator(_) => true,
             Cause::Refused { key, .. } | Cause::Lost { key, .. } => key == "timeout",
-            Cause::Threshold { .. } | Cause::Generator(_) => false,
+            Cause::Threshold { .. } => false,
         }
     }
 
@@ -166,11 +167,19 @@ pub struct Search {
     is_asked_again: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Doubt {
     level: u64,
     successes: u32,
+    /// Of the server.
+    failures: u32,
+    /// Of the generator.
+    exhaustions: u32,
 }
+
+/// So often the generator may give up at a load before it is believed that it always does: other work on its machine may
+/// have been the reason.
+const EXHAUSTIONS: u32 = 4;
 
 /// Carried and failed are so near each other at the end: far enough within a tenth.
 const PRECISION: f64 = 1.05;
@@ -224,8 +233,7 @@ impl Search {
     /// What became of `level`: why it was not carried, or none where it was.
     pub fn tried(&mut self, level: u64, cause: Option<Cause>) {
         let is_again = self.doubt.is_none() && self.failed.as_ref().is_some_and(|(failed, _)| *failed == level);
-        let before = self.granted;
-        self.granted = before.max(match &cause {
+        self.granted = self.granted.max(match &cause {
             Some(Cause::Refused { granted, .. }) => *granted,
             Some(_) => 0,
             None if self.axis == Axis::Allocations => level,
@@ -245,23 +253,27 @@ impl Search {
             }
             return;
         }
-        let doubt = self.doubt.take().filter(|doubt| doubt.level == level);
-        let verdict = match (doubt, cause) {
-            (None, None) => None,
-            (None, Some(cause)) if self.is_certain(&cause) => Some(cause),
-            (None, Some(_)) => {
-                self.doubt = Some(Doubt { level, successes: 0 });
-                return;
+        let mut doubt =
+            self.doubt.take().filter(|doubt| doubt.level == level).unwrap_or(Doubt { level, ..Doubt::default() });
+        let verdict = match cause {
+            None => {
+                doubt.successes += 1;
+                // Where the server has failed once, two of three decide. That the generator has says nothing of it.
+                (doubt.successes > doubt.failures).then_some(None)
             }
-            // Two of two, or two of three: what failed last says why.
-            (Some(_), Some(cause)) => Some(cause),
-            (Some(doubt), None) if doubt.successes == 1 => None,
-            (Some(_), None) => {
-                self.doubt = Some(Doubt { level, successes: 1 });
-                return;
+            Some(cause @ Cause::Generator(_)) => {
+                doubt.exhaustions += 1;
+                (doubt.exhaustions == EXHAUSTIONS).then_some(Some(cause))
+            }
+            Some(cause) => {
+                doubt.failures += 1;
+                (doubt.failures == 2 || self.is_certain(&cause)).then_some(Some(cause))
             }
         };
-        self.settle(level, verdict);
+        match verdict {
+            Some(verdict) => self.settle(level, verdict),
+            None => self.doubt = Some(doubt),
+        }
     }
 
     fn settle(&mut self, level: u64, verdict: Option<Cause>) {
@@ -419,6 +431,26 @@ mod tests {
         let (knee, _) = find(Search::new(Axis::Allocations, 16, 100_000, 1), server);
         assert!(is_near(knee.carried, 500), "{knee:?}");
         assert_eq!(knee.failed.map(|(_, cause)| cause), Some(tired()));
+    }
+
+    #[test]
+    fn a_generator_that_gives_up_now_and_then_only_delays_the_search() {
+        for seed in 0..100 {
+            let mut random = Random::new(seed);
+            // Every third step, whatever the load.
+            let server = |level: u64| match random.below(3) {
+                0 => Some(Cause::Generator(Vec::new())),
+                _ => (level > 90).then(|| refused(90)),
+            };
+            let (knee, _) = find(Search::new(Axis::Allocations, 16, 100_000, 1), server);
+            let cause = knee.failed.as_ref().map(|(_, cause)| cause.clone());
+            // Four in a row at one level are one in eighty, and then they are believed.
+            if cause != Some(Cause::Generator(Vec::new())) {
+                assert_eq!((knee.carried, cause), (90, Some(refused(90))), "seed {seed}");
+            } else {
+                assert!(knee.carried < 90, "{knee:?}");
+            }
+        }
     }
 
     #[test]

@@ -446,10 +446,11 @@ pub fn stalled(stats: &ShardStats) -> Option<Duration> {
     const LEAST: Duration = Duration::from_millis(400);
     /// Some servers hold a limit of bytes by full seconds and throw away the rest of each: silence without late packets.
     const WITHOUT_LATE_ONES: Duration = Duration::from_millis(1_100);
-    let slowest =
-        [&stats.rtt, &stats.one_way].into_iter().filter_map(|way| Some(way.percentiles()?.max)).fold(0.0, f64::max);
-    let came_late = slowest >= 0.5 * stats.silence.as_secs_f64() * 1e3;
-    (stats.silence >= if came_late { LEAST } else { WITHOUT_LATE_ONES }).then_some(stats.silence)
+    let slowest = [&stats.rtt, &stats.one_way].into_iter().filter_map(|way| Some(way.percentiles()?.max));
+    let came_late = slowest.fold(0.0, f64::max) >= 0.5 * stats.silence.as_secs_f64() * 1e3;
+    let came_nothing = stats.counters.answers == 0 && stats.counters.delivered_packets == 0;
+    let least = if came_late || came_nothing { LEAST } else { WITHOUT_LATE_ONES };
+    (stats.silence >= least).then_some(stats.silence)
 }
 
 #[cfg(test)]
@@ -583,10 +584,14 @@ mod tests {
         let stall = |silence, slowest| {
             let mut stats = ShardStats { silence: Duration::from_millis(silence), ..ShardStats::default() };
             stats.rtt.record(Duration::from_millis(slowest));
+            stats.counters.delivered_packets = 1;
             stalled(&stats).map(|longest| longest.as_millis() as u64)
         };
         assert_eq!((stall(700, 690), stall(300, 300), stall(900, 3)), (Some(700), None, None));
         assert_eq!((stall(1_500, 3), stalled(&ShardStats::default())), (Some(1_500), None));
+        // Nobody ever answered.
+        let dead = ShardStats { silence: Duration::from_millis(700), ..ShardStats::default() };
+        assert_eq!(stalled(&dead), Some(Duration::from_millis(700)));
     }
 
     #[test]

@@ -164,9 +164,8 @@ fn a_quota_of_hundreds_is_found_to_the_allocation() {
 
 #[test]
 fn a_limit_of_bytes_is_found_as_a_packet_rate_of_large_packets() {
-    // 1,000 bytes and the four of a channel's header, 120 times a second. The server begins anew with each second, so
-    // that any second shows what it throws away.
-    let arguments = "--find-knee=pps --duration 1s --size 1000 --threshold media.lost_pct<1";
+    // 1,000 bytes and the four of a channel's header, 120 times a second.
+    let arguments = "--find-knee=pps --duration 2s --size 1000 --threshold media.lost_pct<1";
     let Some(knee) = knee("max-bps=120480", arguments, || Fate::Runs) else { return };
     assert_knee(&knee, 120.0, "server", "threshold");
     assert!(!causes(&knee).contains(&"stalled"), "{knee:#}");
@@ -186,7 +185,7 @@ fn what_the_generator_cannot_do_is_named_as_its_own() {
     let Some(server) = coturn("") else { return };
     let _measuring = measuring();
     let _loops = BusyLoops::start(3);
-    let arguments = format!("{ALLOCATIONS} -m 2 --settle 200ms");
+    let arguments = format!("{ALLOCATIONS} -m 1 --settle 200ms");
     let load = pinned(|| load(&server.uri(), &arguments).spawn().expect("turnload runs"));
     let (code, value) = judged(&load.wait_with_output().expect("it ends"));
     let knee = &value["knee"];

@@ -133,7 +133,7 @@ fn sleep(time: Duration) {
     let _ = rustix::thread::nanosleep(&time);
 }
 
-/// Packets that were sent since anything came.
+/// Packets, and first requests, that were sent since anything came.
 #[derive(Default)]
 struct Unheard {
     packets: u32,
@@ -557,6 +557,9 @@ impl Shard {
                 self.wheel.insert(now.plus(LINGER_STEP), key.token(Why::Linger));
                 return;
             }
+            if is_stalled && !session.body.is_complete(senders) {
+                self.stats.silence = self.stats.silence.max(self.unheard.silence(now));
+            }
             session.body.settle_all(senders, &mut self.stats);
             if self.plan.abandon {
                 self.free(key);
@@ -730,6 +733,7 @@ impl Shard {
         match Session::open(&self.plan, id, generation, due, now) {
             Ok(session) => {
                 let key = Key { slot, generation };
+                self.unheard.sent(now);
                 self.sessions[slot as usize] = Some(Box::new(session));
                 self.live += 1;
                 self.in_flight.push_back((now, key));
