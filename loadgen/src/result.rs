@@ -141,6 +141,8 @@ pub struct Interval {
     pub generator: Generator,
     /// At its end.
     pub server: Option<ServerSample>,
+    /// In a search the load that was tried, in units of its axis.
+    pub level: Option<u64>,
 }
 
 /// A threshold and what became of it.

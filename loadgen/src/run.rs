@@ -149,11 +149,20 @@ pub(crate) fn prepare(
 
 /// The plan only; nothing is sent, and no name resolved.
 fn dry_run(config: &RunConfig, seed: u64) -> Result<u8, String> {
-    let (parts, replayed) = replay::media(config)?;
-    let plan = plan::Plan::of(config, &parts, seed);
-    let peak = Scenario::new(&config.load, config.end, seed).peak();
+    let search = config.find_knee.map(|search| find_knee::plan(config, search));
+    let largest = search.as_ref().map_or(config, |(_, largest, _)| largest);
+    let (parts, replayed) = replay::media(largest)?;
+    let plan = plan::Plan::of(largest, &parts, seed);
+    let peak = Scenario::new(&largest.load, largest.end, seed).peak();
     let mut notes = limits::prepare(peak.into(), config.source_ips.len() as u64);
     notes.extend(replayed.iter().flat_map(Replayed::remarks));
+    let plan = match search {
+        Some((search, _, warning)) => {
+            notes.extend(warning);
+            plan.as_limit_of(search)
+        }
+        None => plan,
+    };
     written_to(plan.write(&notes, &mut io::stdout().lock()))?;
     Ok(EXIT_DONE)
 }

@@ -212,6 +212,7 @@ impl<'p> Desk<'p> {
             media: Media::over(&fresh, length),
             generator: Generator::of(&fresh, cpu.saturating_sub(self.last_cpu), peer_cpu),
             server,
+            level: None,
         });
         self.last_end = end;
         self.last_cpu = cpu;

@@ -41,6 +41,17 @@ pub(super) fn sentence(capacity: &Capacity) -> String {
     }
 }
 
+/// Of which step the figures of the result are; none where no step was tried to its end.
+pub(super) fn shown(capacity: &Capacity) -> Option<String> {
+    let is_shown = |point: &&Point| {
+        point.cause.is_none() && capacity.knee.as_ref().is_some_and(|knee| knee.carried == point.level)
+    };
+    match capacity.curve.iter().rev().find(is_shown) {
+        Some(point) => Some(format!("of the highest step that was carried, {}", load(capacity.axis, point.level))),
+        None => capacity.curve.last().map(|point| format!("of the last step, {}", load(capacity.axis, point.level))),
+    }
+}
+
 /// The table.
 pub(super) fn write(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()> {
     heading(out, "Knee", &sentence(capacity))?;
@@ -50,7 +61,7 @@ pub(super) fn write(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()> 
     {
         let mut line = String::from(" ");
         row.iter().for_each(|cell| line.push_str(&format!(" {cell:>10}")));
-        writeln!(out, "{line}  {end}")?;
+        writeln!(out, "{}", format!("{line}  {end}").trim_end())?;
     }
     Ok(())
 }
