@@ -1,5 +1,7 @@
 //! A peer that sends back what comes, and writes down who sent what when.
 
+#![allow(clippy::disallowed_methods, reason = "a peer has a clock")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
