@@ -27,6 +27,10 @@ pub struct Allocations {
     pub undeleted: u64,
     /// Permissions and channels that were refused.
     pub peers_refused: u64,
+    /// Requests to the server, each counted once.
+    pub requests: u64,
+    /// Requests that were sent once more, because no answer had come in time (RFC 8489, section 6.2.1).
+    pub retransmissions: u64,
     /// Allocations prolonged.
     pub refreshes: u64,
     /// Permissions and channels prolonged.
@@ -261,6 +265,8 @@ impl Allocations {
             peers_refused: counters.peers_refused,
             refreshes: counters.refreshes,
             renewals: counters.renewals,
+            requests: counters.requests,
+            retransmissions: counters.retransmissions,
             stale_nonces: counters.stale_nonces,
             redirected: counters.redirected,
             mismatched: counters.mismatched,
@@ -441,6 +447,7 @@ impl RunResult {
         one("allocations.succeeded", count(allocations.succeeded));
         one("allocations.failed", count(allocations.failed));
         one("allocations.lost", count(allocations.lost));
+        one("allocations.retransmissions", count(allocations.retransmissions));
         one("allocations.per_second", Some(allocations.per_second));
         one("allocations.errors.timeout", count(allocations.errors.count("timeout")));
         one("media.streams", count(media.streams));
