@@ -144,10 +144,12 @@ pub struct RelayArguments {
     /// Send and Data indications instead of channels.
     #[arg(short = 's', long)]
     pub send_indications: bool,
-    /// Ask for DONT-FRAGMENT; it is an attribute of Send indications.
+    /// DONT-FRAGMENT in the Allocate request, which a server that does not know it refuses, and in each Send indication;
+    /// ChannelData has no place for it.
     #[arg(short = 'g', long)]
     pub dont_fragment: bool,
-    /// Ask for an even port and reserve the next one.
+    /// Allocations in twos: the first on an even port (EVEN-PORT), which reserves the next one for the second
+    /// (RESERVATION-TOKEN).
     #[arg(long)]
     pub even_port: bool,
     /// LIFETIME to ask for; the server's default where it is left out.

@@ -305,9 +305,6 @@ impl RunConfig {
         if typed.relay.tcp_relay && typed.load.messages.is_some() {
             return refuse("--messages: nothing is sent through TCP relays, so that the load has no end: --duration");
         }
-        if typed.relay.dont_fragment && !typed.relay.send_indications {
-            return refuse("--dont-fragment needs --send-indications: channels have no place for it (RFC 8656)");
-        }
         for (name, time) in
             [("lifetime", typed.relay.lifetime), ("permission-lifetime", typed.relay.permission_lifetime)]
         {
@@ -336,8 +333,14 @@ impl RunConfig {
         let find_knee = find_knee(&typed.load, &typed.media, &traffic)?;
         let LoadArguments { threshold, seed, .. } = typed.load.clone();
         let (load, end) = load(typed.load, &traffic)?;
-        if matches!((&peer, &load), (Peer::Pairs, Load::Allocations { count, .. }) if count % 2 == 1) {
+        let is_odd = matches!(&load, Load::Allocations { count, .. } if count % 2 == 1);
+        if is_odd && peer == Peer::Pairs {
             return refuse("--pairs needs an even number of --allocations");
+        }
+        if is_odd && typed.relay.even_port {
+            return refuse(
+                "--even-port needs an even number of --allocations: the second of two gets the port above the first",
+            );
         }
         Ok(Self {
             server,

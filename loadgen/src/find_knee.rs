@@ -99,7 +99,7 @@ pub(crate) fn find(
 
 fn begin(config: &RunConfig, search: FindKnee) -> Search {
     let (first, step) = match search.axis {
-        Axis::Allocations if config.peer == Peer::Pairs => (FIRST_ALLOCATIONS, 2),
+        Axis::Allocations if config.peer == Peer::Pairs || config.relay.even_port => (FIRST_ALLOCATIONS, 2),
         Axis::Allocations => (FIRST_ALLOCATIONS, 1),
         Axis::PacketRate => (FIRST_PACKET_RATE, 1),
     };

@@ -6,26 +6,17 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is the verdict of a test")]
 #![allow(clippy::disallowed_methods, reason = "a test that starts other programs is an edge")]
 
+mod support;
+
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::net::UdpSocket;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use support::recorder::{Packet, Recorder};
+use support::{load, measuring, program, run_as};
 use turnload::engine::demo::DemoServer;
 
 /// Smallest packet that has room for what measures it.
 const SMALLEST: usize = 50;
-
-/// A packet as it was captured, or as it was heard.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Packet {
-    /// Nanoseconds; of the capture, or since the run began.
-    at: u64,
-    bytes: usize,
-    marker: bool,
-}
 
 fn capture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../captures").join(name).join("input.pcapng")
@@ -60,53 +51,14 @@ fn captured(name: &str) -> BTreeMap<(bool, u32), Vec<Packet>> {
     streams
 }
 
-/// What a peer heard: by allocation and stream, with the time at which each packet was due, and how late it came.
-#[derive(Default)]
-struct Heard {
-    streams: BTreeMap<(u32, u16), Vec<Packet>>,
-    lateness: Vec<i64>,
-}
-
-/// Sends back what comes, and writes it down, until told to stop.
-fn listen(socket: &UdpSocket, stop: &AtomicBool) -> Heard {
-    let mut heard = Heard::default();
-    let mut buffer = [0; 2_048];
-    let began = Instant::now();
-    socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
-    while !stop.load(Ordering::Relaxed) {
-        let Ok((bytes, from)) = socket.recv_from(&mut buffer) else { continue };
-        let arrived = began.elapsed().as_nanos() as i64;
-        socket.send_to(&buffer[..bytes], from).expect("sent back");
-        let field =
-            |at: usize, length: usize| buffer[at..at + length].iter().fold(0_u64, |n, b| n << 8 | u64::from(*b));
-        // Behind the RTP header: run, allocation, stream, number, when it was due.
-        let (allocation, stream, due) = (field(16, 4) as u32, field(20, 2) as u16, field(30, 8));
-        heard.lateness.push(arrived - due as i64);
-        let packet = Packet { at: due, bytes, marker: buffer[1] & 0x80 != 0 };
-        heard.streams.entry((allocation, stream)).or_default().push(packet);
-    }
-    // The clocks began at different times: what counts is how the lateness varies.
-    let least = heard.lateness.iter().min().copied().unwrap_or(0);
-    heard.lateness.iter_mut().for_each(|lateness| *lateness -= least);
-    heard.lateness.sort_unstable();
-    heard
-}
-
 fn replay(arguments: &str, name: &str) -> (Option<i32>, Value) {
     let server = DemoServer::start(7).expect("a server");
-    let output = Command::new(env!("CARGO_BIN_EXE_turnload"))
-        .arg(format!("turn:{}", server.address()))
-        .args(arguments.split_whitespace())
-        .args(["--format", "json", "--replay"])
-        .arg(capture(name))
-        .env("TURN_USERNAME", server.user())
-        .env("TURN_PASSWORD", server.password().reveal())
-        .stdin(Stdio::null())
-        .output()
-        .expect("turnload runs");
-    let notes = String::from_utf8_lossy(&output.stderr);
-    let value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {notes}"));
-    (output.status.code(), value)
+    run_as(|| {
+        let mut command = load(&format!("turn:{}", server.address()), arguments);
+        command.env("TURN_USERNAME", server.user()).env("TURN_PASSWORD", server.password().reveal());
+        command.arg("--replay").arg(capture(name));
+        command
+    })
 }
 
 /// Since the first packet of all of them.
@@ -124,15 +76,9 @@ fn a_peer_behind_the_relay_hears_the_sizes_and_the_timing_of_the_capture_to_the_
     let captured = captured("mid-call");
     // As the description of the capture says.
     assert_eq!(captured.values().map(Vec::len).collect::<Vec<_>>(), [200, 111, 200, 110]);
-    let peer = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    let at = peer.local_addr().expect("its address");
-    let stop = AtomicBool::new(false);
-    let ((code, value), heard) = std::thread::scope(|scope| {
-        let heard = scope.spawn(|| listen(&peer, &stop));
-        let result = replay(&format!("-m 2 --peer {at}"), "mid-call");
-        stop.store(true, Ordering::Relaxed);
-        (result, heard.join().expect("the peer listened"))
-    });
+    let (_measuring, peer) = (measuring(), Recorder::start());
+    let (code, value) = replay(&format!("-m 2 --peer {}", peer.address()), "mid-call");
+    let heard = peer.heard();
     let small = captured.values().flatten().filter(|packet| packet.bytes < SMALLEST).count();
     for (allocation, from_client) in [(0, false), (1, true)] {
         let mut of_side = captured.clone();
@@ -140,7 +86,9 @@ fn a_peer_behind_the_relay_hears_the_sizes_and_the_timing_of_the_capture_to_the_
         of_side.values_mut().flatten().for_each(|packet| packet.bytes = packet.bytes.max(SMALLEST));
         let mut of_allocation = heard.streams.clone();
         of_allocation.retain(|(number, _), _| *number == allocation);
-        assert_eq!(since_the_first(of_allocation), since_the_first(of_side), "allocation {allocation}");
+        let (heard, captured) = (since_the_first(of_allocation), since_the_first(of_side));
+        let wrong = heard.iter().flatten().zip(captured.iter().flatten()).find(|(heard, captured)| heard != captured);
+        assert!(heard == captured, "allocation {allocation}: {wrong:?}");
     }
     // They did not only say so: half of them came within two milliseconds of their time.
     let median = heard.lateness[heard.lateness.len() / 2];
@@ -168,15 +116,9 @@ fn a_number_of_packets_goes_round_and_two_allocations_play_the_sides_of_a_call_t
 
 #[test]
 fn with_a_duration_it_goes_on_and_allocations_of_a_part_begin_at_different_places() {
-    let peer = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    let at = peer.local_addr().expect("its address");
-    let stop = AtomicBool::new(false);
-    let ((code, value), heard) = std::thread::scope(|scope| {
-        let heard = scope.spawn(|| listen(&peer, &stop));
-        let result = replay(&format!("-m 8 --duration 1s --peer {at}"), "mid-call");
-        stop.store(true, Ordering::Relaxed);
-        (result, heard.join().expect("the peer listened"))
-    });
+    let (_measuring, peer) = (measuring(), Recorder::start());
+    let (code, value) = replay(&format!("-m 8 --duration 1s --peer {}", peer.address()), "mid-call");
+    let heard = peer.heard();
     let captured = captured("mid-call");
     // The audio of all who play the side of the client: each stretch of sizes stands somewhere in the capture.
     let whole: Vec<usize> = captured[&(true, 0x5352_db24)].iter().map(|packet| packet.bytes.max(SMALLEST)).collect();
@@ -199,8 +141,7 @@ fn with_a_duration_it_goes_on_and_allocations_of_a_part_begin_at_different_place
 #[test]
 fn a_file_without_media_ends_with_two_and_says_what_it_is() {
     let run = |name: &str| {
-        Command::new(env!("CARGO_BIN_EXE_turnload"))
-            .args(["turn:127.0.0.1", "--no-auth", "-m", "2", "--dry-run", "--replay"])
+        program(&["turn:127.0.0.1", "--no-auth", "-m", "2", "--dry-run", "--replay"])
             .arg(capture(name))
             .output()
             .expect("turnload runs")

@@ -77,6 +77,12 @@ pub(super) struct Body {
     way: Way,
     /// The slot of the other one of a pair.
     pub(super) partner: Option<u32>,
+    /// The slot of the one that waits for the port above ours.
+    pub(super) next: Option<u32>,
+    /// Nothing is asked for before a port is reserved for it.
+    pub(super) waits: bool,
+    /// The port that is reserved for it.
+    reservation: Option<[u8; 8]>,
     /// The earliest timer in the wheel.
     pub(super) armed: Option<Moment>,
     /// What the epoll was told.
@@ -120,7 +126,7 @@ impl Session {
             id,
             generation,
             phase: Phase::Connecting,
-            client: Client::new(plan.client(id, 0, now.since(Moment::START))),
+            client: Client::new(plan.client(id, 0, now.since(Moment::START), None)),
             opened: due,
             answered: now,
             streams: Vec::new(),
@@ -128,6 +134,9 @@ impl Session {
             peer_is_ready: false,
             way: if plan.far_end == FarEnd::Pairs { Way::Direct } else { Way::Echo },
             partner: None,
+            next: None,
+            waits: plan.reserves() && id % 2 == 1,
+            reservation: None,
             armed: None,
             watches_write: false,
             ended: Moment::START,
@@ -141,6 +150,29 @@ impl Session {
             counted: Counters::default(),
         };
         Ok(Self { link, body })
+    }
+
+    /// Asks `server` for the port that is reserved there. Whether it had to be connected to anew.
+    pub(super) fn begin_at(
+        &mut self,
+        plan: &Plan,
+        server: SocketAddr,
+        token: [u8; 8],
+        now: Moment,
+    ) -> Result<bool, Broken> {
+        let is_elsewhere = self.body.server != server;
+        if is_elsewhere {
+            self.body.server = server;
+            self.link = Link::open(&plan.transport, server, plan.source(self.body.id), plan.clock)?;
+            self.body.dropped = 0;
+            self.body.watches_write = false;
+        }
+        self.body.waits = false;
+        // What it waited for before is the other one's time.
+        self.body.opened = now;
+        self.body.reservation = Some(token);
+        self.body.client = Client::new(plan.client(self.body.id, 0, now.since(Moment::START), Some(token)));
+        Ok(is_elsewhere)
     }
 
     /// To another server, as the one before said. Whether that is followed.
@@ -160,7 +192,8 @@ impl Session {
         }
         self.body.server = server;
         self.link = Link::open(&plan.transport, server, plan.source(self.body.id), plan.clock)?;
-        let config = plan.client(self.body.id, self.body.redirections, now.since(Moment::START));
+        let (attempt, token) = (self.body.redirections, self.body.reservation);
+        let config = plan.client(self.body.id, attempt, now.since(Moment::START), token);
         self.body.client = Client::new(config);
         self.body.counted = Counters::default();
         self.body.dropped = 0;
@@ -213,7 +246,7 @@ impl Session {
         stats: &mut ShardStats,
     ) -> Result<Option<News>, Broken> {
         let body = &mut self.body;
-        if body.phase == Phase::Connecting && self.link.is_ready() {
+        if body.phase == Phase::Connecting && !body.waits && self.link.is_ready() {
             body.phase = Phase::Allocating;
             body.client.allocate(now);
         }
@@ -290,6 +323,11 @@ impl Session {
 }
 
 impl Body {
+    /// Who grants what it asks for.
+    pub(super) const fn server(&self) -> SocketAddr {
+        self.server
+    }
+
     #[inline]
     fn input(&mut self, message: &[u8], arrived: Moment, now: Moment, stats: &mut ShardStats) {
         match self.client.handle_input(message, now) {

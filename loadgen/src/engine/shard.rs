@@ -3,6 +3,8 @@
 //! In: the plan and its signal. Out: statistics once a second, and the last ones at the end. Never: a lock or a memory
 //! allocation for a packet; a packet sent before its time.
 
+mod pairs;
+
 use super::clock::{Almanac, Waited, thread_cpu};
 use super::plan::{FarEnd, Plan};
 use super::session::{GRID, News, Phase, Sent, Session};
@@ -445,8 +447,10 @@ impl Shard {
             self.end(key, now);
             return;
         }
+        self.begin_next(key, now);
         match far_end {
             FarEnd::Peer(peer) => {
+                let Some(session) = self.session(key) else { return };
                 session.body.open_peer(peer, now);
                 self.pump(key, now);
             }
@@ -463,15 +467,6 @@ impl Shard {
                 }
             }
         }
-    }
-
-    /// The other one of a pair, where it lives.
-    fn partner(&self, key: Key) -> Option<Key> {
-        let slot = self.sessions.get(key.slot as usize)?.as_deref()?.body.partner?;
-        let generation = self.sessions.get(slot as usize)?.as_deref()?.body.generation;
-        let other = Key { slot, generation };
-        let back = self.sessions.get(slot as usize)?.as_deref()?.body.partner;
-        (back == Some(key.slot)).then_some(other)
     }
 
     fn peer_ready(&mut self, key: Key, now: Moment) {
@@ -646,6 +641,9 @@ impl Shard {
         }
         self.free.push(key.slot);
         self.live -= 1;
+        if let Some(next) = session.body.next {
+            self.give_up(next, session.body.id + 1);
+        }
     }
 
     fn is_over(&self, now: Moment) -> bool {
@@ -711,10 +709,8 @@ impl Shard {
 
     /// Brings the allocations to the number that is wanted; when to look again.
     fn keep_up(&mut self, now: Moment) -> Option<Moment> {
-        let wanted = match self.plan.far_end {
-            FarEnd::Pairs => self.plan.scenario.wanted(now) / 2,
-            FarEnd::Peer(_) => self.plan.scenario.wanted(now),
-        };
+        let wanted = self.plan.scenario.wanted(now);
+        let wanted = if self.plan.is_in_twos() { wanted / 2 } else { wanted };
         let wanted = share(wanted, self.number, self.plan.shards) as usize;
         while self.roster.len() > wanted {
             let Some(call) = self.roster.pop() else { break };
@@ -789,24 +785,6 @@ impl Shard {
         if let Err(errno) = epoll::add(&self.epoll, &session.link, data, flags) {
             self.break_off(key, &Broken::Exhausted(errno));
         }
-    }
-
-    /// A call alone, or two that talk to each other.
-    fn open_call(&mut self, due: Moment, now: Moment) -> Call {
-        let number = self.number + self.begun * self.plan.shards;
-        self.begun += 1;
-        if self.plan.far_end != FarEnd::Pairs {
-            return [self.open(number, due, now), None];
-        }
-        let pair = [self.open(number * 2, due, now), self.open(number * 2 + 1, due, now)];
-        if let [Some(one), Some(other)] = pair {
-            for (key, partner) in [(one, other), (other, one)] {
-                if let Some(session) = self.session(key) {
-                    session.body.partner = Some(partner.slot);
-                }
-            }
-        }
-        pair
     }
 
     /// Allocations that were asked for just now and have no answer yet.

@@ -45,7 +45,6 @@ pub struct Plan {
     overhead: f64,
     peer: Peer,
     source_addresses: usize,
-    relay_ports_each: f64,
     /// Where it is only the most that a search tries.
     search: Option<SearchPlan>,
 }
@@ -90,7 +89,6 @@ impl Plan {
             overhead: overhead(config),
             peer: config.peer.clone(),
             source_addresses: config.source_ips.len().max(1),
-            relay_ports_each: if config.relay.even_port { 2.0 } else { 1.0 },
             search: None,
         }
     }
@@ -146,7 +144,7 @@ impl Plan {
             several => format!("each of {several} source addresses"),
         };
         lines.push(("local ports", format!("{each} on {addresses}")));
-        lines.push(("relay ports", format!("{} on the server", whole(self.peak * self.relay_ports_each))));
+        lines.push(("relay ports", format!("{} on the server", peak)));
         lines.push(("memory", format!("{} at most", bytes(self.peak * BYTES_PER_ALLOCATION))));
         lines.push(("seed", self.seed.to_string()));
         lines
@@ -406,8 +404,8 @@ mod tests {
     }
 
     #[test]
-    fn ports_are_shared_among_source_addresses_and_pairs_of_relay_ports_count_twice() {
+    fn ports_are_shared_among_source_addresses_and_a_reserved_port_is_that_of_an_allocation() {
         let text = plan("turn:127.0.0.1 -m 6 --source-ip 127.0.0.2 --source-ip 127.0.0.3 --even-port -y");
-        assert!(text.contains("3 on each of 2 source addresses") && text.contains("relay ports  12"), "{text}");
+        assert!(text.contains("3 on each of 2 source addresses") && text.contains("relay ports  6"), "{text}");
     }
 }

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "no file of tests uses all of it")]
 
 pub(crate) mod coturn;
+pub(crate) mod recorder;
 
 use serde_json::Value;
 use std::fs::File;
