@@ -13,6 +13,9 @@ const PROGRAM: &str = "/usr/bin/turnserver";
 pub(crate) const LONG_TERM: &str = "lt-cred-mech\nuser=alice:sesame";
 pub(crate) const REST: &str = "use-auth-secret\nstatic-auth-secret=logen";
 
+/// Relay ports are shared out in blocks of so many.
+const BLOCK: u16 = 20;
+
 /// What a server is to be like. Without more said: IPv4, no TLS, alice, peers on loopback allowed.
 pub(crate) struct Coturn {
     ports: Range<u16>,
@@ -22,6 +25,7 @@ pub(crate) struct Coturn {
     leaf: Option<(&'static str, &'static [&'static str])>,
     is_ipv6: bool,
     guards_loopback: bool,
+    port: Option<u16>,
 }
 
 impl Coturn {
@@ -35,6 +39,7 @@ impl Coturn {
             leaf: None,
             is_ipv6: false,
             guards_loopback: false,
+            port: None,
         }
     }
 
@@ -70,6 +75,11 @@ impl Coturn {
         Self { is_ipv6: true, ..self }
     }
 
+    /// At this port, for one that others have to know before.
+    pub(crate) fn listening_at(self, port: u16) -> Self {
+        Self { port: Some(port), ..self }
+    }
+
     /// Without `allow-loopback-peers`.
     pub(crate) fn guards_loopback(self) -> Self {
         Self { guards_loopback: true, ..self }
@@ -89,11 +99,11 @@ impl Coturn {
         if let Some((names, days)) = self.leaf {
             certificate(folder.path(), names, days)?;
         }
-        let (first, lock) = self.slot();
-        let mut server = Server { process: None, port: 0, tls_port: 0, folder, _relay_ports: lock };
+        let (first, locks) = self.slot();
+        let mut server = Server { process: None, port: 0, tls_port: 0, folder, _relay_ports: locks };
         // Somebody else may have taken a port since it was seen to be free.
         for _ in 0..3 {
-            server.listen(|folder, port, tls_port| self.configuration(folder, port, tls_port, first));
+            server.listen(self.port, |folder, port, tls_port| self.configuration(folder, port, tls_port, first));
             let mut addresses = vec![IpAddr::from(Ipv4Addr::LOCALHOST)];
             addresses.extend(self.is_ipv6.then_some(IpAddr::from(Ipv6Addr::LOCALHOST)));
             if addresses.into_iter().all(|address| server.answers_at(address, self.leaf.is_some())) {
@@ -124,21 +134,31 @@ impl Coturn {
         lines
     }
 
-    /// The first relay port of a part of the range, and what holds it: locks, because tests may be processes.
-    fn slot(&self) -> (u16, File) {
-        let count = (self.ports.end - self.ports.start) / self.relay_ports;
+    /// The first relay port of a part of the range, and what holds it: a lock for each block, because tests may be
+    /// processes, and want parts of different sizes.
+    fn slot(&self) -> (u16, Vec<File>) {
+        let size = self.relay_ports.next_multiple_of(BLOCK);
         for _ in 0..3_000 {
-            for first in (0..count).map(|slot| self.ports.start + slot * self.relay_ports) {
-                let lock = lock_file(&format!("ports-{first}"));
-                match lock.try_lock() {
-                    Ok(()) => return (first, lock),
-                    Err(TryLockError::WouldBlock) => {}
-                    Err(TryLockError::Error(error)) => panic!("{error}"),
+            for first in (self.ports.start..=self.ports.end - size).step_by(size.into()) {
+                let blocks = (first..first + size).step_by(BLOCK.into());
+                let locks: Option<Vec<File>> = blocks.map(|block| locked(&format!("ports-{block}"))).collect();
+                if let Some(locks) = locks {
+                    return (first, locks);
                 }
             }
             std::thread::sleep(Duration::from_millis(20));
         }
         panic!("no relay ports are free in {:?}", self.ports);
+    }
+}
+
+/// None where another one holds it.
+fn locked(name: &str) -> Option<File> {
+    let lock = lock_file(name);
+    match lock.try_lock() {
+        Ok(()) => Some(lock),
+        Err(TryLockError::WouldBlock) => None,
+        Err(TryLockError::Error(error)) => panic!("{error}"),
     }
 }
 
@@ -148,13 +168,13 @@ pub(crate) struct Server {
     port: u16,
     tls_port: u16,
     folder: tempfile::TempDir,
-    _relay_ports: File,
+    _relay_ports: Vec<File>,
 }
 
 impl Server {
     /// Starts it on ports that are free, with the configuration for them.
-    fn listen(&mut self, configuration: impl Fn(&Path, u16, u16) -> String) {
-        (self.port, self.tls_port) = (free_port(), free_port());
+    fn listen(&mut self, port: Option<u16>, configuration: impl Fn(&Path, u16, u16) -> String) {
+        (self.port, self.tls_port) = (port.unwrap_or_else(free_port), free_port());
         let path = self.folder().join("turnserver.conf");
         std::fs::write(&path, configuration(self.folder(), self.port, self.tls_port)).expect("a configuration");
         let log = File::create(self.folder().join("log")).expect("a log");
@@ -239,7 +259,7 @@ impl Drop for Server {
 }
 
 /// Asks again and again, for three seconds.
-fn until(holds: impl Fn() -> bool) -> bool {
+pub(crate) fn until(holds: impl Fn() -> bool) -> bool {
     (0..150).any(|_| {
         holds() || {
             std::thread::sleep(Duration::from_millis(20));
