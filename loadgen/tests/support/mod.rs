@@ -5,6 +5,8 @@
 #![allow(dead_code, reason = "no file of tests uses all of it")]
 
 pub(crate) mod coturn;
+#[cfg(feature = "demo")]
+pub(crate) mod second;
 
 use serde_json::Value;
 use std::fs::File;
