@@ -22,7 +22,7 @@ pub(crate) struct Coturn {
     relay_ports: u16,
     auth: &'static str,
     options: String,
-    leaf: Option<(&'static str, &'static [&'static str])>,
+    leaf: Option<(&'static str, Validity)>,
     is_ipv6: bool,
     guards_loopback: bool,
     port: Option<u16>,
@@ -62,12 +62,12 @@ impl Coturn {
 
     /// TLS and DTLS, with a certificate for the loopback addresses.
     pub(crate) fn secure(self) -> Self {
-        self.leaf("subjectAltName=IP:127.0.0.1,IP:::1", &["-days", "2"])
+        self.leaf("subjectAltName=IP:127.0.0.1,IP:::1", Validity::Now)
     }
 
     /// TLS and DTLS, with a certificate for these names and this time.
-    pub(crate) fn leaf(self, names: &'static str, days: &'static [&'static str]) -> Self {
-        Self { leaf: Some((names, days)), ..self }
+    pub(crate) fn leaf(self, names: &'static str, validity: Validity) -> Self {
+        Self { leaf: Some((names, validity)), ..self }
     }
 
     /// Listens on, and relays from, `::1` as well.
@@ -96,8 +96,8 @@ impl Coturn {
             return None;
         }
         let folder = tempfile::tempdir().expect("a folder");
-        if let Some((names, days)) = self.leaf {
-            certificate(folder.path(), names, days)?;
+        if let Some((names, validity)) = self.leaf {
+            certificate(folder.path(), names, validity)?;
         }
         let (first, locks) = self.slot();
         let mut server = Server { process: None, port: 0, tls_port: 0, folder, _relay_ports: locks };
@@ -268,24 +268,39 @@ pub(crate) fn until(holds: impl Fn() -> bool) -> bool {
     })
 }
 
+/// When a certificate is valid.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Validity {
+    Now,
+    /// In January 2020.
+    LongAgo,
+}
+
 /// An authority and a leaf, both ECDSA, which every DTLS client can check. None without openssl.
-pub(crate) fn certificate(folder: &Path, names: &str, days: &[&str]) -> Option<()> {
-    std::fs::write(folder.join("ext"), format!("{names}\nbasicConstraints=CA:FALSE\n")).expect("written");
+pub(crate) fn certificate(folder: &Path, names: &str, validity: Validity) -> Option<()> {
+    let authority = "[ca]\ndefault_ca = a\n[a]\ndatabase = index\nserial = serial\nnew_certs_dir = .\ncertificate = ca.pem\n\
+                     private_key = ca.key\ndefault_md = sha256\npolicy = p\n[p]\ncommonName = supplied\n";
+    let extensions = format!("{names}\nbasicConstraints=CA:FALSE\n");
+    for (file, text) in [("ca.conf", authority), ("ext", &extensions), ("index", ""), ("serial", "01\n")] {
+        std::fs::write(folder.join(file), text).expect("written");
+    }
     let new = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    let sign = format!(
-        "x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile ext -out leaf.pem {}",
-        days.join(" ")
-    );
+    let period = match validity {
+        Validity::Now => "-days 2",
+        Validity::LongAgo => "-startdate 20200101000000Z -enddate 20200201000000Z",
+    };
     for arguments in [
         format!("{new} -x509 -subj /CN=authority -days 2 -keyout ca.key -out ca.pem"),
         format!("{new} -subj /CN=leaf -keyout leaf.key -out leaf.csr"),
-        sign,
+        // `x509 -req` makes none for the past before OpenSSL 3.4.
+        format!("ca -batch -notext -config ca.conf -extfile ext {period} -in leaf.csr -out leaf.pem"),
     ] {
         let made = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output();
-        if !made.is_ok_and(|made| made.status.success()) {
-            skipped("openssl makes no such certificate");
+        let Ok(made) = made else {
+            skipped("openssl is not installed");
             return None;
-        }
+        };
+        assert!(made.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&made.stderr));
     }
     Some(())
 }
