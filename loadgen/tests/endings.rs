@@ -7,26 +7,31 @@
 mod support;
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 use std::process::Child;
 use std::time::{Duration, Instant};
 use support::coturn::{Coturn, Server, free_port};
-use support::{interrupt, judged, load, measuring, run};
+use support::{Ended, interrupt, judged, load, measuring, run, unless_late};
 
 /// Below the ephemeral ports of Linux, and away from those of other tests.
 fn coturn() -> Coturn {
     Coturn::among(24_000..25_000).relay_ports(300).secure()
 }
 
-/// A load, and what is done to its server a second after it began.
-fn meanwhile(server: &mut Server, uri: &str, arguments: &str, deed: impl FnOnce(&mut Server)) -> (Option<i32>, Value) {
-    let load = load(uri, arguments).spawn().expect("turnload runs");
-    std::thread::sleep(Duration::from_secs(1));
-    deed(server);
-    ended(load)
+/// Over which transport it is reached.
+type Uri = fn(&Server) -> String;
+
+/// A load on a server that is started for it, and what is done to that a second after it began. None without a server.
+fn meanwhile(arguments: &str, uri: Uri, deed: fn(&mut Server)) -> Option<Ended> {
+    unless_late(|| {
+        let mut server = coturn().start()?;
+        let load = load(&uri(&server), arguments).spawn().expect("turnload runs");
+        std::thread::sleep(Duration::from_secs(1));
+        deed(&mut server);
+        Some(ended(load))
+    })
 }
 
-fn ended(load: Child) -> (Option<i32>, Value) {
+fn ended(load: Child) -> Ended {
     judged(&load.wait_with_output().expect("it ends"))
 }
 
@@ -38,15 +43,15 @@ fn signal(server: &Server, signal: Signal) {
 #[test]
 fn a_server_that_is_killed_takes_all_with_it_and_the_run_ends_with_three() {
     let _turn = measuring();
-    for (transport, key) in [("udp", "unreachable"), ("tcp", "closed"), ("tls", "closed"), ("dtls", "unreachable")] {
-        let Some(mut server) = coturn().start() else { return };
-        let (uri, arguments) = match transport {
-            "udp" => (server.uri(), ""),
-            "tcp" => (server.uri(), "-t"),
-            "tls" => (server.secure_uri(), "--insecure"),
-            _ => (format!("{}?transport=udp", server.secure_uri()), "--insecure"),
-        };
-        let (code, value) = meanwhile(&mut server, &uri, &format!("-m 10 --duration 60s {arguments}"), Server::kill);
+    let ways: [(Uri, &str, &str); 4] = [
+        (Server::uri, "", "unreachable"),
+        (Server::uri, "-t", "closed"),
+        (Server::secure_uri, "--insecure", "closed"),
+        (|server| format!("{}?transport=udp", server.secure_uri()), "--insecure", "unreachable"),
+    ];
+    for (uri, arguments, key) in ways {
+        let arguments = format!("-m 10 --duration 60s {arguments}");
+        let Some((code, value)) = meanwhile(&arguments, uri, Server::kill) else { return };
         let allocations = &value["allocations"];
         assert_eq!((&allocations["succeeded"], &allocations["lost"]), (&10.into(), &10.into()), "{value:#}");
         assert_eq!((code, &allocations["later_errors"][key]), (Some(3), &10.into()), "{value:#}");
@@ -58,10 +63,8 @@ fn a_server_that_is_killed_takes_all_with_it_and_the_run_ends_with_three() {
 #[test]
 fn calls_that_come_and_go_do_not_hide_that_the_server_went_away() {
     let _turn = measuring();
-    let Some(mut server) = coturn().start() else { return };
-    let uri = server.uri();
-    let (code, value) =
-        meanwhile(&mut server, &uri, "--arrival 30/s --hold 200ms --duration 2500ms --seed 1", Server::kill);
+    let load = "--arrival 30/s --hold 200ms --duration 2500ms --seed 1";
+    let Some((code, value)) = meanwhile(load, Server::uri, Server::kill) else { return };
     let allocations = &value["allocations"];
     let count = |name: &str| allocations[name].as_u64().expect("a number");
     assert!(count("lost") > 0 && count("lost") < count("succeeded") && count("failed") > 10, "{value:#}");
@@ -71,10 +74,9 @@ fn calls_that_come_and_go_do_not_hide_that_the_server_went_away() {
 #[test]
 fn a_server_that_hangs_is_found_out_when_nobody_answers_to_the_deletions() {
     let _turn = measuring();
-    let Some(mut server) = coturn().start() else { return };
-    let uri = server.uri();
-    let (code, value) = meanwhile(&mut server, &uri, "-m 5 --duration 1500ms", |server| signal(server, Signal::STOP));
-    signal(&server, Signal::CONT);
+    // Its end at last reaches it there, too.
+    let stop = |server: &mut Server| signal(server, Signal::STOP);
+    let Some((code, value)) = meanwhile("-m 5 --duration 1500ms", Server::uri, stop) else { return };
     let allocations = &value["allocations"];
     assert_eq!((&allocations["lost"], &allocations["undeleted"]), (&0.into(), &5.into()), "{value:#}");
     assert!(value["media"]["lost_packets"].as_u64().is_some_and(|lost| lost > 50), "{value:#}");

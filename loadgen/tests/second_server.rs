@@ -15,7 +15,7 @@ use std::process::Command;
 use std::time::Duration;
 use support::coturn::free_port;
 use support::second::{Known, SecondServer};
-use support::{assert_done, assert_lossless, interrupt, judged, measuring, program, run_as, skipped};
+use support::{assert_done, assert_lossless, interrupt, judged, measuring, program, run_as, skipped, unless_late};
 use turnload::engine::demo::DemoServer;
 
 fn server() -> DemoServer {
@@ -142,11 +142,15 @@ fn calls_come_and_go_and_leave_nothing_behind() {
 
 #[test]
 fn a_server_that_ends_takes_its_allocations_and_is_told() {
-    let (_turn, server) = (measuring(), server());
-    let load = load(&server, server.password().reveal(), "-m 10 --duration 60s").spawn().expect("turnload runs");
-    std::thread::sleep(Duration::from_millis(1_500));
-    drop(server);
-    let (code, value) = judged(&load.wait_with_output().expect("it ends by itself, long before its time"));
+    let _turn = measuring();
+    let ended = unless_late(|| {
+        let server = server();
+        let load = load(&server, server.password().reveal(), "-m 10 --duration 60s").spawn().expect("turnload runs");
+        std::thread::sleep(Duration::from_millis(1_500));
+        drop(server);
+        Some(judged(&load.wait_with_output().expect("it ends by itself, long before its time")))
+    });
+    let (code, value) = ended.expect("an attempt");
     let allocations = &value["allocations"];
     assert_eq!((&allocations["succeeded"], &allocations["lost"]), (&10.into(), &10.into()), "{value:#}");
     assert_eq!(code, Some(3), "{value:#}");
