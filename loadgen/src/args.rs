@@ -239,7 +239,8 @@ pub struct MediaArguments {
     /// Bytes of a packet, RTP header included, by hand.
     #[arg(short = 'l', long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(12..=65_507))]
     pub size: Option<u32>,
-    /// Sizes and timing of the RTP streams of this capture.
+    /// Sizes and timing of the RTP streams of this capture: each allocation plays what one five-tuple carries in one
+    /// direction. Once through without --duration and -n, else round and round.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pps", "interval", "bitrate", "size"])]
     pub replay: Option<PathBuf>,
     /// Who answers: `embedded`, or HOST:PORT where `turnload peer` runs.
@@ -290,9 +291,10 @@ pub struct OutputArguments {
     /// Process of the server on this machine, to show its CPU and memory.
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
     pub server_pid: Option<u32>,
-    /// Prometheus endpoint of the server.
+    /// Prometheus endpoint of the server (coturn) or of its machine (node_exporter), to show CPU, memory and
+    /// allocations; what several know is added up.
     #[arg(long, value_name = "URL", value_parser = clap::value_parser!(Secret))]
-    pub server_metrics: Option<Secret>,
+    pub server_metrics: Vec<Secret>,
     /// Print the plan only.
     #[arg(long)]
     pub dry_run: bool,

@@ -98,6 +98,8 @@ pub struct RunConfig {
     pub credentials: Credentials,
     /// Whether its certificate is believed; none without TLS and DTLS.
     pub trust: Option<Trust>,
+    /// The same of the endpoints of its metrics.
+    pub metrics_trust: Trust,
     /// Addresses to send from in turn; the system's choice where empty.
     pub source_ips: Vec<IpAddr>,
     /// What relays are asked for.
@@ -185,6 +187,8 @@ pub enum End {
     After(Duration),
     /// When each stream has sent so many packets.
     Messages(u64),
+    /// When each allocation has sent its part of the capture.
+    OnceThrough,
     /// With the last stage.
     WithStages,
 }
@@ -312,11 +316,13 @@ impl RunConfig {
             }
         }
         let is_secure = matches!(wire, Wire::Tls | Wire::Dtls);
-        if !is_secure && (typed.transport.insecure || typed.transport.ca_file.is_some()) {
-            return refuse("--ca-file and --insecure need TLS or DTLS: turns: or -S");
-        }
-        if let Some(url) = &typed.output.server_metrics {
+        for url in &typed.output.server_metrics {
             is_url("--server-metrics", url)?;
+        }
+        let sees_certificates =
+            is_secure || typed.output.server_metrics.iter().any(|url| url.reveal().starts_with("https://"));
+        if !sees_certificates && (typed.transport.insecure || typed.transport.ca_file.is_some()) {
+            return refuse("--ca-file and --insecure need certificates: turns:, -S, or --server-metrics https:");
         }
         let Some(credentials) = credentials::of(typed.credentials, environment)? else {
             return refuse(
@@ -324,12 +330,12 @@ impl RunConfig {
                  (TURN_USERNAME, TURN_PASSWORD, TURN_SECRET), or --no-auth",
             );
         };
-        let trust = is_secure.then(|| trust(typed.transport.insecure, typed.transport.ca_file));
+        let trust = trust(typed.transport.insecure, typed.transport.ca_file);
         let traffic = traffic(&typed.media)?;
         let peer = peer(&typed.media)?;
         let find_knee = find_knee(&typed.load, &typed.media, &traffic)?;
         let LoadArguments { threshold, seed, .. } = typed.load.clone();
-        let (load, end) = load(typed.load)?;
+        let (load, end) = load(typed.load, &traffic)?;
         if matches!((&peer, &load), (Peer::Pairs, Load::Allocations { count, .. }) if count % 2 == 1) {
             return refuse("--pairs needs an even number of --allocations");
         }
@@ -338,7 +344,8 @@ impl RunConfig {
             is_allowed: typed.i_am_allowed_to_load.is_some(),
             wire,
             credentials,
-            trust,
+            metrics_trust: trust.clone(),
+            trust: is_secure.then_some(trust),
             source_ips: typed.transport.source_ip,
             relay: typed.relay,
             load,
@@ -435,7 +442,7 @@ pub(crate) fn is_near(address: IpAddr) -> bool {
     }
 }
 
-fn load(typed: LoadArguments) -> Result<(Load, End), Refusal> {
+fn load(typed: LoadArguments, traffic: &Traffic) -> Result<(Load, End), Refusal> {
     let positive = |name: &str, time: Duration| {
         if time.is_zero() { refuse(format!("--{name}: no time at all")) } else { Ok(time) }
     };
@@ -449,6 +456,8 @@ fn load(typed: LoadArguments) -> Result<(Load, End), Refusal> {
         (Some(time), None) => End::After(positive("duration", time)?),
         (None, Some(messages)) => End::Messages(messages),
         (None, None) if typed.find_knee.is_some() => End::After(DEFAULT_STEP),
+        // Whoever sends a capture has one length in mind.
+        (None, None) if matches!(traffic, Traffic::Replay(_)) && typed.arrival.is_none() => End::OnceThrough,
         (None, None) => End::After(DEFAULT_DURATION),
     };
     Ok(match (typed.stages, typed.arrival, typed.hold) {

@@ -27,6 +27,10 @@ pub struct Allocations {
     pub undeleted: u64,
     /// Permissions and channels that were refused.
     pub peers_refused: u64,
+    /// Requests to the server, each counted once.
+    pub requests: u64,
+    /// Requests that were sent once more, because no answer had come in time (RFC 8489, section 6.2.1).
+    pub retransmissions: u64,
     /// Allocations prolonged.
     pub refreshes: u64,
     /// Permissions and channels prolonged.
@@ -106,12 +110,16 @@ pub struct Generator {
 /// What is known of the server at some time.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct ServerSample {
-    /// CPU in cores: 1.5 is one and a half.
+    /// CPU of its process in cores: 1.5 is one and a half.
     pub cpu_cores: Option<f64>,
-    /// Resident memory.
+    /// Resident memory of its process.
     pub memory_bytes: Option<u64>,
     /// Allocations that it counts.
     pub allocations: Option<u64>,
+    /// CPU of its machine in cores, whoever uses it.
+    pub machine_cpu_cores: Option<f64>,
+    /// Memory of its machine that is not available any more.
+    pub machine_memory_bytes: Option<u64>,
 }
 
 /// One row of the timeline.
@@ -178,6 +186,36 @@ pub struct Progress {
     pub generator: Generator,
 }
 
+/// What was played of a capture.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Replayed {
+    /// Parts: what one five-tuple carried in one direction. Allocation *n* plays part *n* modulo their number.
+    pub parts: u64,
+    /// RTP streams in them.
+    pub streams: u64,
+    /// Their packets.
+    pub packets: u64,
+    /// Those of them that are sent larger than they were, because less has no room for what measures them.
+    pub padded_packets: u64,
+    /// Time after which the longest part ends, or begins anew.
+    pub length: Duration,
+    /// What else was found, or left out, in words.
+    pub notes: Vec<String>,
+}
+
+impl Replayed {
+    /// What a person should know of it before the load.
+    pub fn remarks(&self) -> impl Iterator<Item = String> {
+        let padded = (self.padded_packets > 0).then(|| {
+            format!(
+                "{} of {} captured packets are sent larger than they were: less has no room for what measures them",
+                self.padded_packets, self.packets
+            )
+        });
+        padded.into_iter().chain(self.notes.iter().cloned())
+    }
+}
+
 /// All that a run has shown.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct RunResult {
@@ -193,6 +231,8 @@ pub struct RunResult {
     pub invalid_because: Vec<String>,
     /// Why it ended early; none where it did not.
     pub incomplete: Option<String>,
+    /// The capture that was played; none where none was.
+    pub replayed: Option<Replayed>,
     /// Allocations.
     pub allocations: Allocations,
     /// Media.
@@ -225,6 +265,8 @@ impl Allocations {
             peers_refused: counters.peers_refused,
             refreshes: counters.refreshes,
             renewals: counters.renewals,
+            requests: counters.requests,
+            retransmissions: counters.retransmissions,
             stale_nonces: counters.stale_nonces,
             redirected: counters.redirected,
             mismatched: counters.mismatched,
@@ -265,6 +307,25 @@ impl Media {
             rtt_ms: stats.rtt.percentiles(),
             jitter_ms: stats.jitter.percentiles(),
             one_way_ms: stats.one_way.percentiles(),
+        }
+    }
+}
+
+impl ServerSample {
+    /// CPU of its process, or where that is not known of its machine.
+    pub fn any_cpu_cores(&self) -> Option<f64> {
+        self.cpu_cores.or(self.machine_cpu_cores)
+    }
+
+    /// What is known here, and what only `other` knows.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            cpu_cores: self.cpu_cores.or(other.cpu_cores),
+            memory_bytes: self.memory_bytes.or(other.memory_bytes),
+            allocations: self.allocations.or(other.allocations),
+            machine_cpu_cores: self.machine_cpu_cores.or(other.machine_cpu_cores),
+            machine_memory_bytes: self.machine_memory_bytes.or(other.machine_memory_bytes),
         }
     }
 }
@@ -347,7 +408,7 @@ impl RunResult {
         let rows: Vec<&Interval> = self.intervals.iter().filter(is_inside).collect();
         let seconds: f64 = rows.iter().map(|row| row.length.as_secs_f64()).sum();
         let own = |row: &&Interval| row.generator.cpu_s + row.generator.peer_cpu_s.unwrap_or_default();
-        let servers: Vec<f64> = rows.iter().filter_map(|row| row.server?.cpu_cores).collect();
+        let servers: Vec<f64> = rows.iter().filter_map(|row| row.server?.any_cpu_cores()).collect();
         // What was due and what came back are of the same time.
         let share =
             |count: u64| if media.delivered_packets == 0 { 0.0 } else { count as f64 / media.delivered_packets as f64 };
@@ -386,6 +447,7 @@ impl RunResult {
         one("allocations.succeeded", count(allocations.succeeded));
         one("allocations.failed", count(allocations.failed));
         one("allocations.lost", count(allocations.lost));
+        one("allocations.retransmissions", count(allocations.retransmissions));
         one("allocations.per_second", Some(allocations.per_second));
         one("allocations.errors.timeout", count(allocations.errors.count("timeout")));
         one("media.streams", count(media.streams));

@@ -7,7 +7,7 @@ use super::wire::Transport;
 use crate::client::{ClientConfig, DataPath, EvenPort, Family};
 use crate::clock::Moment;
 use crate::credentials::Identity;
-use crate::media::StreamPlan;
+use crate::media::Parts;
 use crate::scenario::Scenario;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
@@ -37,7 +37,7 @@ pub(crate) struct Plan {
     /// Leave allocations to expire.
     pub(crate) abandon: bool,
     pub(crate) far_end: FarEnd,
-    pub(crate) streams: Vec<StreamPlan>,
+    pub(crate) parts: Parts,
     /// Packets of each stream.
     pub(crate) messages: Option<u64>,
     pub(crate) scenario: Scenario,

@@ -8,7 +8,7 @@ use super::plan::{FarEnd, Plan};
 use super::wire::{self, Broken, Link};
 use crate::client::{Client, Counters, Event, Failure, Input, PeerId};
 use crate::clock::Moment;
-use crate::media::{self, Due, Pacer, Receiver, Stamp, StreamId};
+use crate::media::{self, Due, MAX_STREAMS, Pacer, Receiver, Stamp, StreamId, StreamPlan};
 use crate::stats::{ShardStats, Way};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -39,7 +39,8 @@ pub(super) enum Phase {
 
 /// One stream, there and back.
 pub(super) struct Stream {
-    pacer: Pacer,
+    /// None where it is only heard.
+    pacer: Option<Pacer>,
     due: Option<Due>,
     is_paced: bool,
     id: StreamId,
@@ -53,8 +54,6 @@ pub(super) struct Stream {
 
 /// Packets sent by each stream of an allocation.
 pub(super) type Sent = [u64; MAX_STREAMS];
-/// Audio and video.
-const MAX_STREAMS: usize = 2;
 
 /// One allocation.
 pub(super) struct Session {
@@ -258,7 +257,7 @@ impl Session {
         } else {
             stats.counters.send_errors += 1;
         }
-        stream.due = stream.pacer.next();
+        stream.due = stream.pacer.as_mut().and_then(Pacer::next);
         Ok(stream.due.map(|next| if stream.is_paced { next.at } else { now }))
     }
 
@@ -376,29 +375,27 @@ impl Body {
         self.peer = Some(self.client.open_peer(peer, now));
     }
 
-    /// Begins to send; what is to arrive are the packets of allocation `from`. When the first packets are due: whole
-    /// multiples of [`GRID`] after `grid`.
-    pub(super) fn start_media(&mut self, plan: &Plan, from: u32, now: Moment, grid: Moment) -> Vec<Moment> {
+    /// Begins to send; what is to arrive are the packets of allocation `from`. When the first packets of which streams
+    /// are due: where a schedule allows it, whole multiples of [`GRID`] after `grid`.
+    pub(super) fn start_media(&mut self, plan: &Plan, from: u32, now: Moment, grid: Moment) -> Vec<(usize, Moment)> {
         self.phase = Phase::Streaming;
-        self.streams.reserve_exact(plan.streams.len());
-        for (number, shape) in plan.streams.iter().enumerate() {
+        let mine = plan.parts.of_allocation(self.id);
+        // Of two that play different parts one may hear more streams than it sends.
+        let heard = mine.len().max(plan.parts.of_allocation(from).len());
+        self.streams.reserve_exact(heard);
+        for number in 0..heard {
             let id = StreamId { run: plan.run, allocation: self.id, stream: number as u16 };
-            let mut pacer = Pacer::new(shape, plan.seed, id, now);
-            // Streams of the same interval meet on a grid: their packets leave with one wake-up of the thread.
-            if let Some(first) = pacer.due().filter(|_| shape.is_paced()) {
-                let past = first.as_nanos().saturating_sub(grid.as_nanos()) % GRID.as_nanos() as u64;
-                let wait = (GRID.as_nanos() as u64 - past) % GRID.as_nanos() as u64;
-                pacer = Pacer::new(shape, plan.seed, id, now.plus(Duration::from_nanos(wait)));
-            }
+            let shape = mine.get(number);
+            let mut pacer = shape.map(|shape| first_on_grid(shape, plan.seed, id, now, grid));
             if let Some(messages) = plan.messages {
-                pacer = pacer.limited(messages);
+                pacer = pacer.map(|pacer| pacer.limited(messages));
             }
-            let due = pacer.next();
+            let due = pacer.as_mut().and_then(Pacer::next);
             let receiver = Receiver::new(StreamId { allocation: from, ..id });
             self.streams.push(Stream {
                 pacer,
                 due,
-                is_paced: shape.is_paced(),
+                is_paced: shape.is_none_or(StreamPlan::is_paced),
                 id,
                 sent: 0,
                 receiver,
@@ -406,7 +403,8 @@ impl Body {
                 counted_from: 0,
             });
         }
-        self.streams.iter().filter_map(|stream| stream.due.map(|due| due.at)).collect()
+        let due = |(number, stream): (usize, &Stream)| Some((number, stream.due?.at));
+        self.streams.iter().enumerate().filter_map(due).collect()
     }
 
     /// No more media. What is on its way may still come until `until`.
@@ -465,4 +463,13 @@ impl Body {
     pub(super) fn is_complete(&self, senders: Sent) -> bool {
         self.streams.iter().zip(senders).all(|(stream, sent)| stream.receiver.tally().delivered >= sent)
     }
+}
+
+/// Streams of the same interval meet on a grid: their packets leave with one wake-up of the thread.
+fn first_on_grid(shape: &StreamPlan, seed: u64, id: StreamId, now: Moment, grid: Moment) -> Pacer {
+    let pacer = Pacer::new(shape, seed, id, now);
+    let Some(first) = pacer.due().filter(|_| shape.is_on_grid()) else { return pacer };
+    let past = first.as_nanos().saturating_sub(grid.as_nanos()) % GRID.as_nanos() as u64;
+    let wait = (GRID.as_nanos() as u64 - past) % GRID.as_nanos() as u64;
+    Pacer::new(shape, seed, id, now.plus(Duration::from_nanos(wait)))
 }

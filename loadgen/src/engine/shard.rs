@@ -68,11 +68,9 @@ pub(crate) struct Standing {
 
 /// Why a timer is in the wheel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
 enum Why {
-    /// A packet of the first stream, or the second.
-    Media0,
-    Media1,
+    /// A packet of the stream with this number.
+    Media(u8),
     /// Client or transport.
     Timeout,
     /// The call ends.
@@ -88,16 +86,27 @@ enum Why {
 }
 
 impl Why {
+    const fn number(self) -> u8 {
+        match self {
+            Why::Media(stream) => stream,
+            Why::Timeout => u8::MAX,
+            Why::Ends => u8::MAX - 1,
+            Why::Linger => u8::MAX - 2,
+            Why::Look => u8::MAX - 3,
+            Why::Measure => u8::MAX - 4,
+            Why::Report => u8::MAX - 5,
+        }
+    }
+
     const fn of(number: u8) -> Self {
         match number {
-            0 => Why::Media0,
-            1 => Why::Media1,
-            2 => Why::Timeout,
-            3 => Why::Ends,
-            4 => Why::Linger,
-            5 => Why::Look,
-            6 => Why::Measure,
-            _ => Why::Report,
+            u8::MAX => Why::Timeout,
+            254 => Why::Ends,
+            253 => Why::Linger,
+            252 => Why::Look,
+            251 => Why::Measure,
+            250 => Why::Report,
+            stream => Why::Media(stream),
         }
     }
 }
@@ -115,7 +124,7 @@ impl Key {
     const GENERATIONS: u32 = 1 << 24;
 
     const fn token(self, why: Why) -> u64 {
-        self.slot as u64 | (why as u64) << 32 | (self.generation as u64) << 40
+        self.slot as u64 | (why.number() as u64) << 32 | (self.generation as u64) << 40
     }
 
     const fn of(token: u64) -> (Self, Why) {
@@ -256,8 +265,7 @@ impl Shard {
             let Some((at, token)) = self.wheel.pop_due(now) else { break };
             let (key, why) = Key::of(token);
             match why {
-                Why::Media0 => self.send_media(key, 0, now),
-                Why::Media1 => self.send_media(key, 1, now),
+                Why::Media(stream) => self.send_media(key, stream, now),
                 Why::Timeout => self.timeout(key, at, now),
                 Why::Ends => self.end(key, now),
                 Why::Linger => self.linger(key, now),
@@ -280,15 +288,14 @@ impl Shard {
     // ---- media ----
 
     #[inline]
-    fn send_media(&mut self, key: Key, stream: usize, now: Moment) {
+    fn send_media(&mut self, key: Key, stream: u8, now: Moment) {
         let Some(session) = self.sessions.get_mut(key.slot as usize).and_then(Option::as_deref_mut) else { return };
         if session.body.generation != key.generation {
             return;
         }
-        match session.send_media(stream, now, &mut self.output, &mut self.stats) {
+        match session.send_media(stream.into(), now, &mut self.output, &mut self.stats) {
             Ok(Some(next)) => {
-                let why = if stream == 0 { Why::Media0 } else { Why::Media1 };
-                self.wheel.insert(next, key.token(why));
+                self.wheel.insert(next, key.token(Why::Media(stream)));
             }
             Ok(None) => {
                 let both = session.body.has_sent_all()
@@ -458,9 +465,8 @@ impl Shard {
         let from = from.unwrap_or(session.body.id);
         let dues = session.body.start_media(&plan, from, now, grid);
         self.stats.counters.streams += dues.len() as u64;
-        for (stream, due) in dues.into_iter().enumerate() {
-            let why = if stream == 0 { Why::Media0 } else { Why::Media1 };
-            self.wheel.insert(due, key.token(why));
+        for (stream, due) in dues {
+            self.wheel.insert(due, key.token(Why::Media(stream as u8)));
         }
     }
 
@@ -585,7 +591,8 @@ impl Shard {
             partner.body.partner = None;
             partner.body.pause();
             let partner = Key { slot: session.body.partner.unwrap_or_default(), generation: partner.body.generation };
-            if self.plan.messages.is_some() {
+            // Nothing but the streams would end it.
+            if self.plan.scenario.ends().is_none() {
                 self.end_one(partner, self.plan.clock.now());
             }
         }

@@ -43,6 +43,7 @@ struct Report<'r> {
     invalid_because: &'r [String],
     incomplete: Option<&'r str>,
     exit_code: u8,
+    replay: Option<ReplayFigures<'r>>,
     allocations: AllocationFigures<'r>,
     media: MediaFigures,
     generator: GeneratorFigures,
@@ -58,6 +59,16 @@ struct Tool {
 }
 
 #[derive(Serialize)]
+struct ReplayFigures<'r> {
+    parts: u64,
+    streams: u64,
+    packets: u64,
+    padded_packets: u64,
+    length_s: f64,
+    notes: &'r [String],
+}
+
+#[derive(Serialize)]
 struct AllocationFigures<'r> {
     requested: u64,
     succeeded: u64,
@@ -65,6 +76,8 @@ struct AllocationFigures<'r> {
     lost: u64,
     undeleted: u64,
     peers_refused: u64,
+    requests: u64,
+    retransmissions: u64,
     refreshes: u64,
     renewals: u64,
     stale_nonces: u64,
@@ -136,6 +149,8 @@ struct Server {
     cpu_cores: Option<f64>,
     memory_bytes: Option<u64>,
     allocations: Option<u64>,
+    machine_cpu_cores: Option<f64>,
+    machine_memory_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -168,6 +183,14 @@ impl<'r> Report<'r> {
             invalid_because: &result.invalid_because,
             incomplete: result.incomplete.as_deref(),
             exit_code: result.exit_code(),
+            replay: result.replayed.as_ref().map(|replayed| ReplayFigures {
+                parts: replayed.parts,
+                streams: replayed.streams,
+                packets: replayed.packets,
+                padded_packets: replayed.padded_packets,
+                length_s: replayed.length.as_secs_f64(),
+                notes: &replayed.notes,
+            }),
             allocations: AllocationFigures::of(&result.allocations),
             media: MediaFigures::of(&result.media),
             generator: GeneratorFigures::of(&result.generator),
@@ -192,6 +215,8 @@ impl<'r> AllocationFigures<'r> {
             lost: allocations.lost,
             undeleted: allocations.undeleted,
             peers_refused: allocations.peers_refused,
+            requests: allocations.requests,
+            retransmissions: allocations.retransmissions,
             refreshes: allocations.refreshes,
             renewals: allocations.renewals,
             stale_nonces: allocations.stale_nonces,
@@ -278,6 +303,8 @@ impl Server {
             cpu_cores: sample.cpu_cores.and_then(number),
             memory_bytes: sample.memory_bytes,
             allocations: sample.allocations,
+            machine_cpu_cores: sample.machine_cpu_cores.and_then(number),
+            machine_memory_bytes: sample.machine_memory_bytes,
         }
     }
 }
@@ -331,6 +358,11 @@ mod tests {
             ("/generator/late_sends", Value::is_u64),
             ("/generator/socket_drops", Value::is_u64),
             ("/intervals/0/media/rtt_ms/p99", Value::is_f64),
+            ("/intervals/0/server/cpu_cores", Value::is_f64),
+            ("/intervals/0/server/memory_bytes", Value::is_u64),
+            ("/intervals/0/server/allocations", Value::is_u64),
+            ("/intervals/0/server/machine_cpu_cores", Value::is_f64),
+            ("/intervals/0/server/machine_memory_bytes", Value::is_u64),
             ("/thresholds/0/expr", Value::is_string),
             ("/thresholds/0/value", Value::is_f64),
             ("/thresholds/0/ok", Value::is_boolean),

@@ -50,6 +50,7 @@ fn load(config: &RunConfig) -> String {
     let end = match config.end {
         End::After(time) => format!("for {}", span(time)),
         End::Messages(messages) => format!("for {} packets a stream", count(messages)),
+        End::OnceThrough => "once through".to_owned(),
         End::WithStages => String::new(),
     };
     match &config.load {
