@@ -26,11 +26,13 @@ const FIRST_ALLOCATIONS: u64 = 16;
 const FIRST_PACKET_RATE: u64 = 50;
 /// Allocations are made while the step settles; a slow server makes a thousand in this time.
 const SETTLE_PER_THOUSAND: Duration = Duration::from_millis(500);
-/// Servers free a place some time after they have said that they did.
+/// Servers free a place some time after they have said that they did; a packet rate needs only one.
 const BETWEEN: Duration = Duration::from_millis(300);
-const BETWEEN_MANY: Duration = Duration::from_secs(1);
+const BETWEEN_ALLOCATIONS: Duration = Duration::from_secs(1);
 /// Where one has refused what it had granted before, its places are freed still later.
 const AFTER_REFUSAL: Duration = Duration::from_secs(3);
+/// One that stood still has to work off what came meanwhile, or stands still yet.
+const AFTER_STALL: Duration = Duration::from_millis(1_500);
 
 /// Searches.
 ///
@@ -84,11 +86,13 @@ pub(crate) fn find(
         shown.curve.push(tried.point(level, from, from + measured, cause.clone()));
         shown.keep(level, tried);
         let is_refused = cause.as_ref().is_some_and(Cause::is_said);
+        let has_stalled = matches!(cause, Some(Cause::Stalled { .. }));
         state.tried(level, cause);
         let pause = match state.next() {
+            _ if has_stalled => AFTER_STALL,
             Next::Try(next) if next == level && is_refused => AFTER_REFUSAL,
-            _ if count < FIRST_ALLOCATIONS => BETWEEN,
-            _ => BETWEEN_MANY,
+            _ if search.axis == Axis::PacketRate => BETWEEN,
+            _ => BETWEEN_ALLOCATIONS,
         };
         std::thread::sleep(pause);
         shown.took += pause;

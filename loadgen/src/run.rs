@@ -28,7 +28,7 @@ use crate::find_knee;
 use crate::media::{Parts, StreamPlan};
 use crate::random::Random;
 use crate::replay;
-use crate::result::{Allocations, EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, Media, Replayed, RunResult};
+use crate::result::{Allocations, EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, Media, Replayed, RunResult, stalled};
 use crate::scenario::Scenario;
 use crate::uri::{Host, Wire};
 use crate::view::{self, csv, json, plan, text};
@@ -315,6 +315,7 @@ pub(crate) fn result(config: &RunConfig, replayed: Option<Replayed>, seed: u64, 
         seed,
         duration: outcome.duration,
         invalid_because: outcome.invalid_because,
+        stalled: stalled(&outcome.stats),
         incomplete: outcome.incomplete,
         replayed,
         allocations: Allocations::of(&outcome.stats),
