@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::process::Child;
 use std::time::{Duration, Instant};
 use support::coturn::{Coturn, Server, free_port};
-use support::{Ended, interrupt, judged, load, measuring, run, unless_late};
+use support::{Ended, interrupt, judged, load, measuring, run, unless_invalid};
 
 /// Below the ephemeral ports of Linux, and away from those of other tests.
 fn coturn() -> Coturn {
@@ -22,7 +22,7 @@ type Uri = fn(&Server) -> String;
 
 /// A load on a server that is started for it, and what is done to that a second after it began. None without a server.
 fn meanwhile(arguments: &str, uri: Uri, deed: fn(&mut Server)) -> Option<Ended> {
-    unless_late(|| {
+    unless_invalid(|| {
         let mut server = coturn().start()?;
         let load = load(&uri(&server), arguments).spawn().expect("turnload runs");
         std::thread::sleep(Duration::from_secs(1));

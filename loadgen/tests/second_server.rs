@@ -15,7 +15,7 @@ use std::process::Command;
 use std::time::Duration;
 use support::coturn::free_port;
 use support::second::{Known, SecondServer};
-use support::{assert_done, assert_lossless, interrupt, judged, measuring, program, run_as, skipped, unless_late};
+use support::{assert_done, assert_lossless, interrupt, judged, measuring, program, run_as, skipped, unless_invalid};
 use turnload::engine::demo::DemoServer;
 
 fn server() -> DemoServer {
@@ -143,7 +143,7 @@ fn calls_come_and_go_and_leave_nothing_behind() {
 #[test]
 fn a_server_that_ends_takes_its_allocations_and_is_told() {
     let _turn = measuring();
-    let ended = unless_late(|| {
+    let ended = unless_invalid(|| {
         let server = server();
         let load = load(&server, server.password().reveal(), "-m 10 --duration 60s").spawn().expect("turnload runs");
         std::thread::sleep(Duration::from_millis(1_500));

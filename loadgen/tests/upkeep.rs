@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use support::coturn::{Coturn, free_port, until};
-use support::{assert_done, assert_lossless, interrupt, measuring, program, run, skipped};
+use support::{assert_done, assert_lossless, interrupt, judged, load, measuring, program, run, skipped};
 
 /// Below the ephemeral ports of Linux, and away from those of other tests.
 fn coturn() -> Coturn {
@@ -94,7 +94,8 @@ fn source_addresses_take_turns() {
 fn a_flood_sends_far_more_than_a_voice_and_mixes_nothing_up() {
     let _turn = measuring();
     let Some(server) = coturn().start() else { return };
-    let (code, value) = run(&server.uri(), "-m 2 --duration 1s --profile flood");
+    let flood = load(&server.uri(), "-m 2 --duration 1s --profile flood").output();
+    let (code, value) = judged(&flood.expect("turnload runs"));
     let media = &value["media"];
     assert!(media["sent_packets"].as_u64().is_some_and(|sent| sent > 2_000), "{value:#}");
     assert!(media["delivered_packets"].as_u64().is_some_and(|delivered| delivered > 0), "{value:#}");

@@ -65,28 +65,21 @@ pub(crate) fn run(uri: &str, arguments: &str) -> Ended {
 
 /// The same of a program that may be started more than once.
 pub(crate) fn run_as(command: impl Fn() -> Command) -> Ended {
-    unless_late(|| Some(judged(&command().output().expect("turnload runs")))).expect("an attempt")
+    unless_invalid(|| Some(judged(&command().output().expect("turnload runs")))).expect("an attempt")
 }
 
-/// What an attempt has come to. Where other work on this machine kept the generator from sending in time, and the result
-/// says so, there is nothing to be learnt of it: twice it is made anew, and then that is what it has come to.
-pub(crate) fn unless_late(mut attempt: impl FnMut() -> Option<Ended>) -> Option<Ended> {
+/// What an attempt has come to. Where other work on this machine kept the generator from its own, and the result says so,
+/// there is nothing to be learnt of it: twice it is made anew, and then that is what it has come to.
+pub(crate) fn unless_invalid(mut attempt: impl FnMut() -> Option<Ended>) -> Option<Ended> {
     let mut last = attempt()?;
     for pause in [1, 5] {
-        if !was_late(&last.1) {
+        if last.1["valid"] == true {
             break;
         }
         std::thread::sleep(Duration::from_secs(pause));
         last = attempt()?;
     }
     Some(last)
-}
-
-fn was_late(value: &Value) -> bool {
-    let reasons = value["invalid_because"].as_array();
-    reasons.is_some_and(|reasons| {
-        reasons.iter().any(|reason| reason.as_str().is_some_and(|it| it.contains("left more than")))
-    })
 }
 
 pub(crate) fn judged(output: &Output) -> Ended {
