@@ -150,6 +150,12 @@ pub struct RelayArguments {
     /// Ask for an even port and reserve the next one.
     #[arg(long)]
     pub even_port: bool,
+    /// LIFETIME to ask for; the server's default where it is left out.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub lifetime: Option<Duration>,
+    /// How long permissions and channels live on this server, where it is not as in RFC 8656 (5m): they are renewed in time.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub permission_lifetime: Option<Duration>,
     /// Leave allocations to expire instead of deleting them.
     #[arg(long)]
     pub abandon: bool,
@@ -233,7 +239,8 @@ pub struct MediaArguments {
     /// Bytes of a packet, RTP header included, by hand.
     #[arg(short = 'l', long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(12..=65_507))]
     pub size: Option<u32>,
-    /// Sizes and timing of the RTP streams of this capture.
+    /// Sizes and timing of the RTP streams of this capture: each allocation plays what one five-tuple carries in one
+    /// direction. Once through without --duration and -n, else round and round.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pps", "interval", "bitrate", "size"])]
     pub replay: Option<PathBuf>,
     /// Who answers: `embedded`, or HOST:PORT where `turnload peer` runs.
@@ -284,9 +291,10 @@ pub struct OutputArguments {
     /// Process of the server on this machine, to show its CPU and memory.
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
     pub server_pid: Option<u32>,
-    /// Prometheus endpoint of the server.
+    /// Prometheus endpoint of the server (coturn) or of its machine (node_exporter), to show CPU, memory and
+    /// allocations; what several know is added up.
     #[arg(long, value_name = "URL", value_parser = clap::value_parser!(Secret))]
-    pub server_metrics: Option<Secret>,
+    pub server_metrics: Vec<Secret>,
     /// Print the plan only.
     #[arg(long)]
     pub dry_run: bool,

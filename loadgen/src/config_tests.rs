@@ -179,6 +179,11 @@ fn options_that_need_another_one_say_so() {
     assert!(refusal("turnload --no-auth").contains("no server named"));
     assert!(refusal("turnload --no-auth turn:h --duration 0").contains("no time"));
     assert!(refusal("turnload --no-auth turn:h --duration 1s -n 5").contains("contradicts"));
+    let endless = refusal("turnload --no-auth turn:h --arrival 5/s --hold 1s -n 5");
+    assert!(endless.contains("--messages") && endless.contains("--duration"), "{endless}");
+    assert!(refusal("turnload --no-auth turn:h -t -T -n 5").contains("--duration"));
+    assert!(refusal("turnload --no-auth turn:h --lifetime 0").contains("--lifetime"));
+    assert!(refusal("turnload --no-auth turn:h --permission-lifetime 900ms").contains("--permission-lifetime"));
 }
 
 #[test]

@@ -13,8 +13,9 @@ use crate::engine::limits;
 use crate::engine::server::ServerProbe;
 use crate::knee::{Axis, Capacity, Cause, Knee, Next, Point, Search};
 use crate::quantity::Rate;
+use crate::replay::{self, Media};
 use crate::result::{Interval, Progress, RunResult};
-use crate::run::{note, prepare, result};
+use crate::run::{prepare, result};
 use crate::stats::ShardStats;
 use crate::view::text;
 use crate::watch::Watcher;
@@ -39,6 +40,7 @@ const AFTER_STALL: Duration = Duration::from_millis(1_500);
 /// One sentence: the load cannot be made at all.
 pub(crate) fn find(
     config: &RunConfig,
+    media: &Media,
     search: FindKnee,
     seed: u64,
     interrupt: &Interrupt,
@@ -52,6 +54,7 @@ pub(crate) fn find(
     let mut state = Search::new(search.axis, first, search.limit, step);
     let mut shown = Shown::default();
     let mut warned = Vec::new();
+    let mut server = ServerProbe::of(config).map_err(|error| format!("threads: {error}"))?;
     loop {
         let level = match state.next() {
             Next::Done(knee) => return Ok(shown.close(search, Some(knee))),
@@ -61,19 +64,18 @@ pub(crate) fn find(
         let (count, measured) = extent(&config);
         for warning in limits::prepare(count, config.source_ips.len() as u64) {
             if !warned.contains(&warning) {
-                note(&warning);
+                watcher.note(&warning);
                 warned.push(warning);
             }
         }
         let settle = search.settle + SETTLE_PER_THOUSAND.mul_f64(count as f64 / 1_000.0);
         let whole = RunConfig { end: End::After(settle + measured), ..config.clone() };
-        let (plan, reflector) = prepare(&whole, seed, Some(settle))?;
+        // A rate that is searched is another one in each step; a capture is what it is.
+        let (parts, replayed) = if search.axis == Axis::PacketRate { replay::media(&config)? } else { media.clone() };
+        let (plan, reflector) = prepare(&whole, parts, seed, Some(settle))?;
         let mut watch = Step { inner: &mut *watcher, wanted: count, offset: shown.took, has_enough: false };
-        // A first look, so that the first second of the step is known.
-        let mut probe = config.output.server_pid.map(ServerProbe::new);
-        probe.as_mut().and_then(|probe| probe.sample(Moment::START));
-        let outcome = drive(&plan, reflector.as_ref(), interrupt, probe, &mut watch);
-        let tried = result(&config, seed, outcome.map_err(|error| format!("threads: {error}"))?);
+        let outcome = drive(&plan, reflector.as_ref(), interrupt, &mut server, &mut watch);
+        let tried = result(&config, replayed, seed, outcome.map_err(|error| format!("threads: {error}"))?);
         if tried.incomplete.is_some() {
             shown.keep(level, tried);
             return Ok(shown.close(search, None));
@@ -170,6 +172,10 @@ impl Watch for Step<'_> {
         shown.last.at += self.offset;
         shown.ends = shown.ends.map(|ends| ends + self.offset);
         self.inner.progress(&shown, interval);
+    }
+
+    fn note(&mut self, note: &str) {
+        self.inner.note(note);
     }
 
     fn wish(&mut self) -> Wish {

@@ -3,6 +3,10 @@
 //! In: what the shards counted, what the generator knows of itself, the thresholds. Out: [`RunResult`] with its exit
 //! code, and [`Progress`] while it runs; views format both. Never: a figure that two views could compute differently.
 
+mod exit;
+
+pub use exit::{Downfall, EXIT_DONE, EXIT_INCOMPLETE, EXIT_INVALID, EXIT_REFUSED, EXIT_THRESHOLD, EXIT_USAGE};
+
 use crate::knee::{Capacity, Cause, Point};
 use crate::stats::{ErrorCount, Errors, Percentiles, ShardStats};
 use crate::threshold::{Figure, Threshold};
@@ -19,6 +23,24 @@ pub struct Allocations {
     pub failed: u64,
     /// Granted, and gone before they should.
     pub lost: u64,
+    /// Deletions that nobody answered.
+    pub undeleted: u64,
+    /// Permissions and channels that were refused.
+    pub peers_refused: u64,
+    /// Requests to the server, each counted once.
+    pub requests: u64,
+    /// Requests that were sent once more, because no answer had come in time (RFC 8489, section 6.2.1).
+    pub retransmissions: u64,
+    /// Allocations prolonged.
+    pub refreshes: u64,
+    /// Permissions and channels prolonged.
+    pub renewals: u64,
+    /// 438 answers: a nonce had become too old, and the request was sent anew.
+    pub stale_nonces: u64,
+    /// 300 answers that were followed to another server.
+    pub redirected: u64,
+    /// 437 answers that were followed by another try from another port.
+    pub mismatched: u64,
     /// Why they failed.
     pub errors: Errors,
     /// Why they were lost, and permissions and channels refused.
@@ -88,12 +110,16 @@ pub struct Generator {
 /// What is known of the server at some time.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct ServerSample {
-    /// CPU in cores: 1.5 is one and a half.
+    /// CPU of its process in cores: 1.5 is one and a half.
     pub cpu_cores: Option<f64>,
-    /// Resident memory.
+    /// Resident memory of its process.
     pub memory_bytes: Option<u64>,
     /// Allocations that it counts.
     pub allocations: Option<u64>,
+    /// CPU of its machine in cores, whoever uses it.
+    pub machine_cpu_cores: Option<f64>,
+    /// Memory of its machine that is not available any more.
+    pub machine_memory_bytes: Option<u64>,
 }
 
 /// One row of the timeline.
@@ -160,6 +186,36 @@ pub struct Progress {
     pub generator: Generator,
 }
 
+/// What was played of a capture.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Replayed {
+    /// Parts: what one five-tuple carried in one direction. Allocation *n* plays part *n* modulo their number.
+    pub parts: u64,
+    /// RTP streams in them.
+    pub streams: u64,
+    /// Their packets.
+    pub packets: u64,
+    /// Those of them that are sent larger than they were, because less has no room for what measures them.
+    pub padded_packets: u64,
+    /// Time after which the longest part ends, or begins anew.
+    pub length: Duration,
+    /// What else was found, or left out, in words.
+    pub notes: Vec<String>,
+}
+
+impl Replayed {
+    /// What a person should know of it before the load.
+    pub fn remarks(&self) -> impl Iterator<Item = String> {
+        let padded = (self.padded_packets > 0).then(|| {
+            format!(
+                "{} of {} captured packets are sent larger than they were: less has no room for what measures them",
+                self.padded_packets, self.packets
+            )
+        });
+        padded.into_iter().chain(self.notes.iter().cloned())
+    }
+}
+
 /// All that a run has shown.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct RunResult {
@@ -177,6 +233,8 @@ pub struct RunResult {
     pub stalled: Option<Duration>,
     /// Why it ended early; none where it did not.
     pub incomplete: Option<String>,
+    /// The capture that was played; none where none was.
+    pub replayed: Option<Replayed>,
     /// Allocations.
     pub allocations: Allocations,
     /// Media.
@@ -190,19 +248,6 @@ pub struct RunResult {
     /// What a search for the knee has shown. The figures above are then those of the highest step that was carried.
     pub knee: Option<Capacity>,
 }
-
-/// All as meant, and all thresholds hold.
-pub const EXIT_DONE: u8 = 0;
-/// A threshold does not hold.
-pub const EXIT_THRESHOLD: u8 = 1;
-/// The request cannot be fulfilled.
-pub const EXIT_USAGE: u8 = 2;
-/// The target was unreachable or refused every allocation.
-pub const EXIT_REFUSED: u8 = 3;
-/// The generator was the bottleneck.
-pub const EXIT_INVALID: u8 = 4;
-/// Interrupted, or a worker was lost.
-pub const EXIT_INCOMPLETE: u8 = 5;
 
 impl Allocations {
     /// Of all that was counted in a run.
@@ -218,6 +263,15 @@ impl Allocations {
             succeeded: counters.succeeded,
             failed: counters.failed,
             lost: counters.lost,
+            undeleted: counters.undeleted,
+            peers_refused: counters.peers_refused,
+            refreshes: counters.refreshes,
+            renewals: counters.renewals,
+            requests: counters.requests,
+            retransmissions: counters.retransmissions,
+            stale_nonces: counters.stale_nonces,
+            redirected: counters.redirected,
+            mismatched: counters.mismatched,
             errors: stats.errors.clone(),
             later_errors: stats.later_errors.clone(),
             latency_ms: stats.latency.percentiles(),
@@ -255,6 +309,25 @@ impl Media {
             rtt_ms: stats.rtt.percentiles(),
             jitter_ms: stats.jitter.percentiles(),
             one_way_ms: stats.one_way.percentiles(),
+        }
+    }
+}
+
+impl ServerSample {
+    /// CPU of its process, or where that is not known of its machine.
+    pub fn any_cpu_cores(&self) -> Option<f64> {
+        self.cpu_cores.or(self.machine_cpu_cores)
+    }
+
+    /// What is known here, and what only `other` knows.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            cpu_cores: self.cpu_cores.or(other.cpu_cores),
+            memory_bytes: self.memory_bytes.or(other.memory_bytes),
+            allocations: self.allocations.or(other.allocations),
+            machine_cpu_cores: self.machine_cpu_cores.or(other.machine_cpu_cores),
+            machine_memory_bytes: self.machine_memory_bytes.or(other.machine_memory_bytes),
         }
     }
 }
@@ -337,7 +410,7 @@ impl RunResult {
         let rows: Vec<&Interval> = self.intervals.iter().filter(is_inside).collect();
         let seconds: f64 = rows.iter().map(|row| row.length.as_secs_f64()).sum();
         let own = |row: &&Interval| row.generator.cpu_s + row.generator.peer_cpu_s.unwrap_or_default();
-        let servers: Vec<f64> = rows.iter().filter_map(|row| row.server?.cpu_cores).collect();
+        let servers: Vec<f64> = rows.iter().filter_map(|row| row.server?.any_cpu_cores()).collect();
         // What was due and what came back are of the same time.
         let share =
             |count: u64| if media.delivered_packets == 0 { 0.0 } else { count as f64 / media.delivered_packets as f64 };
@@ -376,6 +449,7 @@ impl RunResult {
         one("allocations.succeeded", count(allocations.succeeded));
         one("allocations.failed", count(allocations.failed));
         one("allocations.lost", count(allocations.lost));
+        one("allocations.retransmissions", count(allocations.retransmissions));
         one("allocations.per_second", Some(allocations.per_second));
         one("allocations.errors.timeout", count(allocations.errors.count("timeout")));
         one("media.streams", count(media.streams));
@@ -412,25 +486,6 @@ impl RunResult {
             figures.push((format!("allocations.errors.{key}"), count(errors.count)));
         }
         figures
-    }
-
-    /// The status that the program ends with: what makes the figures worthless goes before what they say.
-    ///
-    /// 5 before all: of a run that ended early nobody knows what the rest would have shown. Then 4: a generator that
-    /// could not keep up sends too little, waits too briefly, and makes timeouts and loss of its own. Then 3: with no
-    /// allocation there are no figures of media that a threshold could be held against. Then 1.
-    pub fn exit_code(&self) -> u8 {
-        if self.incomplete.is_some() {
-            EXIT_INCOMPLETE
-        } else if !self.is_valid() {
-            EXIT_INVALID
-        } else if self.allocations.succeeded == 0 && self.allocations.failed > 0 {
-            EXIT_REFUSED
-        } else if self.thresholds.iter().any(|outcome| !outcome.ok) {
-            EXIT_THRESHOLD
-        } else {
-            EXIT_DONE
-        }
     }
 }
 
@@ -556,27 +611,6 @@ mod tests {
         let mut result = RunResult::default();
         result.judge(&[threshold("media.rtt_ms.p99<50"), threshold("media.lost_pct<1")]);
         assert!(result.thresholds.iter().all(|outcome| outcome.value.is_none() && !outcome.ok));
-    }
-
-    #[test]
-    fn what_makes_the_figures_worthless_goes_before_what_they_say() {
-        let mut result = result();
-        assert_eq!(result.exit_code(), EXIT_DONE);
-        result.judge(&[threshold("media.lost_pct<1")]);
-        assert_eq!(result.exit_code(), EXIT_THRESHOLD);
-        result.allocations.succeeded = 0;
-        assert_eq!(result.exit_code(), EXIT_REFUSED);
-        result.invalid_because = vec!["packets left late".into()];
-        assert_eq!(result.exit_code(), EXIT_INVALID);
-        result.incomplete = Some("interrupted".into());
-        assert_eq!(result.exit_code(), EXIT_INCOMPLETE);
-    }
-
-    #[test]
-    fn some_refusals_are_a_result_and_no_failure() {
-        let result = result();
-        assert!(result.allocations.failed > 0 && result.allocations.succeeded > 0);
-        assert_eq!(result.exit_code(), EXIT_DONE);
     }
 
     #[test]

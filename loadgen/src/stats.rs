@@ -146,8 +146,12 @@ counters! {
     lost,
     /// Those that were ended as meant.
     closed,
+    /// Those that were to be ended, and nobody answered.
+    undeleted,
     /// Those that were sent to another server (300).
     redirected,
+    /// Those that were asked for again from another port, because somebody had had the first one (437).
+    mismatched,
     /// Permissions and channels that were refused.
     peers_refused,
     /// Requests, each counted once.
@@ -160,6 +164,8 @@ counters! {
     stale_nonces,
     /// Refreshes of allocations that succeeded.
     refreshes,
+    /// Renewals of permissions and channels that succeeded.
+    renewals,
     /// Streams that began.
     streams,
     /// Packets that were due.
@@ -428,13 +434,16 @@ impl ShardStats {
             failed: all.failed,
             lost: all.lost,
             closed: all.closed,
+            undeleted: all.undeleted,
             redirected: all.redirected,
+            mismatched: all.mismatched,
             peers_refused: all.peers_refused,
             requests: all.requests,
             retransmissions: all.retransmissions,
             challenges: all.challenges,
             stale_nonces: all.stale_nonces,
             refreshes: all.refreshes,
+            renewals: all.renewals,
             streams: all.streams,
             answers: all.answers,
             late_reads: all.late_reads,

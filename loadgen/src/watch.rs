@@ -31,6 +31,8 @@ struct Dashboard {
     terminal: DefaultTerminal,
     state: State,
     theme: Theme,
+    /// The dashboard shows what fits; all of it is said once the terminal is a terminal again.
+    notes: Vec<String>,
 }
 
 impl Watcher {
@@ -51,9 +53,9 @@ impl Watcher {
         };
         let exposition = match output.prometheus {
             Some(at) => {
-                let exposition = Exposition::serve(at, prometheus::CONTENT_TYPE);
+                let exposition = Exposition::serve(at, prometheus::CONTENT_TYPE, prometheus::NOTHING_YET);
                 let exposition = exposition.map_err(|error| format!("--prometheus {at}: {error}"))?;
-                drop(writeln!(io::stderr(), "turnload: metrics at http://{}/metrics", exposition.address()));
+                crate::run::note(&format!("metrics at http://{}/metrics", exposition.address()));
                 Some(exposition)
             }
             None => None,
@@ -65,6 +67,7 @@ impl Watcher {
             terminal,
             state: State::new(&format!("{} over {}", config.server, crate::view::json::wire(config.wire))),
             theme: Theme::of(std::env::var("NO_COLOR").ok().as_deref()),
+            notes: Vec::new(),
         });
         Ok(Self { dashboard, log, exposition, target: config.server.to_string() })
     }
@@ -95,16 +98,28 @@ impl Watch for Watcher {
         let row = &progress.last;
         if let Some(log) = &mut self.log {
             let start = row.at.saturating_sub(row.length);
-            let written = log.interval(None, start, row.length, interval.rtt.histogram()).and_then(|()| {
+            // Pairs have no round trips.
+            let way = if interval.one_way.count() > 0 { &interval.one_way } else { &interval.rtt };
+            let written = log.interval(None, start, row.length, way.histogram()).and_then(|()| {
                 if interval.latency.count() == 0 {
                     return Ok(());
                 }
                 log.interval(Some("allocation"), start, row.length, interval.latency.histogram())
             });
             if let Err(error) = written {
-                drop(writeln!(io::stderr(), "turnload: --hlog: {error}"));
                 self.log = None;
+                self.note(&format!("--hlog: {error}"));
             }
+        }
+    }
+
+    fn note(&mut self, note: &str) {
+        match &mut self.dashboard {
+            Some(dashboard) => {
+                dashboard.state.note(note);
+                dashboard.notes.push(note.to_owned());
+            }
+            None => crate::run::note(note),
         }
     }
 
@@ -149,5 +164,6 @@ impl Dashboard {
 impl Drop for Dashboard {
     fn drop(&mut self) {
         ratatui::restore();
+        self.notes.iter().for_each(|note| crate::run::note(note));
     }
 }

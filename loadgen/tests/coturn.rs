@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 use support::coturn::{Coturn, REST, Server};
-use turnload::client::{Client, ClientConfig, DataPath, EvenPort, Event, Failure, Family, Input, PeerId, State};
+use turnload::client::{
+    Client, ClientConfig, DataPath, EvenPort, Event, Failure, Family, Input, PERMISSION_LIFETIME, PeerId, State,
+};
 use turnload::clock::Moment;
 use turnload::credentials::{Credentials, Login, SecretSource};
 use turnload::secret::Secret;
@@ -52,6 +54,7 @@ fn config() -> ClientConfig {
         reservation_token: None,
         dont_fragment: false,
         lifetime: None,
+        permission_lifetime: PERMISSION_LIFETIME,
         reliable: false,
         path: DataPath::Channels,
         tcp_relay: false,
@@ -292,14 +295,12 @@ fn a_reserved_port_is_given_to_the_one_who_brings_the_token() {
 }
 
 #[test]
-fn an_old_allocation_at_the_same_address_is_cleared() {
+fn an_old_allocation_at_the_same_address_is_told_by_its_code() {
     let Some(server) = coturn().start() else { return };
     let old = Driver::up(&server, config());
     let mut new = Driver::on(old.socket.try_clone().expect("the same socket"), config());
     let event = new.allocated();
-    assert!(matches!(event, Event::Allocated { .. }), "{event:?}");
-    assert_eq!(new.client.counters().mismatches, 1);
-    new.echoes("127.0.0.1");
+    assert!(matches!(event, Event::Failed(Failure::Code { code: 437, .. })), "{event:?}");
 }
 
 #[test]

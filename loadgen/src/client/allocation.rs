@@ -3,7 +3,7 @@
 //! In: answers and the time. Out: the one request in flight, and events. Never: two of these requests at once.
 
 use super::event::{Event, Failure, State};
-use super::session::{Answer, Session, silence};
+use super::session::{Answer, Session, refreshed_after, silence};
 use super::transaction::{Attempt, Due, Transaction};
 use super::{ClientConfig, EvenPort, Moment};
 use rtcscope::proto::stun::{AttributeType, Builder, Message, Method, Value};
@@ -11,10 +11,6 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// What a long lifetime leaves for the refresh and all its transmissions (RFC 8656, section 8: about a minute).
-const MARGIN: Duration = Duration::from_mins(1);
-/// How long a server gets to forget the allocation that had our address before.
-const MISMATCH_PAUSE: Duration = Duration::from_secs(1);
 /// REQUESTED-TRANSPORT (RFC 8656, section 18.8; RFC 6062, section 4.1): protocol numbers of IP.
 const UDP: u8 = 17;
 const TCP: u8 = 6;
@@ -26,8 +22,6 @@ const SOFTWARE: &str = concat!("turnload ", env!("CARGO_PKG_VERSION"));
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Purpose {
     Allocate,
-    /// Deletes what an earlier user of our address left behind.
-    Clear,
     Refresh,
     Close,
 }
@@ -49,9 +43,6 @@ pub(super) struct Allocation {
     lifetime: Duration,
     refresh_at: Moment,
     expires_at: Moment,
-    /// When to ask again after 437.
-    retry_at: Option<Moment>,
-    mismatched: bool,
     /// Wanted closed before it was there.
     unwanted: bool,
 }
@@ -68,8 +59,6 @@ impl Allocation {
             lifetime: Duration::ZERO,
             refresh_at: Moment::START,
             expires_at: Moment::START,
-            retry_at: None,
-            mismatched: false,
             unwanted: false,
         }
     }
@@ -107,7 +96,7 @@ impl Allocation {
         let transaction = match purpose {
             Purpose::Allocate => session.request(Method::ALLOCATE, attempt, now, allocate_attributes),
             Purpose::Refresh => session.request(Method::REFRESH, attempt, now, lifetime_attribute),
-            Purpose::Clear | Purpose::Close => session.request(Method::REFRESH, attempt, now, |request, _| {
+            Purpose::Close => session.request(Method::REFRESH, attempt, now, |request, _| {
                 request.attribute(AttributeType::LIFETIME, &Value::U32(0))
             }),
         };
@@ -136,7 +125,7 @@ impl Allocation {
             Answer::Success => self.succeeded(&control, message, session, events, now),
             Answer::Failure(failure) => {
                 let alternate = message.address(AttributeType::ALTERNATE_SERVER);
-                self.refused(control.purpose, failure, alternate, session, events, now);
+                self.refused(control.purpose, failure, alternate, events);
             }
         }
         true
@@ -182,15 +171,13 @@ impl Allocation {
                 session.counters.refreshes += 1;
                 events.push_back(Event::Refreshed);
             }
-            Purpose::Clear => self.retry_at = Some(now.plus(MISMATCH_PAUSE)),
             Purpose::Close => self.end(State::Closed, Event::Closed, events),
         }
     }
 
-    /// Of a short lifetime, half is left for the refresh.
     fn granted(&mut self, lifetime: Duration, since: Moment) {
         self.lifetime = lifetime;
-        self.refresh_at = since.plus(lifetime.saturating_sub(MARGIN).max(lifetime / 2));
+        self.refresh_at = since.plus(refreshed_after(lifetime));
         self.expires_at = since.plus(lifetime);
     }
 
@@ -199,24 +186,13 @@ impl Allocation {
         purpose: Purpose,
         failure: Failure,
         alternate: Option<SocketAddr>,
-        session: &mut Session,
         events: &mut VecDeque<Event>,
-        now: Moment,
     ) {
         match (purpose, &failure, alternate) {
             (Purpose::Allocate, Failure::Code { code: 300, .. }, Some(server)) => {
                 self.end(State::Failed, Event::Redirected(server), events);
             }
-            (Purpose::Allocate, Failure::Code { code: 437, .. }, _) if !self.mismatched => {
-                self.mismatched = true;
-                session.counters.mismatches += 1;
-                if self.unwanted {
-                    return self.end(State::Closed, Event::Closed, events);
-                }
-                self.ask(Purpose::Clear, Attempt::default(), session, now);
-            }
             (Purpose::Allocate, ..) => self.end(State::Failed, Event::Failed(failure), events),
-            (Purpose::Clear, ..) => self.retry_at = Some(now.plus(MISMATCH_PAUSE)),
             (Purpose::Refresh, ..) => self.end(State::Failed, Event::Lost(failure), events),
             (Purpose::Close, ..) => self.end(State::Closed, Event::Closed, events),
         }
@@ -233,7 +209,6 @@ impl Allocation {
     fn end(&mut self, state: State, event: Event, events: &mut VecDeque<Event>) {
         self.state = state;
         self.control = None;
-        self.retry_at = None;
         events.push_back(event);
     }
 
@@ -242,7 +217,7 @@ impl Allocation {
         let expiry = alive.then_some(self.expires_at);
         let next = match &self.control {
             Some(control) => Some(control.transaction.due()),
-            None => self.retry_at.or((self.state == State::Up).then_some(self.refresh_at)),
+            None => (self.state == State::Up).then_some(self.refresh_at),
         };
         expiry.into_iter().chain(next).min()
     }
@@ -258,14 +233,11 @@ impl Allocation {
                 Due::GivingUp => {
                     let failure = silence(&control.transaction);
                     match control.purpose {
-                        Purpose::Allocate | Purpose::Clear => self.end(State::Failed, Event::Failed(failure), events),
+                        Purpose::Allocate => self.end(State::Failed, Event::Failed(failure), events),
                         Purpose::Refresh | Purpose::Close => self.lost(failure, events),
                     }
                 }
             }
-        } else if self.retry_at.is_some_and(|at| now >= at) {
-            self.retry_at = None;
-            self.ask(Purpose::Allocate, Attempt::default(), session, now);
         } else if self.state == State::Up && now >= self.refresh_at {
             self.ask(Purpose::Refresh, Attempt::default(), session, now);
         }

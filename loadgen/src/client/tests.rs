@@ -31,6 +31,7 @@ fn config() -> ClientConfig {
         reservation_token: None,
         dont_fragment: false,
         lifetime: None,
+        permission_lifetime: PERMISSION_LIFETIME,
         reliable: false,
         path: DataPath::Channels,
         tcp_relay: false,
@@ -293,7 +294,20 @@ mod allocating {
         let long = format!("\u{1b}[31m{}", "x".repeat(300));
         let (_, events) = end_after(&error(500, &long, &[]));
         let [Event::Failed(Failure::Code { reason, .. })] = &events[..] else { panic!("{events:?}") };
-        assert!(reason.starts_with("\u{fffd}[31mxxx") && reason.chars().count() == 127);
+        assert!(reason.starts_with("[31mxxx") && reason.chars().count() == 127);
+    }
+
+    #[test]
+    fn padding_that_a_server_counts_to_its_reason_is_left_out() {
+        for (sent, read) in [
+            ("Unsupported address family\0\0", "Unsupported address family"),
+            (" Quota \r\n reached\u{fffd}\0", "Quota reached"),
+            ("\0\0\0\0", ""),
+        ] {
+            let (_, events) = end_after(&error(440, sent, &[]));
+            let [Event::Failed(Failure::Code { reason, .. })] = &events[..] else { panic!("{events:?}") };
+            assert_eq!(reason, read);
+        }
     }
 
     #[test]
@@ -304,28 +318,6 @@ mod allocating {
         assert_eq!((client.state(), events), (State::Failed, vec![Event::Redirected(server)]));
         let (_, events) = end_after(&error(300, "Try Alternate", &[]));
         assert!(matches!(&events[..], [Event::Failed(Failure::Code { code: 300, .. })]));
-    }
-
-    #[test]
-    fn an_address_with_an_old_allocation_is_cleared_and_asked_for_once_more() {
-        let mut client = Client::new(ClientConfig { credentials: None, ..config() });
-        client.allocate(Moment::START);
-        let first = the_request(&mut client);
-        client.handle_input(&error(437, "Mismatched allocation", &[]).to(&first), millis(10));
-        let clear = the_request(&mut client);
-        let cleared = Message::parse(&clear).expect("a message");
-        assert_eq!(cleared.method(), Method::REFRESH);
-        assert_eq!(cleared.value(AttributeType::LIFETIME), Some(Value::U32(0)));
-        client.handle_input(&success(None, &[(AttributeType::LIFETIME, Value::U32(0))]).to(&clear), millis(20));
-        assert_eq!((sent(&mut client), client.poll_timeout()), (None, Some(millis(1020))));
-        client.handle_timeout(millis(1020));
-        let second = the_request(&mut client);
-        assert_eq!(Message::parse(&second).expect("a message").method(), Method::ALLOCATE);
-
-        client.handle_input(&error(437, "Mismatched allocation", &[]).to(&second), millis(1030));
-        let events = events(&mut client);
-        assert!(matches!(&events[..], [Event::Failed(Failure::Code { code: 437, .. })]), "{events:?}");
-        assert_eq!(client.counters().mismatches, 1);
     }
 
     #[test]
@@ -773,6 +765,17 @@ mod ending {
     }
 
     #[test]
+    fn a_mismatch_at_the_first_request_is_told_at_once() {
+        let mut client = Client::new(ClientConfig { credentials: None, ..config() });
+        client.allocate(Moment::START);
+        let first = the_request(&mut client);
+        client.handle_input(&error(437, "Mismatched allocation", &[]).to(&first), millis(10));
+        let events = events(&mut client);
+        assert!(matches!(&events[..], [Event::Failed(Failure::Code { code: 437, .. })]), "{events:?}");
+        assert_eq!((sent(&mut client), client.poll_timeout()), (None, None));
+    }
+
+    #[test]
     fn a_mismatch_at_a_renewal_is_the_loss_of_the_allocation() {
         let (mut client, _) = with_ready_peer(config());
         client.handle_timeout(millis(240_000));
@@ -1062,6 +1065,18 @@ mod hostile {
             }
         }
     }
+}
+
+#[test]
+fn a_peer_of_a_tcp_relay_gets_a_permission_and_no_channel_and_nothing_is_wrapped_for_it() {
+    let mut client = up(ClientConfig { tcp_relay: true, reliable: true, ..config() });
+    let peer = client.open_peer(address(PEER), Moment::START);
+    let request = the_request(&mut client);
+    assert_eq!(Message::parse(&request).expect("a message").method(), Method::CREATE_PERMISSION);
+    client.handle_input(&success(None, &[]).to(&request), Moment::START);
+    assert_eq!(events(&mut client), [Event::PeerReady(peer)]);
+    let mut out = Vec::new();
+    assert_eq!((client.wrap(peer, 100, &mut out), out.len()), (None, 0));
 }
 
 #[test]

@@ -23,6 +23,8 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Shards report at the full second; a moment later all of them have.
 const SETTLE: Duration = Duration::from_millis(50);
+/// So long before a row ends, those are asked who may take a while to answer.
+const LEAD: Duration = Duration::from_millis(150);
 /// How soon a signal is heard.
 const HEARING: Duration = Duration::from_millis(50);
 
@@ -40,6 +42,9 @@ pub(crate) struct Outcome {
 pub(crate) trait Watch {
     /// Once a second: how far it is, and what was counted in that second.
     fn progress(&mut self, progress: &Progress, interval: &ShardStats);
+
+    /// Something that the user should know, on a line.
+    fn note(&mut self, note: &str);
 
     /// Asked some times a second.
     fn wish(&mut self) -> Wish;
@@ -66,7 +71,7 @@ pub(crate) fn drive(
     plan: &Arc<Plan>,
     reflector: Option<&Reflector>,
     interrupt: &Interrupt,
-    mut server: Option<ServerProbe>,
+    server: &mut ServerProbe,
     watch: &mut dyn Watch,
 ) -> io::Result<Outcome> {
     let (sender, reports) = channel();
@@ -79,6 +84,10 @@ pub(crate) fn drive(
     drop(sender);
     let mut desk = Desk::new(plan, reflector);
     let mut due = Moment::START.plus(INTERVAL + SETTLE);
+    // A first look, so that the first row has rates.
+    server.prepare();
+    server.sample(plan.clock.now());
+    let mut is_prepared = false;
     let mut wish = Wish::GoOn;
     loop {
         let has_ended = desk.listen(&reports);
@@ -94,15 +103,21 @@ pub(crate) fn drive(
             Wish::Stop => plan.signal.stop(),
         }
         let now = plan.clock.now();
+        if now.plus(LEAD) >= due && !is_prepared {
+            server.prepare();
+            is_prepared = true;
+        }
         if now >= due || has_ended {
             let at = if has_ended { now } else { due };
-            let sample = server.as_mut().and_then(|server| server.sample(now));
-            desk.server_cpu = server.as_ref().map_or(Duration::ZERO, ServerProbe::our_cpu);
+            let sample = server.sample(now);
+            desk.server_cpu = server.our_cpu();
             let interval = desk.close_interval(
                 at.since(Moment::START).saturating_sub(if has_ended { Duration::ZERO } else { SETTLE }),
                 sample,
             );
             watch.progress(&desk.progress(now), &interval);
+            server.notes().iter().for_each(|note| watch.note(note));
+            is_prepared = false;
             due = due.plus(INTERVAL);
         }
         if has_ended {

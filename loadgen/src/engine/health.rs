@@ -9,7 +9,8 @@ use super::peer::PeerCounts;
 use crate::stats::{Distribution, ShardStats};
 use std::time::Duration;
 
-/// One packet in a hundred late, or one in a thousand lost by ourselves, and the figures are about us.
+/// One packet in a hundred late, and the p99 is ours; of a short and gentle load that is a single one, and its p99 is
+/// just that packet. One in a thousand lost by ourselves, and the loss is.
 const LATE_SHARE: f64 = 0.01;
 /// One or two late ones of a few packets are chance.
 const LATE_LEAST: u64 = 3;

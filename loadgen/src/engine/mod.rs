@@ -16,6 +16,8 @@ pub(crate) mod interrupt;
 pub(crate) mod limits;
 pub(crate) mod peer;
 pub(crate) mod plan;
+mod process;
+mod scraper;
 pub(crate) mod server;
 mod session;
 mod shard;

@@ -7,7 +7,7 @@ use super::wire::Transport;
 use crate::client::{ClientConfig, DataPath, EvenPort, Family};
 use crate::clock::Moment;
 use crate::credentials::Identity;
-use crate::media::StreamPlan;
+use crate::media::Parts;
 use crate::scenario::Scenario;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
@@ -29,11 +29,15 @@ pub(crate) struct Plan {
     pub(crate) even_port: EvenPort,
     pub(crate) dont_fragment: bool,
     pub(crate) path: DataPath,
+    /// To ask for; the server's default where none.
+    pub(crate) lifetime: Option<Duration>,
+    /// Of permissions and channels on this server.
+    pub(crate) permission_lifetime: Duration,
     pub(crate) tcp_relay: bool,
     /// Leave allocations to expire.
     pub(crate) abandon: bool,
     pub(crate) far_end: FarEnd,
-    pub(crate) streams: Vec<StreamPlan>,
+    pub(crate) parts: Parts,
     /// Packets of each stream.
     pub(crate) messages: Option<u64>,
     pub(crate) scenario: Scenario,
@@ -64,7 +68,8 @@ impl Plan {
             even_port: self.even_port,
             reservation_token: None,
             dont_fragment: self.dont_fragment,
-            lifetime: None,
+            lifetime: self.lifetime,
+            permission_lifetime: self.permission_lifetime,
             reliable: self.transport.is_reliable(),
             path: self.path,
             tcp_relay: self.tcp_relay,

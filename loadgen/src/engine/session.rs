@@ -8,7 +8,7 @@ use super::plan::{FarEnd, Plan};
 use super::wire::{self, Broken, Link};
 use crate::client::{Client, Counters, Event, Failure, Input, PeerId};
 use crate::clock::Moment;
-use crate::media::{self, Due, Pacer, Receiver, Stamp, StreamId};
+use crate::media::{self, Due, MAX_STREAMS, Pacer, Receiver, Stamp, StreamId, StreamPlan};
 use crate::stats::{ShardStats, Way};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -39,7 +39,8 @@ pub(super) enum Phase {
 
 /// One stream, there and back.
 pub(super) struct Stream {
-    pacer: Pacer,
+    /// None where it is only heard.
+    pacer: Option<Pacer>,
     due: Option<Due>,
     is_paced: bool,
     id: StreamId,
@@ -53,8 +54,6 @@ pub(super) struct Stream {
 
 /// Packets sent by each stream of an allocation.
 pub(super) type Sent = [u64; MAX_STREAMS];
-/// Audio and video.
-const MAX_STREAMS: usize = 2;
 
 /// One allocation.
 pub(super) struct Session {
@@ -69,7 +68,7 @@ pub(super) struct Body {
     pub(super) phase: Phase,
     pub(super) client: Client,
     /// When it was due.
-    opened: Moment,
+    pub(super) opened: Moment,
     /// When the last answer to a request arrived.
     answered: Moment,
     pub(super) streams: Vec<Stream>,
@@ -88,6 +87,8 @@ pub(super) struct Body {
     pub(super) longest: Duration,
     /// What is lost has been counted.
     pub(super) is_settled: bool,
+    /// Its end came before its answer.
+    pub(super) is_unwanted: bool,
     server: SocketAddr,
     redirections: u32,
     /// The client has something to say.
@@ -132,6 +133,7 @@ impl Session {
             ended: Moment::START,
             longest: Duration::ZERO,
             is_settled: false,
+            is_unwanted: false,
             server: plan.server,
             redirections: 0,
             is_dirty: false,
@@ -142,7 +144,15 @@ impl Session {
     }
 
     /// To another server, as the one before said. Whether that is followed.
-    pub(super) fn redirect(&mut self, plan: &Plan, server: SocketAddr, now: Moment) -> Result<bool, Broken> {
+    pub(super) fn redirect(
+        &mut self,
+        plan: &Plan,
+        server: SocketAddr,
+        now: Moment,
+        stats: &mut ShardStats,
+    ) -> Result<bool, Broken> {
+        // The client that follows counts from zero.
+        self.account(stats);
         self.body.redirections += 1;
         let may_go = plan.may_leave || server == self.body.server || crate::config::is_near(server.ip());
         if self.body.redirections > MAX_REDIRECTIONS || !may_go {
@@ -153,6 +163,7 @@ impl Session {
         let config = plan.client(self.body.id, self.body.redirections, now.since(Moment::START));
         self.body.client = Client::new(config);
         self.body.counted = Counters::default();
+        self.body.dropped = 0;
         self.body.phase = Phase::Connecting;
         self.body.watches_write = false;
         Ok(true)
@@ -253,7 +264,7 @@ impl Session {
         } else {
             stats.counters.send_errors += 1;
         }
-        stream.due = stream.pacer.next();
+        stream.due = stream.pacer.as_mut().and_then(Pacer::next);
         Ok(stream.due.map(|next| if stream.is_paced { next.at } else { now }))
     }
 
@@ -271,6 +282,7 @@ impl Session {
             (&mut counters.challenges, now.challenges, before.challenges),
             (&mut counters.stale_nonces, now.stale_nonces, before.stale_nonces),
             (&mut counters.refreshes, now.refreshes, before.refreshes),
+            (&mut counters.renewals, now.renewals, before.renewals),
         ] {
             *sum += u64::from(now.saturating_sub(before));
         }
@@ -327,11 +339,13 @@ impl Body {
             Event::PeerRefused(_, failure) => {
                 stats.peer_refused(&failure.key(), &failure.to_string());
                 self.peer_is_ready = false;
+                self.peer = None;
                 Some(News::PeerRefused)
             }
             Event::Refreshed => None,
-            // Somebody had this port before us, and the server still knows (RFC 8656, section 6.4): from another one.
+            // Somebody had this port before us, and the server still knows (RFC 8656, section 7.4): from another one.
             Event::Failed(Failure::Code { code: 437, .. }) if self.redirections < MAX_REDIRECTIONS => {
+                stats.counters.mismatched += 1;
                 Some(News::Redirected(self.server))
             }
             Event::Failed(failure) => {
@@ -362,7 +376,8 @@ impl Body {
             Phase::Connecting | Phase::Allocating => stats.failed(broken.key(), &broken.reason()),
             Phase::Up | Phase::Streaming | Phase::Lingering => stats.lost(broken.key(), &broken.reason()),
             // The answer to the deletion is all that is missing.
-            Phase::Closing | Phase::Over => {}
+            Phase::Closing => stats.counters.undeleted += 1,
+            Phase::Over => {}
         }
         self.phase = Phase::Over;
     }
@@ -372,29 +387,27 @@ impl Body {
         self.peer = Some(self.client.open_peer(peer, now));
     }
 
-    /// Begins to send; what is to arrive are the packets of allocation `from`. When the first packets are due: whole
-    /// multiples of [`GRID`] after `grid`.
-    pub(super) fn start_media(&mut self, plan: &Plan, from: u32, now: Moment, grid: Moment) -> Vec<Moment> {
+    /// Begins to send; what is to arrive are the packets of allocation `from`. When the first packets of which streams
+    /// are due: where a schedule allows it, whole multiples of [`GRID`] after `grid`.
+    pub(super) fn start_media(&mut self, plan: &Plan, from: u32, now: Moment, grid: Moment) -> Vec<(usize, Moment)> {
         self.phase = Phase::Streaming;
-        self.streams.reserve_exact(plan.streams.len());
-        for (number, shape) in plan.streams.iter().enumerate() {
+        let mine = plan.parts.of_allocation(self.id);
+        // Of two that play different parts one may hear more streams than it sends.
+        let heard = mine.len().max(plan.parts.of_allocation(from).len());
+        self.streams.reserve_exact(heard);
+        for number in 0..heard {
             let id = StreamId { run: plan.run, allocation: self.id, stream: number as u16 };
-            let mut pacer = Pacer::new(shape, plan.seed, id, now);
-            // Streams of the same interval meet on a grid: their packets leave with one wake-up of the thread.
-            if let Some(first) = pacer.due().filter(|_| shape.is_paced()) {
-                let past = first.as_nanos().saturating_sub(grid.as_nanos()) % GRID.as_nanos() as u64;
-                let wait = (GRID.as_nanos() as u64 - past) % GRID.as_nanos() as u64;
-                pacer = Pacer::new(shape, plan.seed, id, now.plus(Duration::from_nanos(wait)));
-            }
+            let shape = mine.get(number);
+            let mut pacer = shape.map(|shape| first_on_grid(shape, plan.seed, id, now, grid));
             if let Some(messages) = plan.messages {
-                pacer = pacer.limited(messages);
+                pacer = pacer.map(|pacer| pacer.limited(messages));
             }
-            let due = pacer.next();
+            let due = pacer.as_mut().and_then(Pacer::next);
             let receiver = Receiver::new(StreamId { allocation: from, ..id });
             self.streams.push(Stream {
                 pacer,
                 due,
-                is_paced: shape.is_paced(),
+                is_paced: shape.is_none_or(StreamPlan::is_paced),
                 id,
                 sent: 0,
                 receiver,
@@ -402,7 +415,8 @@ impl Body {
                 counted_from: 0,
             });
         }
-        self.streams.iter().filter_map(|stream| stream.due.map(|due| due.at)).collect()
+        let due = |(number, stream): (usize, &Stream)| Some((number, stream.due?.at));
+        self.streams.iter().enumerate().filter_map(due).collect()
     }
 
     /// No more media. What is on its way may still come.
@@ -466,4 +480,13 @@ impl Body {
     pub(super) fn is_complete(&self, senders: Sent) -> bool {
         self.streams.iter().zip(senders).all(|(stream, sent)| stream.receiver.tally().delivered >= sent)
     }
+}
+
+/// Streams of the same interval meet on a grid: their packets leave with one wake-up of the thread.
+fn first_on_grid(shape: &StreamPlan, seed: u64, id: StreamId, now: Moment, grid: Moment) -> Pacer {
+    let pacer = Pacer::new(shape, seed, id, now);
+    let Some(first) = pacer.due().filter(|_| shape.is_on_grid()) else { return pacer };
+    let past = first.as_nanos().saturating_sub(grid.as_nanos()) % GRID.as_nanos() as u64;
+    let wait = (GRID.as_nanos() as u64 - past) % GRID.as_nanos() as u64;
+    Pacer::new(shape, seed, id, now.plus(Duration::from_nanos(wait)))
 }

@@ -39,6 +39,8 @@ const REPORT: Duration = Duration::from_secs(1);
 /// that a stall at the end is no loss either: as long as any packet may take.
 const LINGER: Duration = Duration::from_millis(500);
 const MAX_LINGER: Duration = Duration::from_secs(2);
+/// An answer that takes longer than this at the end of an allocation is none: RTO (RFC 8489, section 6.2.1).
+const LAST_ANSWER: Duration = Duration::from_millis(500);
 /// How often it is looked whether they have come.
 const LINGER_STEP: Duration = Duration::from_millis(20);
 /// Between two deletions, so that the server's socket buffer holds them.
@@ -70,11 +72,9 @@ pub(crate) struct Standing {
 
 /// Why a timer is in the wheel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
 enum Why {
-    /// A packet of the first stream, or the second.
-    Media0,
-    Media1,
+    /// A packet of the stream with this number.
+    Media(u8),
     /// Client or transport.
     Timeout,
     /// The call ends.
@@ -90,16 +90,27 @@ enum Why {
 }
 
 impl Why {
+    const fn number(self) -> u8 {
+        match self {
+            Why::Media(stream) => stream,
+            Why::Timeout => u8::MAX,
+            Why::Ends => u8::MAX - 1,
+            Why::Linger => u8::MAX - 2,
+            Why::Look => u8::MAX - 3,
+            Why::Measure => u8::MAX - 4,
+            Why::Report => u8::MAX - 5,
+        }
+    }
+
     const fn of(number: u8) -> Self {
         match number {
-            0 => Why::Media0,
-            1 => Why::Media1,
-            2 => Why::Timeout,
-            3 => Why::Ends,
-            4 => Why::Linger,
-            5 => Why::Look,
-            6 => Why::Measure,
-            _ => Why::Report,
+            u8::MAX => Why::Timeout,
+            254 => Why::Ends,
+            253 => Why::Linger,
+            252 => Why::Look,
+            251 => Why::Measure,
+            250 => Why::Report,
+            stream => Why::Media(stream),
         }
     }
 }
@@ -117,7 +128,7 @@ impl Key {
     const GENERATIONS: u32 = 1 << 24;
 
     const fn token(self, why: Why) -> u64 {
-        self.slot as u64 | (why as u64) << 32 | (self.generation as u64) << 40
+        self.slot as u64 | (why.number() as u64) << 32 | (self.generation as u64) << 40
     }
 
     const fn of(token: u64) -> (Self, Why) {
@@ -288,8 +299,7 @@ impl Shard {
             let Some((at, token)) = self.wheel.pop_due(now) else { break };
             let (key, why) = Key::of(token);
             match why {
-                Why::Media0 => self.send_media(key, 0, now),
-                Why::Media1 => self.send_media(key, 1, now),
+                Why::Media(stream) => self.send_media(key, stream, now),
                 Why::Timeout => self.timeout(key, at, now),
                 Why::Ends => self.end(key, now),
                 Why::Linger => self.linger(key, now),
@@ -312,16 +322,15 @@ impl Shard {
     // ---- media ----
 
     #[inline]
-    fn send_media(&mut self, key: Key, stream: usize, now: Moment) {
+    fn send_media(&mut self, key: Key, stream: u8, now: Moment) {
         let Some(session) = self.sessions.get_mut(key.slot as usize).and_then(Option::as_deref_mut) else { return };
         if session.body.generation != key.generation {
             return;
         }
-        match session.send_media(stream, now, &mut self.output, &mut self.stats) {
+        match session.send_media(stream.into(), now, &mut self.output, &mut self.stats) {
             Ok(Some(next)) => {
                 self.unheard.sent(now);
-                let why = if stream == 0 { Why::Media0 } else { Why::Media1 };
-                self.wheel.insert(next, key.token(why));
+                self.wheel.insert(next, key.token(Why::Media(stream)));
             }
             Ok(None) => {
                 let both = session.body.has_sent_all()
@@ -430,11 +439,12 @@ impl Shard {
 
     fn allocated(&mut self, key: Key, now: Moment) {
         let far_end = self.plan.far_end;
-        if self.draining_until.is_some() {
+        let is_draining = self.draining_until.is_some();
+        let Some(session) = self.session(key) else { return };
+        if is_draining || session.body.is_unwanted {
             self.end(key, now);
             return;
         }
-        let Some(session) = self.session(key) else { return };
         match far_end {
             FarEnd::Peer(peer) => {
                 session.body.open_peer(peer, now);
@@ -465,6 +475,10 @@ impl Shard {
     }
 
     fn peer_ready(&mut self, key: Key, now: Moment) {
+        // What is sent through a TCP relay goes over connections of its own (RFC 6062), which are not made.
+        if self.plan.tcp_relay {
+            return;
+        }
         match self.plan.far_end {
             FarEnd::Peer(_) => self.start_media(key, None, now),
             FarEnd::Pairs => {
@@ -492,17 +506,19 @@ impl Shard {
         let from = from.unwrap_or(session.body.id);
         let dues = session.body.start_media(&plan, from, now, grid);
         self.stats.counters.streams += dues.len() as u64;
-        for (stream, due) in dues.into_iter().enumerate() {
-            let why = if stream == 0 { Why::Media0 } else { Why::Media1 };
-            self.wheel.insert(due, key.token(why));
+        for (stream, due) in dues {
+            self.wheel.insert(due, key.token(Why::Media(stream as u8)));
         }
     }
 
     fn redirect(&mut self, key: Key, server: std::net::SocketAddr, now: Moment) {
         let plan = Arc::clone(&self.plan);
-        let Some(session) = self.session(key) else { return };
+        let Some(session) = self.sessions.get_mut(key.slot as usize).and_then(Option::as_deref_mut) else { return };
+        if session.body.generation != key.generation {
+            return;
+        }
         session.body.armed = None;
-        match session.redirect(&plan, server, now) {
+        match session.redirect(&plan, server, now, &mut self.stats) {
             Ok(true) => {
                 self.register(key);
                 self.pump(key, now);
@@ -527,12 +543,23 @@ impl Shard {
 
     fn end_one(&mut self, key: Key, now: Moment) {
         let Some(session) = self.session(key) else { return };
+        let latest = session.body.opened.plus(LAST_ANSWER);
         match session.body.phase {
+            // One that came just before the end has no answer yet, and that is not the server's fault.
+            Phase::Connecting | Phase::Allocating if now < latest => {
+                session.body.is_unwanted = true;
+                self.wheel.insert(latest, key.token(Why::Ends));
+            }
             Phase::Connecting | Phase::Allocating => {
                 self.stats.failed("timeout", "no answer before the end of the load");
                 self.free(key);
             }
             Phase::Up | Phase::Streaming => {
+                let is_unheard = session.body.peer.is_some() && !session.body.peer_is_ready;
+                if is_unheard && now >= latest {
+                    self.stats.peer_refused("timeout", "no answer before the end of the load");
+                }
+                let Some(session) = self.session(key) else { return };
                 session.body.stop_media(now);
                 self.wheel.insert(now.plus(LINGER_STEP), key.token(Why::Linger));
             }
@@ -612,7 +639,8 @@ impl Shard {
             partner.body.partner = None;
             partner.body.pause();
             let partner = Key { slot: session.body.partner.unwrap_or_default(), generation: partner.body.generation };
-            if self.plan.messages.is_some() {
+            // Nothing but the streams would end it.
+            if self.plan.scenario.ends().is_none() {
                 self.end_one(partner, self.plan.clock.now());
             }
         }
@@ -648,6 +676,9 @@ impl Shard {
     fn finish(mut self) {
         let keys: Vec<Key> = self.keys().collect();
         for key in keys {
+            let is_closing = self.session(key).is_some_and(|session| session.body.phase == Phase::Closing);
+            // Who ends at once does not wait for answers.
+            self.stats.counters.undeleted += u64::from(is_closing && !self.plan.signal.is_stopped());
             self.free(key);
         }
         self.send_report();

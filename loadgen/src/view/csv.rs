@@ -52,6 +52,8 @@ const COLUMNS: &[Column] = &[
     ("server_cpu_cores", |row| optional(row.server.and_then(|server| server.cpu_cores))),
     ("server_memory_bytes", |row| whole(row.server.and_then(|server| server.memory_bytes))),
     ("server_allocations", |row| whole(row.server.and_then(|server| server.allocations))),
+    ("server_machine_cpu_cores", |row| optional(row.server.and_then(|server| server.machine_cpu_cores))),
+    ("server_machine_memory_bytes", |row| whole(row.server.and_then(|server| server.machine_memory_bytes))),
 ];
 
 /// Writes the table.
@@ -123,6 +125,8 @@ mod tests {
         assert_eq!(field(&table, 1, "offered_pps"), "49800.000000");
         assert_eq!(field(&table, 1, "rtt_p50_ms"), "0.240000");
         assert_eq!(field(&table, 1, "server_memory_bytes"), "52428800");
+        assert_eq!(field(&table, 1, "server_allocations"), "996");
+        assert_eq!(field(&table, 1, "server_machine_cpu_cores"), "1.500000");
     }
 
     #[test]

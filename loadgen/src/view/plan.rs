@@ -5,7 +5,7 @@
 
 use super::number::{bitrate, bytes, count, packet_rate, rate, span};
 use crate::config::{End, Load, Peer, RunConfig};
-use crate::media::{StreamPlan, Unplannable};
+use crate::media::{Parts, StreamPlan};
 use crate::uri::{Host, Wire};
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -31,8 +31,10 @@ pub struct Plan {
     made_per_second: Option<f64>,
     /// Until the drain.
     lasts: Option<Duration>,
-    /// Of one allocation; none for a flood.
+    /// Of the streams of one allocation, none for a flood; of a capture one for the mean allocation.
     rates: Vec<Option<Rates>>,
+    /// Parts of the capture that is replayed, and all their streams.
+    replayed: Option<(u64, u64)>,
     /// Of all streams.
     packets: Option<f64>,
     /// Bytes around the RTP packet, up to and with the IP header.
@@ -49,20 +51,26 @@ struct Rates {
 }
 
 impl Plan {
-    /// Of `config`, with everything random from `seed`.
-    ///
-    /// # Errors
-    /// Traffic that cannot be planned: sizes that no packet has, and captures.
-    pub fn of(config: &RunConfig, seed: u64) -> Result<Self, Unplannable> {
-        let rates: Vec<Option<Rates>> = StreamPlan::of(&config.traffic)?.iter().map(Rates::of).collect();
-        let schedule = Schedule::of(&config.load, config.end, &rates);
+    /// Of `config` with its `parts`, and everything random from `seed`.
+    pub fn of(config: &RunConfig, parts: &Parts, seed: u64) -> Self {
+        let streams: usize = parts.iter().map(<[StreamPlan]>::len).sum();
+        let replayed = parts.longest().map(|_| (parts.iter().len() as u64, streams as u64));
+        let rates: Vec<Option<Rates>> = match replayed {
+            Some(_) => vec![Rates::mean(parts)],
+            None => parts.of_allocation(0).iter().map(Rates::of).collect(),
+        };
+        let schedule = Schedule::of(&config.load, config.end, &rates, parts);
         let packets = match config.end {
-            End::Messages(messages) => schedule.made.map(|made| made * messages as f64 * rates.len() as f64),
+            End::Messages(messages) => {
+                let each = streams as f64 / parts.iter().len().max(1) as f64;
+                schedule.made.map(|made| made * messages as f64 * each)
+            }
+            End::OnceThrough => schedule.made.and_then(|made| parts.packets(made as u64)).map(|packets| packets as f64),
             End::After(_) | End::WithStages => {
                 sum(&rates, |rates| rates.packets_per_second).and_then(|each| Some(each * schedule.allocation_seconds?))
             }
         };
-        Ok(Self {
+        Self {
             target: config.server.to_string(),
             seed,
             peak: schedule.peak,
@@ -71,12 +79,13 @@ impl Plan {
             made_per_second: schedule.made_per_second,
             lasts: schedule.lasts,
             rates,
+            replayed,
             packets,
             overhead: overhead(config),
             peer: config.peer.clone(),
             source_addresses: config.source_ips.len().max(1),
             relay_ports_each: if config.relay.even_port { 2.0 } else { 1.0 },
-        })
+        }
     }
 
     /// Writes it, and below it `notes`: what the machine cannot give, a line each.
@@ -147,6 +156,10 @@ impl Plan {
                 None => "as fast as it goes".to_owned(),
             })
             .collect();
+        if let Some((parts, streams)) = self.replayed {
+            let parts = if parts == 1 { "one part".to_owned() } else { format!("{} parts in turn", count(parts)) };
+            return format!("{} captured in {parts}: {} an allocation in the mean", count(streams), each.join(" and "));
+        }
         format!("{}: {} each", whole(self.peak * self.rates.len() as f64), each.join(" and "))
     }
 
@@ -170,6 +183,13 @@ impl Rates {
     fn of(plan: &StreamPlan) -> Option<Self> {
         Some(Self { packets_per_second: plan.packets_per_second()?, bits_per_second: plan.bits_per_second()? })
     }
+
+    fn mean(parts: &Parts) -> Option<Self> {
+        Some(Self {
+            packets_per_second: parts.mean(StreamPlan::packets_per_second)?,
+            bits_per_second: parts.mean(StreamPlan::bits_per_second)?,
+        })
+    }
 }
 
 /// None where one of the streams has no rate.
@@ -188,7 +208,7 @@ struct Schedule {
 }
 
 impl Schedule {
-    fn of(load: &Load, end: End, rates: &[Option<Rates>]) -> Self {
+    fn of(load: &Load, end: End, rates: &[Option<Rates>], parts: &Parts) -> Self {
         let full = match end {
             End::After(time) => Some(time),
             // The slowest stream of an allocation ends last.
@@ -197,6 +217,7 @@ impl Schedule {
                 .map(|rates| rates.map(|rates| messages as f64 / rates.packets_per_second))
                 .try_fold(0.0_f64, |longest, time| Some(longest.max(time?)))
                 .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            End::OnceThrough => parts.longest().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             End::WithStages => None,
         };
         match load {
@@ -289,7 +310,8 @@ mod tests {
         let Ok(Request::Run(config)) = Request::of(arguments, &|_| None) else { panic!("a run") };
         let mut text = Vec::new();
         let notes = ["only 1,024 file descriptors; raise with ulimit -n".to_owned()];
-        Plan::of(&config, 7).expect("a plan").write(&notes, &mut text).expect("a vector takes it");
+        let parts = Parts::of(&config.traffic).expect("parts");
+        Plan::of(&config, &parts, 7).write(&notes, &mut text).expect("a vector takes it");
         String::from_utf8(text).expect("text")
     }
 

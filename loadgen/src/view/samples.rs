@@ -27,11 +27,10 @@ pub(super) fn allocations() -> Allocations {
         requested: 1_000,
         succeeded: 996,
         failed: 4,
-        lost: 0,
         errors,
-        later_errors: Errors::default(),
         latency_ms: Some(percentiles(1.5)),
         per_second: 99.5,
+        ..Allocations::default()
     }
 }
 
@@ -92,7 +91,13 @@ pub(super) fn interval(at: u64) -> Interval {
             ..Media::default()
         },
         generator: Generator { cpu_s: 0.42, peer_cpu_s: Some(0.21), max_send_lag_ms: 0.31, ..Generator::default() },
-        server: Some(ServerSample { cpu_cores: Some(0.75), memory_bytes: Some(52_428_800), allocations: Some(996) }),
+        server: Some(ServerSample {
+            cpu_cores: Some(0.75),
+            memory_bytes: Some(52_428_800),
+            allocations: Some(996),
+            machine_cpu_cores: Some(1.5),
+            machine_memory_bytes: Some(3_221_225_472),
+        }),
     }
 }
 

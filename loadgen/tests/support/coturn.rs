@@ -2,7 +2,7 @@
 
 use super::{lock_file, skipped};
 use std::fs::{File, TryLockError};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -89,26 +89,19 @@ impl Coturn {
         if let Some((names, days)) = self.leaf {
             certificate(folder.path(), names, days)?;
         }
-        let (port, tls_port) = (free_port(), free_port());
         let (first, lock) = self.slot();
-        let path = folder.path().join("turnserver.conf");
-        std::fs::write(&path, self.configuration(folder.path(), port, tls_port, first)).expect("a configuration");
-        let log = File::create(folder.path().join("log")).expect("a log");
-        let process = Command::new(PROGRAM)
-            .arg("-c")
-            .arg(&path)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("coturn starts");
-        let server = Server { process, port, tls_port, folder, _relay_ports: lock };
-        server.wait_at(Ipv4Addr::LOCALHOST.into());
-        if self.is_ipv6 {
-            server.wait_at(Ipv6Addr::LOCALHOST.into());
+        let mut server = Server { process: None, port: 0, tls_port: 0, folder, _relay_ports: lock };
+        // Somebody else may have taken a port since it was seen to be free.
+        for _ in 0..3 {
+            server.listen(|folder, port, tls_port| self.configuration(folder, port, tls_port, first));
+            let mut addresses = vec![IpAddr::from(Ipv4Addr::LOCALHOST)];
+            addresses.extend(self.is_ipv6.then_some(IpAddr::from(Ipv6Addr::LOCALHOST)));
+            if addresses.into_iter().all(|address| server.answers_at(address, self.leaf.is_some())) {
+                return Some(server);
+            }
+            server.kill();
         }
-        Some(server)
+        panic!("coturn does not answer: {}", server.log());
     }
 
     fn configuration(&self, folder: &Path, port: u16, tls_port: u16, first: u16) -> String {
@@ -151,7 +144,7 @@ impl Coturn {
 
 /// A coturn that runs.
 pub(crate) struct Server {
-    process: Child,
+    process: Option<Child>,
     port: u16,
     tls_port: u16,
     folder: tempfile::TempDir,
@@ -159,21 +152,31 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Until it answers a Binding request (RFC 8489).
-    fn wait_at(&self, address: IpAddr) {
+    /// Starts it on ports that are free, with the configuration for them.
+    fn listen(&mut self, configuration: impl Fn(&Path, u16, u16) -> String) {
+        (self.port, self.tls_port) = (free_port(), free_port());
+        let path = self.folder().join("turnserver.conf");
+        std::fs::write(&path, configuration(self.folder(), self.port, self.tls_port)).expect("a configuration");
+        let log = File::create(self.folder().join("log")).expect("a log");
+        let mut command = Command::new(PROGRAM);
+        command.arg("-c").arg(&path).current_dir(self.folder());
+        command.stdin(Stdio::null()).stdout(log).stderr(Stdio::null());
+        self.process = Some(command.spawn().expect("coturn starts"));
+    }
+
+    /// Waits until it answers a Binding request (RFC 8489), and takes connections.
+    fn answers_at(&self, address: IpAddr, is_secure: bool) -> bool {
         let socket = UdpSocket::bind((address, 0)).expect("a socket");
         socket.connect((address, self.port)).expect("connected");
         socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
         let request = [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
-        for _ in 0..200 {
+        let answers = || {
             // Refused until the server listens.
             drop(socket.send(&request));
-            if socket.recv(&mut [0; 256]).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("coturn does not answer: {}", self.log());
+            socket.recv(&mut [0; 256]).is_ok()
+        };
+        let connects = |port| TcpStream::connect((address, port)).is_ok();
+        until(answers) && until(|| connects(self.port)) && (!is_secure || until(|| connects(self.tls_port)))
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -201,7 +204,7 @@ impl Server {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
+        self.process.as_ref().expect("it runs").id()
     }
 
     /// Certificates and what else it keeps.
@@ -222,8 +225,10 @@ impl Server {
 
     /// At once, as a crash is.
     pub(crate) fn kill(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
+        if let Some(mut process) = self.process.take() {
+            drop(process.kill());
+            drop(process.wait());
+        }
     }
 }
 
@@ -231,6 +236,16 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Asks again and again, for three seconds.
+fn until(holds: impl Fn() -> bool) -> bool {
+    (0..150).any(|_| {
+        holds() || {
+            std::thread::sleep(Duration::from_millis(20));
+            false
+        }
+    })
 }
 
 /// An authority and a leaf, both ECDSA, which every DTLS client can check. None without openssl.

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 /// Says past the harness, which shows what passing tests print to nobody, that something was not tested. Where
 /// `TURNLOAD_TESTS_MUST_RUN` is set, that is a failure.
@@ -55,7 +56,28 @@ pub(crate) fn load(uri: &str, arguments: &str) -> Command {
 
 /// How a load ended, and its result.
 pub(crate) fn run(uri: &str, arguments: &str) -> (Option<i32>, Value) {
-    judged(&load(uri, arguments).output().expect("turnload runs"))
+    run_as(|| load(uri, arguments))
+}
+
+/// The same of a program that may be started more than once: where other work on this machine kept the generator from
+/// sending in time, and the result says so, there is nothing to be learnt of it.
+pub(crate) fn run_as(command: impl Fn() -> Command) -> (Option<i32>, Value) {
+    let mut last = judged(&command().output().expect("turnload runs"));
+    for _ in 0..2 {
+        if !was_late(&last.1) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        last = judged(&command().output().expect("turnload runs"));
+    }
+    last
+}
+
+fn was_late(value: &Value) -> bool {
+    let reasons = value["invalid_because"].as_array();
+    reasons.is_some_and(|reasons| {
+        reasons.iter().any(|reason| reason.as_str().is_some_and(|it| it.contains("left more than")))
+    })
 }
 
 pub(crate) fn judged(output: &Output) -> (Option<i32>, Value) {
@@ -70,15 +92,10 @@ pub(crate) fn interrupt(process: &Child) {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is there");
 }
 
-/// As meant; or, where other work on this machine kept the generator from sending in time, that this is said.
+/// As meant, by a generator that could keep up.
 #[track_caller]
 pub(crate) fn assert_done(code: Option<i32>, value: &Value) {
-    let is_valid = value["valid"] == true;
-    assert_eq!(code, Some(if is_valid { 0 } else { 4 }), "{value:#}");
-    if !is_valid {
-        let line = format!("this machine is busy: {}\n", value["invalid_because"]);
-        drop(std::io::stderr().write_all(line.as_bytes()));
-    }
+    assert_eq!((code, &value["valid"]), (Some(0), &true.into()), "{value:#}");
 }
 
 #[track_caller]

@@ -84,7 +84,11 @@ impl Broken {
         match self {
             Broken::Unreachable(errno) | Broken::Exhausted(errno) => errno.to_string(),
             Broken::Closed => "the server closed the connection".to_owned(),
-            Broken::Certificate(_, reason) | Broken::Security(reason) => reason.clone(),
+            Broken::Certificate(Doubt::Other, reason) | Broken::Security(reason) => reason.clone(),
+            Broken::Certificate(doubt, _) => {
+                let advice = doubt.advice().map_or_else(String::new, |advice| format!("; {advice}"));
+                format!("the server's certificate: {}{advice}", doubt.words())
+            }
             Broken::Garbage => "the server sent what is no STUN and no ChannelData".to_owned(),
         }
     }

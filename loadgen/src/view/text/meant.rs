@@ -4,6 +4,7 @@
 
 use super::super::json::wire;
 use super::super::number::{bitrate, count, packet_rate, rate, span};
+use crate::args::RelayArguments;
 use crate::config::{End, Load, Peer, RunConfig, Traffic, Trust};
 use crate::credentials::Credentials;
 use clap::ValueEnum;
@@ -49,6 +50,7 @@ fn load(config: &RunConfig) -> String {
     let end = match config.end {
         End::After(time) => format!("for {}", span(time)),
         End::Messages(messages) => format!("for {} packets a stream", count(messages)),
+        End::OnceThrough => "once through".to_owned(),
         End::WithStages => String::new(),
     };
     match &config.load {
@@ -91,7 +93,12 @@ fn traffic(traffic: &Traffic) -> String {
 
 fn relay(config: &RunConfig) -> String {
     let relay = &config.relay;
-    let mut parts = vec![if relay.send_indications { "Send indications" } else { "channels" }];
+    let mut parts = match relay {
+        // RFC 6062: neither of both.
+        RelayArguments { tcp_relay: true, .. } => Vec::new(),
+        RelayArguments { send_indications: true, .. } => vec!["Send indications".to_owned()],
+        _ => vec!["channels".to_owned()],
+    };
     for (is_asked, name) in [
         (relay.ipv6_relay, "IPv6"),
         (relay.tcp_relay, "TCP"),
@@ -100,8 +107,11 @@ fn relay(config: &RunConfig) -> String {
         (relay.abandon, "abandoned at the end"),
     ] {
         if is_asked {
-            parts.push(name);
+            parts.push(name.to_owned());
         }
+    }
+    for (time, name) in [(relay.lifetime, "lifetime"), (relay.permission_lifetime, "permissions for")] {
+        parts.extend(time.map(|time| format!("{name} {}", span(time))));
     }
     parts.join(", ")
 }

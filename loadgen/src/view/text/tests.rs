@@ -46,6 +46,60 @@ fn a_server_that_refuses_everybody_is_quoted() {
 }
 
 #[test]
+fn a_server_that_carried_nothing_is_told_with_the_cause() {
+    let carried = |change: fn(&mut RunResult)| {
+        let mut result = samples::result();
+        result.thresholds.clear();
+        change(&mut result);
+        verdict(&result)
+    };
+    assert_eq!(
+        carried(|result| {
+            result.allocations.lost = 996;
+            (0..996).for_each(|_| result.allocations.later_errors.add("unreachable", "Connection refused"));
+        }),
+        "the server went away and was not there at the end: 996 of 996 allocations were lost (mostly unreachable: \
+         Connection refused)."
+    );
+    assert_eq!(
+        carried(|result| result.allocations.undeleted = 996),
+        "the server went away and was not there at the end: nobody answered to the deletion of 996 allocations."
+    );
+    assert_eq!(
+        carried(|result| {
+            (result.media, result.allocations.peers_refused) = (Media::default(), 996);
+            result.allocations.later_errors.add("403", "ChannelBind: 403 Forbidden IP");
+        }),
+        "nothing could be sent: the server granted 996 allocations and refused the peer of each (mostly 403: \
+         ChannelBind: 403 Forbidden IP)."
+    );
+    assert_eq!(
+        carried(|result| result.media.delivered_packets = 0),
+        "the server carried nothing: of 3,000,000 packets not one came back. Does the server reach the peer, and is a \
+         peer there?"
+    );
+}
+
+#[test]
+fn upkeep_is_shown_where_there_was_some() {
+    let mut result = samples::result();
+    assert!(!summary(&result).contains("upkeep"));
+    (result.allocations.refreshes, result.allocations.stale_nonces) = (12, 1_000);
+    assert!(summary(&result).contains("\n  upkeep       12 refreshes, 1,000 stale nonces (438)\n"));
+}
+
+#[test]
+fn a_name_as_long_as_its_column_is_parted_from_what_follows() {
+    let mut result = samples::result();
+    for key in ["unreachable", "a-longer-word"] {
+        result.allocations.errors.add(key, "gone");
+    }
+    result.config = vec![("credentials".to_owned(), "long-term".to_owned())];
+    let text = summary(&result);
+    assert!(text.contains("  credentials  long-term") && text.contains("  a-longer-word 1  gone"), "{text}");
+}
+
+#[test]
 fn a_run_without_a_fault_says_that_neither_gave_up() {
     let mut result = RunResult::default();
     assert_eq!(verdict(&result), "nothing was asked of the server.");

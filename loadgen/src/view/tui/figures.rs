@@ -3,7 +3,7 @@
 //! In: a progress. Out: labels, texts, and how to feel about them. Never: a place on the screen.
 
 use super::history::Point;
-use crate::result::Progress;
+use crate::result::{Progress, ServerSample};
 use crate::stats::ErrorCount;
 use crate::view::number::{
     UNKNOWN, bitrate, bytes, clock, count, millis, optional_millis, packet_rate, percent, plain, rate,
@@ -138,24 +138,34 @@ pub(super) fn generator(progress: &Progress) -> Vec<Row> {
         row("CPU", cores(last.cpu_s), Tone::Plain),
         row("peer CPU", last.peer_cpu_s.map_or_else(|| UNKNOWN.to_owned(), cores), Tone::Plain),
     ];
-    if let Some(server) = &progress.last.server {
-        let cpu = server.cpu_cores.map_or_else(|| UNKNOWN.to_owned(), |cores| format!("{cores:.2} cores"));
-        rows.push(row("server CPU", cpu, Tone::Plain));
-        let memory = server.memory_bytes.map_or_else(|| UNKNOWN.to_owned(), |memory| bytes(memory as f64));
-        rows.push(row("its memory", memory, Tone::Plain));
-    }
+    rows.extend(progress.last.server.iter().flat_map(server));
     rows
 }
 
-/// The most frequent first.
-pub(super) fn errors(progress: &Progress) -> Vec<Row> {
+/// What is known of it.
+fn server(server: &ServerSample) -> Vec<Row> {
+    let cores = |cores: f64| format!("{cores:.2} cores");
+    let memory = |memory: u64| bytes(memory as f64);
+    let figures = [
+        ("server CPU", server.cpu_cores.map(cores)),
+        ("its memory", server.memory_bytes.map(memory)),
+        ("it counts", server.allocations.map(count)),
+        ("host CPU", server.machine_cpu_cores.map(cores)),
+        ("its memory", server.machine_memory_bytes.map(memory)),
+    ];
+    figures.into_iter().filter_map(|(label, value)| Some(row(label, value?, Tone::Plain))).collect()
+}
+
+/// The most frequent first; behind them what else the user should know.
+pub(super) fn errors(progress: &Progress, notes: &[String]) -> Vec<Row> {
     let all = &progress.allocations;
     let first = all.errors.iter().map(|entry| (entry, ""));
     let later = all.later_errors.iter().map(|entry| (entry, " (after it was granted)"));
     let mut entries: Vec<((&String, &ErrorCount), &str)> = first.chain(later).collect();
     entries.sort_by_key(|((_, error), _)| std::cmp::Reverse(error.count));
+    let notes = notes.iter().map(|note| row("note", format!("         {note}"), Tone::Notable));
     if entries.is_empty() {
-        return vec![row("none", String::new(), Tone::Good)];
+        return std::iter::once(row("none", String::new(), Tone::Good)).chain(notes).collect();
     }
     entries
         .into_iter()
@@ -163,6 +173,7 @@ pub(super) fn errors(progress: &Progress) -> Vec<Row> {
             let text = format!("{:>7}  {}{when}", count(error.count), error_text(key, error));
             row(&plain(key), text, Tone::Bad)
         })
+        .chain(notes)
         .collect()
 }
 
@@ -192,7 +203,7 @@ mod tests {
     fn the_commonest_error_stands_first() {
         let mut progress = samples::progress(42);
         (0..9).for_each(|_| progress.allocations.later_errors.add("437", "Allocation Mismatch"));
-        let labels: Vec<String> = errors(&progress).into_iter().map(|row| row.label).collect();
+        let labels: Vec<String> = errors(&progress, &[]).into_iter().map(|row| row.label).collect();
         assert_eq!(labels, ["437", "486", "timeout"]);
     }
 

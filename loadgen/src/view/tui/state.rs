@@ -40,6 +40,8 @@ pub struct State {
     live: Shown,
     /// As it was when the display was paused.
     held: Option<Box<Shown>>,
+    /// What the user should know.
+    notes: Vec<String>,
     is_help_shown: bool,
     zoom: usize,
     quit: Quit,
@@ -52,6 +54,7 @@ impl State {
             target: plain(target),
             live: Shown::default(),
             held: None,
+            notes: Vec::new(),
             is_help_shown: false,
             zoom: 0,
             quit: Quit::No,
@@ -62,6 +65,11 @@ impl State {
     pub fn progress(&mut self, progress: Progress) {
         self.live.history.push(figures::point(&progress));
         self.live.latest = Some(progress);
+    }
+
+    /// Shows `note` from now on, where there is room.
+    pub fn note(&mut self, note: &str) {
+        self.notes.push(plain(note));
     }
 
     /// Does what a key means.
@@ -87,6 +95,10 @@ impl State {
 
     pub(super) fn target(&self) -> &str {
         &self.target
+    }
+
+    pub(super) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     pub(super) fn shown(&self) -> &Shown {

@@ -59,7 +59,8 @@ pub fn render(out: &mut Frame<'_>, state: &State, theme: Theme) {
             panel::figures(out, generator, "Generator", &figures::generator(progress), theme);
             let drawn: Vec<_> = CURVES.iter().map(|curve| curve.of(progress)).collect();
             curves::render(out, middle, &shown.history, state.seconds_a_column(), &drawn, theme);
-            panel::list(out, errors, "Errors", &figures::errors(progress), theme);
+            let rows = figures::errors(progress, state.notes());
+            panel::list(out, errors, "Errors", &rows, theme);
         }
     }
     out.render_widget(Paragraph::new(footer(state, theme)), bottom);
