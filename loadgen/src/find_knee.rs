@@ -81,7 +81,7 @@ pub(crate) fn find(
         }
         let cause = tried.obstacle(count);
         let from = plan.scenario.full_at().since(Moment::START) + settle;
-        watcher.say(&text::step(search.axis, level, cause.as_ref()));
+        watcher.step(&text::step(search.axis, level, cause.as_ref()));
         shown.curve.push(tried.point(level, from, from + measured, cause.clone()));
         shown.keep(level, tried);
         let is_refused = cause.as_ref().is_some_and(Cause::is_said);

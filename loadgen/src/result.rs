@@ -4,8 +4,10 @@
 //! code, and [`Progress`] while it runs; views format both. Never: a figure that two views could compute differently.
 
 mod exit;
+mod timeline;
 
 pub use exit::{Downfall, EXIT_DONE, EXIT_INCOMPLETE, EXIT_INVALID, EXIT_REFUSED, EXIT_THRESHOLD, EXIT_USAGE};
+pub use timeline::Timeline;
 
 use crate::knee::{Capacity, Cause, Point};
 use crate::stats::{ErrorCount, Errors, Percentiles, ShardStats};
@@ -122,7 +124,7 @@ pub struct ServerSample {
     pub machine_memory_bytes: Option<u64>,
 }
 
-/// One row of the timeline.
+/// One row of the timeline: a second, or in a long run some.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Interval {
     /// Its end, since the run began.

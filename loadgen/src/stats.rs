@@ -3,6 +3,10 @@
 //! In: events, with the times that belong to them. Out: [`ShardStats`], taken interval by interval and merged; the
 //! sum of the intervals is the run, to the last packet. Never: a lock, a clock, memory that grows with events.
 
+mod packed;
+
+pub use packed::PackedStats;
+
 use crate::clock::Moment;
 use crate::media::{Fate, Verdict};
 use hdrhistogram::Histogram;

@@ -11,7 +11,7 @@ use super::plan::{FarEnd, Plan};
 use super::server::ServerProbe;
 use super::shard::{Report, Shard, Standing};
 use crate::clock::Moment;
-use crate::result::{Allocations, Generator, Interval, Media, Phase, Progress};
+use crate::result::{Allocations, Generator, Interval, Media, Phase, Progress, Timeline};
 use crate::stats::ShardStats;
 use std::io;
 use std::sync::Arc;
@@ -138,7 +138,7 @@ struct Desk<'p> {
     sum: ShardStats,
     standing: Vec<Standing>,
     efforts: Vec<Effort>,
-    intervals: Vec<Interval>,
+    timeline: Timeline,
     last_end: Duration,
     /// Of the process, before this load.
     earlier_cpu: Duration,
@@ -159,7 +159,7 @@ impl<'p> Desk<'p> {
             sum: ShardStats::default(),
             standing: vec![Standing::default(); shards],
             efforts: vec![Effort::default(); shards],
-            intervals: Vec::new(),
+            timeline: Timeline::default(),
             last_end: Duration::ZERO,
             earlier_cpu: process_cpu().saturating_sub(reflector.map_or(Duration::ZERO, |peer| peer.counts().cpu)),
             last_cpu: Duration::ZERO,
@@ -203,7 +203,7 @@ impl<'p> Desk<'p> {
         let peer = self.reflector.map(Reflector::counts);
         let cpu = self.cpu(peer);
         let peer_cpu = peer.map(|peer| peer.cpu.saturating_sub(self.last_peer.cpu));
-        self.intervals.push(Interval {
+        let second = Interval {
             at: end,
             length,
             wanted: self.plan.scenario.wanted(Moment::START.plus(end)),
@@ -213,7 +213,8 @@ impl<'p> Desk<'p> {
             generator: Generator::of(&fresh, cpu.saturating_sub(self.last_cpu), peer_cpu),
             server,
             level: None,
-        });
+        };
+        self.timeline.push(second, &fresh);
         self.last_end = end;
         self.last_cpu = cpu;
         self.last_peer = peer.unwrap_or_default();
@@ -243,7 +244,7 @@ impl<'p> Desk<'p> {
             phase,
             ends: scenario.ends().map(|end| end.since(Moment::START)),
             allocating: self.standing.iter().map(|standing| u64::from(standing.pending)).sum(),
-            last: self.intervals.last().cloned().unwrap_or_default(),
+            last: self.timeline.latest().clone(),
             allocations: Allocations::of(&self.sum),
             media: Media::of(&self.sum),
             generator: self.generator(),
@@ -266,7 +267,7 @@ impl<'p> Desk<'p> {
         Outcome {
             duration: self.last_end,
             generator: self.generator(),
-            intervals: self.intervals,
+            intervals: self.timeline.into_rows(),
             invalid_because,
             incomplete,
             stats: self.sum,
