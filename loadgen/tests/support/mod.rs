@@ -70,10 +70,10 @@ pub(crate) fn run_as(command: impl Fn() -> Command) -> Ended {
 }
 
 /// What an attempt has come to. Where other work on this machine kept the generator from its own, and the result says so,
-/// there is nothing to be learnt of it: twice it is made anew, and then that is what it has come to.
+/// there is nothing to be learnt of it: it is made anew, three times and after ever longer pauses; then it counts.
 pub(crate) fn unless_invalid(mut attempt: impl FnMut() -> Option<Ended>) -> Option<Ended> {
     let mut last = attempt()?;
-    for pause in [1, 5] {
+    for pause in [1, 5, 15] {
         if last.1["valid"] == true {
             break;
         }
