@@ -32,6 +32,9 @@ pub(crate) struct Measuring {
 pub(crate) fn measuring() -> Measuring {
     let lock = lock_file("measuring");
     lock.lock().expect("a lock");
+    // Where it may, before other work on this machine: what is started from here on inherits it. Not for the measuring to
+    // look better than it is, but for it to be of the programs and not of the neighbours.
+    let _ = rustix::process::setpriority_process(None, -15);
     Measuring { _lock: lock }
 }
 
