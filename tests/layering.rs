@@ -28,6 +28,7 @@ const LOADGEN: &[(&str, &[&str])] = &[
     ("scenario", &["rtcscope::proto", "rtcscope::bytes"]),
     ("stats", &["media"]),
     ("knee", &[]),
+    ("replay", &["media", "result", "rtcscope::model", "rtcscope::source"]),
     ("result", &["stats", "knee"]),
     ("scrape", &["result"]),
     ("check", &["client", "result", "rtcscope::proto"]),

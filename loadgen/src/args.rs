@@ -158,10 +158,12 @@ pub struct RelayArguments {
     /// Send and Data indications instead of channels.
     #[arg(short = 's', long)]
     pub send_indications: bool,
-    /// Ask for DONT-FRAGMENT; it is an attribute of Send indications.
+    /// DONT-FRAGMENT in the Allocate request, which a server that does not know it refuses, and in each Send indication;
+    /// ChannelData has no place for it.
     #[arg(short = 'g', long)]
     pub dont_fragment: bool,
-    /// Ask for an even port and reserve the next one.
+    /// Allocations in twos: the first on an even port (EVEN-PORT), which reserves the next one for the second
+    /// (RESERVATION-TOKEN).
     #[arg(long)]
     pub even_port: bool,
     /// LIFETIME to ask for; the server's default where it is left out.
@@ -253,7 +255,8 @@ pub struct MediaArguments {
     /// Bytes of a packet, RTP header included, by hand.
     #[arg(short = 'l', long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(12..=65_507))]
     pub size: Option<u32>,
-    /// Sizes and timing of the RTP streams of this capture.
+    /// Sizes and timing of the RTP streams of this capture: each allocation plays what one five-tuple carries in one
+    /// direction. Once through without --duration and -n, else round and round.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pps", "interval", "bitrate", "size"])]
     pub replay: Option<PathBuf>,
     /// Who answers: `embedded`, or HOST:PORT where `turnload peer` runs.

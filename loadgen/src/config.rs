@@ -187,6 +187,8 @@ pub enum End {
     After(Duration),
     /// When each stream has sent so many packets.
     Messages(u64),
+    /// When each allocation has sent its part of the capture.
+    OnceThrough,
     /// With the last stage.
     WithStages,
 }
@@ -303,9 +305,6 @@ impl RunConfig {
         if typed.relay.tcp_relay && typed.load.messages.is_some() {
             return refuse("--messages: nothing is sent through TCP relays, so that the load has no end: --duration");
         }
-        if typed.relay.dont_fragment && !typed.relay.send_indications {
-            return refuse("--dont-fragment needs --send-indications: channels have no place for it (RFC 8656)");
-        }
         for (name, time) in
             [("lifetime", typed.relay.lifetime), ("permission-lifetime", typed.relay.permission_lifetime)]
         {
@@ -333,9 +332,15 @@ impl RunConfig {
         let peer = peer(&typed.media)?;
         let find_knee = find_knee(&typed.load, &typed.media, &traffic)?;
         let LoadArguments { threshold, seed, .. } = typed.load.clone();
-        let (load, end) = load(typed.load)?;
-        if matches!((&peer, &load), (Peer::Pairs, Load::Allocations { count, .. }) if count % 2 == 1) {
+        let (load, end) = load(typed.load, &traffic)?;
+        let is_odd = matches!(&load, Load::Allocations { count, .. } if count % 2 == 1);
+        if is_odd && peer == Peer::Pairs {
             return refuse("--pairs needs an even number of --allocations");
+        }
+        if is_odd && typed.relay.even_port {
+            return refuse(
+                "--even-port needs an even number of --allocations: the second of two gets the port above the first",
+            );
         }
         Ok(Self {
             server,
@@ -440,7 +445,7 @@ pub(crate) fn is_near(address: IpAddr) -> bool {
     }
 }
 
-fn load(typed: LoadArguments) -> Result<(Load, End), Refusal> {
+fn load(typed: LoadArguments, traffic: &Traffic) -> Result<(Load, End), Refusal> {
     let positive = |name: &str, time: Duration| {
         if time.is_zero() { refuse(format!("--{name}: no time at all")) } else { Ok(time) }
     };
@@ -454,6 +459,8 @@ fn load(typed: LoadArguments) -> Result<(Load, End), Refusal> {
         (Some(time), None) => End::After(positive("duration", time)?),
         (None, Some(messages)) => End::Messages(messages),
         (None, None) if typed.find_knee.is_some() => End::After(DEFAULT_STEP),
+        // Whoever sends a capture has one length in mind.
+        (None, None) if matches!(traffic, Traffic::Replay(_)) && typed.arrival.is_none() => End::OnceThrough,
         (None, None) => End::After(DEFAULT_DURATION),
     };
     Ok(match (typed.stages, typed.arrival, typed.hold) {

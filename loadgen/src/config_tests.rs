@@ -173,7 +173,7 @@ fn a_peer_is_embedded_elsewhere_or_another_allocation() {
 #[test]
 fn options_that_need_another_one_say_so() {
     assert!(refusal("turnload --no-auth turn:h -T").contains("-t"));
-    assert!(refusal("turnload --no-auth turn:h -g").contains("--send-indications"));
+    assert!(refusal("turnload --no-auth turn:h -m 3 --even-port").contains("even number"));
     assert!(refusal("turnload --no-auth turn:h --insecure").contains("turns:"));
     assert!(refusal("turnload --no-auth stun:h").contains("relays nothing"));
     assert!(refusal("turnload --no-auth").contains("no server named"));

@@ -13,6 +13,7 @@ use crate::engine::limits;
 use crate::engine::server::ServerProbe;
 use crate::knee::{Axis, Capacity, Cause, Knee, Next, Point, Search};
 use crate::quantity::Rate;
+use crate::replay::{self, Media};
 use crate::result::{Interval, Progress, RunResult};
 use crate::run::{prepare, result};
 use crate::stats::ShardStats;
@@ -28,11 +29,13 @@ const FIRST_PACKET_RATE: u64 = 50;
 const SETTLE_PER_THOUSAND: Duration = Duration::from_millis(500);
 /// A step that is measured for less says little.
 const SHORTEST: Duration = Duration::from_secs(2);
-/// Servers free a place some time after they have said that they did.
+/// Servers free a place some time after they have said that they did; a packet rate needs only one.
 const BETWEEN: Duration = Duration::from_millis(300);
-const BETWEEN_MANY: Duration = Duration::from_secs(1);
+const BETWEEN_ALLOCATIONS: Duration = Duration::from_secs(1);
 /// Where one has refused what it had granted before, its places are freed still later.
 const AFTER_REFUSAL: Duration = Duration::from_secs(3);
+/// One that stood still has to work off what came meanwhile, or stands still yet.
+const AFTER_STALL: Duration = Duration::from_millis(1_500);
 
 /// Searches.
 ///
@@ -40,6 +43,7 @@ const AFTER_REFUSAL: Duration = Duration::from_secs(3);
 /// One sentence: the load cannot be made at all.
 pub(crate) fn find(
     config: &RunConfig,
+    media: &Media,
     search: FindKnee,
     seed: u64,
     interrupt: &Interrupt,
@@ -65,10 +69,12 @@ pub(crate) fn find(
         }
         let settle = settle(search, count);
         let whole = RunConfig { end: End::After(settle + measured), ..config.clone() };
-        let (plan, reflector) = prepare(&whole, seed, Some(settle))?;
+        // A rate that is searched is another one in each step; a capture is what it is.
+        let (parts, replayed) = if search.axis == Axis::PacketRate { replay::media(&config)? } else { media.clone() };
+        let (plan, reflector) = prepare(&whole, parts, seed, Some(settle))?;
         let mut watch = Step { inner: &mut *watcher, wanted: count, offset: shown.took, has_enough: false };
         let outcome = drive(&plan, reflector.as_ref(), interrupt, &mut server, &mut watch);
-        let tried = result(&config, seed, outcome.map_err(|error| format!("threads: {error}"))?);
+        let tried = result(&config, replayed, seed, outcome.map_err(|error| format!("threads: {error}"))?);
         if tried.incomplete.is_some() {
             shown.keep(level, tried);
             return Ok(shown.close(search, None));
@@ -79,10 +85,12 @@ pub(crate) fn find(
         shown.curve.push(tried.point(level, from, from + measured, cause.clone()));
         shown.keep(level, tried);
         let is_refused = cause.as_ref().is_some_and(Cause::is_said);
+        let has_stalled = matches!(cause, Some(Cause::Stalled { .. }));
         state.tried(level, cause);
         let pause = match state.next() {
+            _ if has_stalled => AFTER_STALL,
             Next::Try(next) if next == level && is_refused => AFTER_REFUSAL,
-            _ => pause(count),
+            _ => pause(search.axis),
         };
         std::thread::sleep(pause);
         shown.took += pause;
@@ -91,7 +99,7 @@ pub(crate) fn find(
 
 fn begin(config: &RunConfig, search: FindKnee) -> Search {
     let (first, step) = match search.axis {
-        Axis::Allocations if config.peer == Peer::Pairs => (FIRST_ALLOCATIONS, 2),
+        Axis::Allocations if config.peer == Peer::Pairs || config.relay.even_port => (FIRST_ALLOCATIONS, 2),
         Axis::Allocations => (FIRST_ALLOCATIONS, 1),
         Axis::PacketRate => (FIRST_PACKET_RATE, 1),
     };
@@ -102,8 +110,12 @@ fn settle(search: FindKnee, allocations: u64) -> Duration {
     search.settle + SETTLE_PER_THOUSAND.mul_f64(allocations as f64 / 1_000.0)
 }
 
-const fn pause(allocations: u64) -> Duration {
-    if allocations < FIRST_ALLOCATIONS { BETWEEN } else { BETWEEN_MANY }
+/// Between two steps.
+const fn pause(axis: Axis) -> Duration {
+    match axis {
+        Axis::PacketRate => BETWEEN,
+        Axis::Allocations => BETWEEN_ALLOCATIONS,
+    }
 }
 
 /// What is to be said of steps that are too short to tell a knee from an accident.
@@ -126,7 +138,7 @@ pub(crate) fn plan(config: &RunConfig, search: FindKnee) -> (SearchPlan, RunConf
     let (mut steps, mut takes) = (0, Duration::ZERO);
     while let Next::Try(level) = state.next() {
         let (allocations, measured) = extent(&at_level(config, search, level));
-        takes += settle(search, allocations) + measured + pause(allocations);
+        takes += settle(search, allocations) + measured + pause(search.axis);
         steps += 1;
         state.tried(level, (level > knee).then(|| Cause::Generator(Vec::new())));
     }

@@ -20,6 +20,7 @@ pub mod knee;
 pub mod media;
 pub mod quantity;
 pub mod random;
+mod replay;
 pub mod result;
 pub mod run;
 pub mod scenario;

@@ -10,7 +10,7 @@ pub use exit::{Downfall, EXIT_DONE, EXIT_INCOMPLETE, EXIT_INVALID, EXIT_REFUSED,
 pub use timeline::Timeline;
 
 use crate::knee::{Capacity, Cause, Point};
-use crate::stats::{Errors, Percentiles, ShardStats};
+use crate::stats::{ErrorCount, Errors, Percentiles, ShardStats};
 use crate::threshold::{Figure, Threshold};
 use std::time::Duration;
 
@@ -29,6 +29,10 @@ pub struct Allocations {
     pub undeleted: u64,
     /// Permissions and channels that were refused.
     pub peers_refused: u64,
+    /// Requests to the server, each counted once.
+    pub requests: u64,
+    /// Requests that were sent once more, because no answer had come in time (RFC 8489, section 6.2.1).
+    pub retransmissions: u64,
     /// Allocations prolonged.
     pub refreshes: u64,
     /// Permissions and channels prolonged.
@@ -186,6 +190,36 @@ pub struct Progress {
     pub generator: Generator,
 }
 
+/// What was played of a capture.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Replayed {
+    /// Parts: what one five-tuple carried in one direction. Allocation *n* plays part *n* modulo their number.
+    pub parts: u64,
+    /// RTP streams in them.
+    pub streams: u64,
+    /// Their packets.
+    pub packets: u64,
+    /// Those of them that are sent larger than they were, because less has no room for what measures them.
+    pub padded_packets: u64,
+    /// Time after which the longest part ends, or begins anew.
+    pub length: Duration,
+    /// What else was found, or left out, in words.
+    pub notes: Vec<String>,
+}
+
+impl Replayed {
+    /// What a person should know of it before the load.
+    pub fn remarks(&self) -> impl Iterator<Item = String> {
+        let padded = (self.padded_packets > 0).then(|| {
+            format!(
+                "{} of {} captured packets are sent larger than they were: less has no room for what measures them",
+                self.padded_packets, self.packets
+            )
+        });
+        padded.into_iter().chain(self.notes.iter().cloned())
+    }
+}
+
 /// All that a run has shown.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct RunResult {
@@ -199,8 +233,12 @@ pub struct RunResult {
     pub duration: Duration,
     /// Why the figures say nothing of the server: the generator was the bottleneck. Empty where they do.
     pub invalid_because: Vec<String>,
+    /// How long the server stood still: nothing came although much was on its way, and then it came late, or not at all.
+    pub stalled: Option<Duration>,
     /// Why it ended early; none where it did not.
     pub incomplete: Option<String>,
+    /// The capture that was played; none where none was.
+    pub replayed: Option<Replayed>,
     /// Allocations.
     pub allocations: Allocations,
     /// Media.
@@ -233,6 +271,8 @@ impl Allocations {
             peers_refused: counters.peers_refused,
             refreshes: counters.refreshes,
             renewals: counters.renewals,
+            requests: counters.requests,
+            retransmissions: counters.retransmissions,
             stale_nonces: counters.stale_nonces,
             redirected: counters.redirected,
             mismatched: counters.mismatched,
@@ -333,36 +373,36 @@ impl RunResult {
     ///
     /// What the server itself says goes first. Then the generator: whatever else is seen may be its own doing.
     pub fn obstacle(&self, wanted: u64) -> Option<Cause> {
-        let Self { allocations, .. } = self;
-        let refusal = |key: &str, reason: &str| Cause::Refused {
-            key: key.to_owned(),
-            reason: reason.to_owned(),
-            granted: allocations.succeeded,
-        };
-        let commonest = |errors: &Errors, is_meant: fn(&str) -> bool| {
-            let meant = errors.iter().filter(|(key, _)| is_meant(key));
-            meant
-                .reduce(|a, b| if b.1.count > a.1.count { b } else { a })
-                .map(|(key, error)| (key.clone(), error.clone()))
-        };
-        if let Some((key, error)) = commonest(&allocations.errors, |key| key.bytes().all(|byte| byte.is_ascii_digit()))
-        {
-            return Some(refusal(&key, &error.reason));
+        let said = |key: &str| key.bytes().all(|byte| byte.is_ascii_digit());
+        if let Some((key, error)) = commonest(&self.allocations.errors, said) {
+            return Some(self.refusal(&key, &error.reason));
         }
         if !self.is_valid() {
             return Some(Cause::Generator(self.invalid_because.clone()));
         }
+        let cause = self.symptom(wanted)?;
+        // Of all that follows from a stall nothing says what the server carries while it runs.
+        Some(self.stalled.filter(|_| cause.may_be_a_stall()).map_or(cause, |longest| Cause::Stalled { longest }))
+    }
+
+    /// What is seen of a load that was not carried.
+    fn symptom(&self, wanted: u64) -> Option<Cause> {
+        let Self { allocations, .. } = self;
         if let Some((key, error)) = commonest(&allocations.errors, |_| true) {
-            return Some(refusal(&key, &error.reason));
+            return Some(self.refusal(&key, &error.reason));
         }
         if let Some((key, error)) = commonest(&allocations.later_errors, |_| true) {
             return Some(Cause::Lost { key, reason: error.reason, count: allocations.later_errors.total() });
         }
         if allocations.succeeded < wanted {
-            return Some(refusal("timeout", "not asked for in time, because earlier ones were not answered"));
+            return Some(self.refusal("timeout", "not asked for in time, because earlier ones were not answered"));
         }
         let failed = self.thresholds.iter().find(|outcome| !outcome.ok)?;
         Some(Cause::Threshold { threshold: failed.threshold, value: failed.value })
+    }
+
+    fn refusal(&self, key: &str, reason: &str) -> Cause {
+        Cause::Refused { key: key.to_owned(), reason: reason.to_owned(), granted: self.allocations.succeeded }
     }
 
     /// The point of the capacity curve that a load of `level` is; its media is measured from `from` to `until`.
@@ -413,6 +453,7 @@ impl RunResult {
         one("allocations.succeeded", count(allocations.succeeded));
         one("allocations.failed", count(allocations.failed));
         one("allocations.lost", count(allocations.lost));
+        one("allocations.retransmissions", count(allocations.retransmissions));
         one("allocations.per_second", Some(allocations.per_second));
         one("allocations.errors.timeout", count(allocations.errors.count("timeout")));
         one("media.streams", count(media.streams));
@@ -450,6 +491,25 @@ impl RunResult {
         }
         figures
     }
+}
+
+/// The error that is meant and came most often; of several equally common ones the first.
+fn commonest(errors: &Errors, is_meant: fn(&str) -> bool) -> Option<(String, ErrorCount)> {
+    let meant = errors.iter().filter(|(key, _)| is_meant(key));
+    meant.reduce(|a, b| if b.1.count > a.1.count { b } else { a }).map(|(key, error)| (key.clone(), error.clone()))
+}
+
+/// How long the server stood still; none where it did not.
+pub fn stalled(stats: &ShardStats) -> Option<Duration> {
+    /// Shorter, and it was a busy moment.
+    const LEAST: Duration = Duration::from_millis(400);
+    /// Some servers hold a limit of bytes by full seconds and throw away the rest of each: silence without late packets.
+    const WITHOUT_LATE_ONES: Duration = Duration::from_millis(1_100);
+    let slowest = [&stats.rtt, &stats.one_way].into_iter().filter_map(|way| Some(way.percentiles()?.max));
+    let came_late = slowest.fold(0.0, f64::max) >= 0.5 * stats.silence.as_secs_f64() * 1e3;
+    let came_nothing = stats.counters.answers == 0 && stats.counters.delivered_packets == 0;
+    let least = if came_late || came_nothing { LEAST } else { WITHOUT_LATE_ONES };
+    (stats.silence >= least).then_some(stats.silence)
 }
 
 #[cfg(test)]
@@ -555,5 +615,38 @@ mod tests {
         let mut result = RunResult::default();
         result.judge(&[threshold("media.rtt_ms.p99<50"), threshold("media.lost_pct<1")]);
         assert!(result.thresholds.iter().all(|outcome| outcome.value.is_none() && !outcome.ok));
+    }
+
+    #[test]
+    fn a_server_that_stood_still_is_told_from_one_that_throws_packets_away() {
+        let stall = |silence, slowest| {
+            let mut stats = ShardStats { silence: Duration::from_millis(silence), ..ShardStats::default() };
+            stats.rtt.record(Duration::from_millis(slowest));
+            stats.counters.delivered_packets = 1;
+            stalled(&stats).map(|longest| longest.as_millis() as u64)
+        };
+        assert_eq!((stall(700, 690), stall(300, 300), stall(900, 3)), (Some(700), None, None));
+        assert_eq!((stall(1_500, 3), stalled(&ShardStats::default())), (Some(1_500), None));
+        // Nobody ever answered.
+        let dead = ShardStats { silence: Duration::from_millis(700), ..ShardStats::default() };
+        assert_eq!(stalled(&dead), Some(Duration::from_millis(700)));
+    }
+
+    #[test]
+    fn what_follows_from_a_stall_is_called_so_and_what_the_server_says_is_not() {
+        let stalled = || RunResult { stalled: Some(Duration::from_secs(1)), ..result() };
+        let stall = Cause::Stalled { longest: Duration::from_secs(1) };
+        // The server has refused one.
+        assert!(matches!(stalled().obstacle(1), Some(Cause::Refused { key, .. }) if key == "486"));
+        let mut lossy = stalled();
+        lossy.allocations.errors = Errors::default();
+        assert_eq!(lossy.obstacle(1), None);
+        lossy.judge(&[threshold("media.lost_pct<1")]);
+        assert_eq!(lossy.obstacle(1), Some(stall.clone()));
+        lossy.judge(&[threshold("generator.cpu_s<1")]);
+        assert!(matches!(lossy.obstacle(1), Some(Cause::Threshold { .. })));
+        assert_eq!(lossy.obstacle(5), Some(stall));
+        lossy.invalid_because.push("late".to_owned());
+        assert!(matches!(lossy.obstacle(5), Some(Cause::Generator(_))));
     }
 }

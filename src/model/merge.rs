@@ -301,6 +301,7 @@ impl<'a> Merge<'a> {
             cname: self.cname(place, entry.ssrc).or_else(|| source.and_then(|source| source.cname.clone())),
             rtx_of: source.and_then(|source| source.rtx_of),
             figures,
+            packets: entry.log.packets(self.options.remove_copies, entry.stream.is_mirrored()),
         };
         let repeats = formats.iter().filter_map(|format| format.apt).collect();
         Draft { place, row, repeats, is_described: described.is_any() }

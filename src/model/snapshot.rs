@@ -12,7 +12,8 @@ pub use super::flow::{Peer, Via};
 pub use super::ice::{PairStatus, PairSummary, Spread};
 pub use super::rtcp::{ReportPoint, RtcpCounts, SenderSummary};
 pub use super::rtp_stream::{
-    Clock, ClockSource, DeltaSummary, JitterSummary, SequenceSummary, StreamFigures, TimingSummary, TsharkSummary,
+    Clock, ClockSource, DeltaSummary, JitterSummary, KeptPacket, SequenceSummary, StreamFigures, TimingSummary,
+    TsharkSummary,
 };
 pub use super::signalling::{Described, SessionState, SessionSummary, Signal};
 pub use super::snap_length::CutRecords;
@@ -194,6 +195,9 @@ pub struct StreamRow {
     pub rtx_of: Option<u32>,
     /// All figures.
     pub figures: StreamFigures,
+    /// The packets that the figures count, in capture order, where
+    /// [`keep_packets`](super::analyzer::Options::keep_packets) wants them; else empty.
+    pub packets: Vec<KeptPacket>,
 }
 
 /// RTCP of one sender.

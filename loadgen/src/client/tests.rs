@@ -270,6 +270,31 @@ mod allocating {
     }
 
     #[test]
+    fn all_that_was_configured_is_asked_for_again_after_401_and_438() {
+        let key = md5_key();
+        let plain = ClientConfig { dont_fragment: true, lifetime: Some(Duration::from_secs(30)), ..config() };
+        let first = ClientConfig { even_port: EvenPort::Reserve, ..plain.clone() };
+        let second = ClientConfig { reservation_token: Some(*b"reserved"), ..plain };
+        for config in [first, second] {
+            let mut client = Client::new(config.clone());
+            client.allocate(Moment::START);
+            for (reply, at) in [(challenge(401, b"n0"), 1), (challenge(438, b"n1"), 2), (granted(Some(&key), 600), 3)] {
+                let request = the_request(&mut client);
+                let message = Message::parse(&request).expect("a message");
+                assert_eq!(message.value(AttributeType::DONT_FRAGMENT), Some(Value::Flag));
+                assert_eq!(message.value(AttributeType::LIFETIME), Some(Value::U32(30)));
+                let reserves = message.value(AttributeType::EVEN_PORT) == Some(Value::EvenPort(true));
+                assert_eq!(reserves, config.even_port == EvenPort::Reserve);
+                let token = message.attribute_bytes(AttributeType::RESERVATION_TOKEN);
+                assert_eq!(token, config.reservation_token.as_ref().map(|token| &token[..]));
+                client.handle_input(&reply.to(&request), millis(at));
+            }
+            assert_eq!(client.state(), State::Up);
+            assert_eq!((client.counters().challenges, client.counters().stale_nonces), (1, 1));
+        }
+    }
+
+    #[test]
     fn refusals_end_it_with_their_code_and_reason() {
         for (code, reason) in [
             (400, "Bad Request"),

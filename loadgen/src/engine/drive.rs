@@ -3,7 +3,8 @@
 //! In: a plan, a reflector or none. Out: [`Progress`] once a second and [`Outcome`] at the end. Never: a packet.
 
 use super::clock::process_cpu;
-use super::health::{Effort, complaints};
+use super::cpus::PinnedCpus;
+use super::health::{Effort, complaints, of_cpus};
 use super::interrupt::Interrupt;
 use super::peer::{PeerCounts, Reflector};
 use super::plan::{FarEnd, Plan};
@@ -131,6 +132,7 @@ pub(crate) fn drive(
 struct Desk<'p> {
     plan: &'p Plan,
     reflector: Option<&'p Reflector>,
+    pinned: Option<PinnedCpus>,
     /// Since the interval began.
     fresh: ShardStats,
     sum: ShardStats,
@@ -152,6 +154,7 @@ impl<'p> Desk<'p> {
         Self {
             plan,
             reflector,
+            pinned: PinnedCpus::watch(),
             fresh: ShardStats::default(),
             sum: ShardStats::default(),
             standing: vec![Standing::default(); shards],
@@ -180,7 +183,11 @@ impl<'p> Desk<'p> {
                     *standing = report.standing;
                 }
                 if let Some(effort) = self.efforts.get_mut(shard) {
-                    *effort = Effort { cpu: report.cpu, wall: self.plan.clock.now().since(Moment::START) };
+                    *effort = Effort {
+                        cpu: report.cpu,
+                        wall: self.plan.clock.now().since(Moment::START),
+                        waited: report.waited,
+                    };
                 }
                 false
             }
@@ -253,6 +260,7 @@ impl<'p> Desk<'p> {
             (lost, _) => Some(format!("{lost} of {} threads were lost", self.plan.shards)),
         };
         let mut invalid_because = complaints(&self.sum, &self.efforts, peer);
+        invalid_because.extend(self.pinned.as_ref().and_then(PinnedCpus::shares).and_then(of_cpus));
         // What arrives in pairs is nobody's echo.
         if self.plan.far_end == FarEnd::Pairs {
             invalid_because.retain(|complaint| !complaint.contains("embedded peer"));

@@ -4,6 +4,7 @@
 
 pub(crate) mod check;
 pub(crate) mod clock;
+mod cpus;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub(crate) mod drive;

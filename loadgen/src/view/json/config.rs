@@ -74,6 +74,7 @@ struct Step {
 enum Limit {
     Duration { duration_s: f64 },
     Messages { messages: u64 },
+    OnceThrough,
     Stages,
 }
 
@@ -113,6 +114,7 @@ impl Config {
             end: match config.end {
                 End::After(time) => Limit::Duration { duration_s: time.as_secs_f64() },
                 End::Messages(messages) => Limit::Messages { messages },
+                End::OnceThrough => Limit::OnceThrough,
                 End::WithStages => Limit::Stages,
             },
             traffic: Sent::of(&config.traffic),

@@ -43,6 +43,7 @@ struct Report<'r> {
     invalid_because: &'r [String],
     incomplete: Option<&'r str>,
     exit_code: u8,
+    replay: Option<ReplayFigures<'r>>,
     allocations: AllocationFigures<'r>,
     media: MediaFigures,
     generator: GeneratorFigures,
@@ -58,6 +59,16 @@ struct Tool {
 }
 
 #[derive(Serialize)]
+struct ReplayFigures<'r> {
+    parts: u64,
+    streams: u64,
+    packets: u64,
+    padded_packets: u64,
+    length_s: f64,
+    notes: &'r [String],
+}
+
+#[derive(Serialize)]
 struct AllocationFigures<'r> {
     requested: u64,
     succeeded: u64,
@@ -65,6 +76,8 @@ struct AllocationFigures<'r> {
     lost: u64,
     undeleted: u64,
     peers_refused: u64,
+    requests: u64,
+    retransmissions: u64,
     refreshes: u64,
     renewals: u64,
     stale_nonces: u64,
@@ -171,6 +184,14 @@ impl<'r> Report<'r> {
             invalid_because: &result.invalid_because,
             incomplete: result.incomplete.as_deref(),
             exit_code: result.exit_code(),
+            replay: result.replayed.as_ref().map(|replayed| ReplayFigures {
+                parts: replayed.parts,
+                streams: replayed.streams,
+                packets: replayed.packets,
+                padded_packets: replayed.padded_packets,
+                length_s: replayed.length.as_secs_f64(),
+                notes: &replayed.notes,
+            }),
             allocations: AllocationFigures::of(&result.allocations),
             media: MediaFigures::of(&result.media),
             generator: GeneratorFigures::of(&result.generator),
@@ -195,6 +216,8 @@ impl<'r> AllocationFigures<'r> {
             lost: allocations.lost,
             undeleted: allocations.undeleted,
             peers_refused: allocations.peers_refused,
+            requests: allocations.requests,
+            retransmissions: allocations.retransmissions,
             refreshes: allocations.refreshes,
             renewals: allocations.renewals,
             stale_nonces: allocations.stale_nonces,

@@ -87,6 +87,7 @@ const fn mark(point: &Point) -> &'static str {
         Some(Cause::Refused { .. }) => "refused",
         Some(Cause::Lost { .. }) => "allocations lost",
         Some(Cause::Threshold { .. }) => "threshold failed",
+        Some(Cause::Stalled { .. }) => "server stalled",
     }
 }
 
@@ -109,6 +110,12 @@ fn because(cause: &Cause) -> String {
         Cause::Refused { key, reason, granted } => format!("{} granted, then {}", count(*granted), said(key, reason)),
         Cause::Lost { key, reason, count: lost } => {
             format!("{} lost after they were granted, {}", count(*lost), said(key, reason))
+        }
+        Cause::Stalled { longest } => {
+            format!(
+                "the server stood still: nothing came from it for {}",
+                optional_millis(Some(longest.as_secs_f64() * 1e3))
+            )
         }
         Cause::Generator(complaints) => plain(&complaints.join("; ")),
     }

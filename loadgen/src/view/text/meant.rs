@@ -68,6 +68,7 @@ fn load(config: &RunConfig) -> String {
     let end = match config.end {
         End::After(time) => format!("for {}", span(time)),
         End::Messages(messages) => format!("for {} packets a stream", count(messages)),
+        End::OnceThrough => "once through".to_owned(),
         End::WithStages => String::new(),
     };
     match &config.load {
@@ -127,8 +128,9 @@ fn relay(config: &RunConfig) -> String {
     for (is_asked, name) in [
         (relay.ipv6_relay, "IPv6"),
         (relay.tcp_relay, "TCP"),
-        (relay.even_port, "even ports"),
-        (relay.dont_fragment, "DONT-FRAGMENT"),
+        (relay.even_port, "even ports, and those above them"),
+        (relay.dont_fragment && relay.send_indications, "DONT-FRAGMENT"),
+        (relay.dont_fragment && !relay.send_indications, "DONT-FRAGMENT in the Allocate request"),
         (relay.abandon, "abandoned at the end"),
     ] {
         if is_asked {

@@ -13,7 +13,8 @@ pub use verdict::verdict;
 
 use super::number::{UNKNOWN, bitrate, bytes, clock, count, optional_millis, packet_rate, percent, plain, rate, span};
 use super::{error_text, lost, offered_pps, phase};
-use crate::result::{Allocations, Generator, Media, Outcome, Progress, RunResult, ServerSample};
+use crate::media::MIN_PAYLOAD;
+use crate::result::{Allocations, Generator, Media, Outcome, Progress, Replayed, RunResult, ServerSample};
 use crate::stats::Percentiles;
 use std::io::{self, Write};
 
@@ -32,6 +33,9 @@ pub fn write(result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
         entry(out, "figures", &shown)?;
     }
     writeln!(out)?;
+    if let Some(replayed) = &result.replayed {
+        capture(replayed, out)?;
+    }
     allocations(&result.allocations, out)?;
     media(&result.media, out)?;
     generator(result, out)?;
@@ -89,6 +93,23 @@ fn distribution(out: &mut dyn Write, name: &str, values: Option<&Percentiles>) -
     entry(out, name, &text.join("  "))
 }
 
+fn capture(replayed: &Replayed, out: &mut dyn Write) -> io::Result<()> {
+    let Replayed { parts, streams, packets, padded_packets, length, notes } = replayed;
+    let summary = format!(
+        "{} streams with {} packets, in {} parts of up to {}",
+        count(*streams),
+        count(*packets),
+        count(*parts),
+        span(*length)
+    );
+    heading(out, "Capture", &summary)?;
+    if *padded_packets > 0 {
+        let text = format!("{} packets, up to the {MIN_PAYLOAD} bytes that measuring takes", count(*padded_packets));
+        entry(out, "enlarged", &text)?;
+    }
+    notes.iter().try_for_each(|note| entry(out, "note", &plain(note)))
+}
+
 fn allocations(allocations: &Allocations, out: &mut dyn Write) -> io::Result<()> {
     let mut text = format!("{} of {} granted", count(allocations.succeeded), count(allocations.requested));
     if allocations.failed > 0 {
@@ -110,6 +131,7 @@ fn allocations(allocations: &Allocations, out: &mut dyn Write) -> io::Result<()>
     heading(out, "Allocations", &text)?;
     distribution(out, "latency", allocations.latency_ms.as_ref())?;
     let upkeep: Vec<String> = [
+        (allocations.retransmissions, "requests sent again"),
         (allocations.refreshes, "refreshes"),
         (allocations.renewals, "renewals of permissions and channels"),
         (allocations.stale_nonces, "stale nonces (438)"),
