@@ -4,11 +4,13 @@
 //! code, and [`Progress`] while it runs; views format both. Never: a figure that two views could compute differently.
 
 mod exit;
+mod timeline;
 
 pub use exit::{Downfall, EXIT_DONE, EXIT_INCOMPLETE, EXIT_INVALID, EXIT_REFUSED, EXIT_THRESHOLD, EXIT_USAGE};
+pub use timeline::Timeline;
 
 use crate::knee::{Capacity, Cause, Point};
-use crate::stats::{Errors, Percentiles, ShardStats};
+use crate::stats::{ErrorCount, Errors, Percentiles, ShardStats};
 use crate::threshold::{Figure, Threshold};
 use std::time::Duration;
 
@@ -122,7 +124,7 @@ pub struct ServerSample {
     pub machine_memory_bytes: Option<u64>,
 }
 
-/// One row of the timeline.
+/// One row of the timeline: a second, or in a long run some.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Interval {
     /// Its end, since the run began.
@@ -141,6 +143,8 @@ pub struct Interval {
     pub generator: Generator,
     /// At its end.
     pub server: Option<ServerSample>,
+    /// In a search the load that was tried, in units of its axis.
+    pub level: Option<u64>,
 }
 
 /// A threshold and what became of it.
@@ -229,6 +233,8 @@ pub struct RunResult {
     pub duration: Duration,
     /// Why the figures say nothing of the server: the generator was the bottleneck. Empty where they do.
     pub invalid_because: Vec<String>,
+    /// How long the server stood still: nothing came although much was on its way, and then it came late, or not at all.
+    pub stalled: Option<Duration>,
     /// Why it ended early; none where it did not.
     pub incomplete: Option<String>,
     /// The capture that was played; none where none was.
@@ -367,36 +373,36 @@ impl RunResult {
     ///
     /// What the server itself says goes first. Then the generator: whatever else is seen may be its own doing.
     pub fn obstacle(&self, wanted: u64) -> Option<Cause> {
-        let Self { allocations, .. } = self;
-        let refusal = |key: &str, reason: &str| Cause::Refused {
-            key: key.to_owned(),
-            reason: reason.to_owned(),
-            granted: allocations.succeeded,
-        };
-        let commonest = |errors: &Errors, is_meant: fn(&str) -> bool| {
-            let meant = errors.iter().filter(|(key, _)| is_meant(key));
-            meant
-                .reduce(|a, b| if b.1.count > a.1.count { b } else { a })
-                .map(|(key, error)| (key.clone(), error.clone()))
-        };
-        if let Some((key, error)) = commonest(&allocations.errors, |key| key.bytes().all(|byte| byte.is_ascii_digit()))
-        {
-            return Some(refusal(&key, &error.reason));
+        let said = |key: &str| key.bytes().all(|byte| byte.is_ascii_digit());
+        if let Some((key, error)) = commonest(&self.allocations.errors, said) {
+            return Some(self.refusal(&key, &error.reason));
         }
         if !self.is_valid() {
             return Some(Cause::Generator(self.invalid_because.clone()));
         }
+        let cause = self.symptom(wanted)?;
+        // Of all that follows from a stall nothing says what the server carries while it runs.
+        Some(self.stalled.filter(|_| cause.may_be_a_stall()).map_or(cause, |longest| Cause::Stalled { longest }))
+    }
+
+    /// What is seen of a load that was not carried.
+    fn symptom(&self, wanted: u64) -> Option<Cause> {
+        let Self { allocations, .. } = self;
         if let Some((key, error)) = commonest(&allocations.errors, |_| true) {
-            return Some(refusal(&key, &error.reason));
+            return Some(self.refusal(&key, &error.reason));
         }
         if let Some((key, error)) = commonest(&allocations.later_errors, |_| true) {
             return Some(Cause::Lost { key, reason: error.reason, count: allocations.later_errors.total() });
         }
         if allocations.succeeded < wanted {
-            return Some(refusal("timeout", "not asked for in time, because earlier ones were not answered"));
+            return Some(self.refusal("timeout", "not asked for in time, because earlier ones were not answered"));
         }
         let failed = self.thresholds.iter().find(|outcome| !outcome.ok)?;
         Some(Cause::Threshold { threshold: failed.threshold, value: failed.value })
+    }
+
+    fn refusal(&self, key: &str, reason: &str) -> Cause {
+        Cause::Refused { key: key.to_owned(), reason: reason.to_owned(), granted: self.allocations.succeeded }
     }
 
     /// The point of the capacity curve that a load of `level` is; its media is measured from `from` to `until`.
@@ -485,6 +491,25 @@ impl RunResult {
         }
         figures
     }
+}
+
+/// The error that is meant and came most often; of several equally common ones the first.
+fn commonest(errors: &Errors, is_meant: fn(&str) -> bool) -> Option<(String, ErrorCount)> {
+    let meant = errors.iter().filter(|(key, _)| is_meant(key));
+    meant.reduce(|a, b| if b.1.count > a.1.count { b } else { a }).map(|(key, error)| (key.clone(), error.clone()))
+}
+
+/// How long the server stood still; none where it did not.
+pub fn stalled(stats: &ShardStats) -> Option<Duration> {
+    /// Shorter, and it was a busy moment.
+    const LEAST: Duration = Duration::from_millis(400);
+    /// Some servers hold a limit of bytes by full seconds and throw away the rest of each: silence without late packets.
+    const WITHOUT_LATE_ONES: Duration = Duration::from_millis(1_100);
+    let slowest = [&stats.rtt, &stats.one_way].into_iter().filter_map(|way| Some(way.percentiles()?.max));
+    let came_late = slowest.fold(0.0, f64::max) >= 0.5 * stats.silence.as_secs_f64() * 1e3;
+    let came_nothing = stats.counters.answers == 0 && stats.counters.delivered_packets == 0;
+    let least = if came_late || came_nothing { LEAST } else { WITHOUT_LATE_ONES };
+    (stats.silence >= least).then_some(stats.silence)
 }
 
 #[cfg(test)]
@@ -590,5 +615,38 @@ mod tests {
         let mut result = RunResult::default();
         result.judge(&[threshold("media.rtt_ms.p99<50"), threshold("media.lost_pct<1")]);
         assert!(result.thresholds.iter().all(|outcome| outcome.value.is_none() && !outcome.ok));
+    }
+
+    #[test]
+    fn a_server_that_stood_still_is_told_from_one_that_throws_packets_away() {
+        let stall = |silence, slowest| {
+            let mut stats = ShardStats { silence: Duration::from_millis(silence), ..ShardStats::default() };
+            stats.rtt.record(Duration::from_millis(slowest));
+            stats.counters.delivered_packets = 1;
+            stalled(&stats).map(|longest| longest.as_millis() as u64)
+        };
+        assert_eq!((stall(700, 690), stall(300, 300), stall(900, 3)), (Some(700), None, None));
+        assert_eq!((stall(1_500, 3), stalled(&ShardStats::default())), (Some(1_500), None));
+        // Nobody ever answered.
+        let dead = ShardStats { silence: Duration::from_millis(700), ..ShardStats::default() };
+        assert_eq!(stalled(&dead), Some(Duration::from_millis(700)));
+    }
+
+    #[test]
+    fn what_follows_from_a_stall_is_called_so_and_what_the_server_says_is_not() {
+        let stalled = || RunResult { stalled: Some(Duration::from_secs(1)), ..result() };
+        let stall = Cause::Stalled { longest: Duration::from_secs(1) };
+        // The server has refused one.
+        assert!(matches!(stalled().obstacle(1), Some(Cause::Refused { key, .. }) if key == "486"));
+        let mut lossy = stalled();
+        lossy.allocations.errors = Errors::default();
+        assert_eq!(lossy.obstacle(1), None);
+        lossy.judge(&[threshold("media.lost_pct<1")]);
+        assert_eq!(lossy.obstacle(1), Some(stall.clone()));
+        lossy.judge(&[threshold("generator.cpu_s<1")]);
+        assert!(matches!(lossy.obstacle(1), Some(Cause::Threshold { .. })));
+        assert_eq!(lossy.obstacle(5), Some(stall));
+        lossy.invalid_because.push("late".to_owned());
+        assert!(matches!(lossy.obstacle(5), Some(Cause::Generator(_))));
     }
 }

@@ -28,7 +28,7 @@ use crate::find_knee;
 use crate::media::{Parts, StreamPlan};
 use crate::random::Random;
 use crate::replay;
-use crate::result::{Allocations, EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, Media, Replayed, RunResult};
+use crate::result::{Allocations, EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, Media, Replayed, RunResult, stalled};
 use crate::scenario::Scenario;
 use crate::uri::{Host, Wire};
 use crate::view::{self, csv, json, plan, text};
@@ -149,11 +149,20 @@ pub(crate) fn prepare(
 
 /// The plan only; nothing is sent, and no name resolved.
 fn dry_run(config: &RunConfig, seed: u64) -> Result<u8, String> {
-    let (parts, replayed) = replay::media(config)?;
-    let plan = plan::Plan::of(config, &parts, seed);
-    let peak = Scenario::new(&config.load, config.end, seed).peak();
+    let search = config.find_knee.map(|search| find_knee::plan(config, search));
+    let largest = search.as_ref().map_or(config, |(_, largest, _)| largest);
+    let (parts, replayed) = replay::media(largest)?;
+    let plan = plan::Plan::of(largest, &parts, seed);
+    let peak = Scenario::new(&largest.load, largest.end, seed).peak();
     let mut notes = limits::prepare(peak.into(), config.source_ips.len() as u64);
     notes.extend(replayed.iter().flat_map(Replayed::remarks));
+    let plan = match search {
+        Some((search, _, warning)) => {
+            notes.extend(warning);
+            plan.as_limit_of(search)
+        }
+        None => plan,
+    };
     written_to(plan.write(&notes, &mut io::stdout().lock()))?;
     Ok(EXIT_DONE)
 }
@@ -315,6 +324,7 @@ pub(crate) fn result(config: &RunConfig, replayed: Option<Replayed>, seed: u64, 
         seed,
         duration: outcome.duration,
         invalid_because: outcome.invalid_because,
+        stalled: stalled(&outcome.stats),
         incomplete: outcome.incomplete,
         replayed,
         allocations: Allocations::of(&outcome.stats),

@@ -61,23 +61,36 @@ impl Watcher {
             None => None,
         };
         // The dashboard needs the terminal for itself: results of other formats may go there too.
-        let has_terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
-        let dashboard = (has_terminal && !output.no_tui).then(|| ratatui::try_init().ok()).flatten();
-        let dashboard = dashboard.map(|terminal| Dashboard {
+        let has_terminal = io::stdout().is_terminal() && io::stdin().is_terminal() && has_screen();
+        let terminal = (has_terminal && !output.no_tui).then(|| ratatui::try_init().ok()).flatten();
+        let mut dashboard = terminal.map(|terminal| Dashboard {
             terminal,
-            state: State::new(&format!("{} over {}", config.server, crate::view::json::wire(config.wire))),
+            state: State::new(&format!(
+                "{} over {}{}",
+                config.server,
+                crate::view::json::wire(config.wire),
+                if config.find_knee.is_some() { ", search for the knee" } else { "" }
+            )),
             theme: Theme::of(std::env::var("NO_COLOR").ok().as_deref()),
             notes: Vec::new(),
         });
+        // A second goes by before there are figures.
+        dashboard.iter_mut().for_each(Dashboard::draw);
         Ok(Self { dashboard, log, exposition, target: config.server.to_string() })
     }
 }
 
+/// A terminal that only prints has no place for a dashboard.
+fn has_screen() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+}
+
 impl Watcher {
-    /// A line between the others, where there are lines.
-    pub(crate) fn say(&self, text: &str) {
-        if self.dashboard.is_none() {
-            drop(writeln!(io::stderr(), "{text}"));
+    /// What became of a step of a search.
+    pub(crate) fn step(&mut self, text: &str) {
+        match &mut self.dashboard {
+            Some(dashboard) => dashboard.state.step(text),
+            None => drop(writeln!(io::stderr(), "{text}")),
         }
     }
 }

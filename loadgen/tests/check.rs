@@ -14,7 +14,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::Output;
 use std::time::Duration;
-use support::coturn::{Coturn, REST, Server, certificate, free_port};
+use support::coturn::{Coturn, REST, Server, Validity, certificate, free_port};
 use support::program;
 
 /// Below the ephemeral ports of Linux, and away from those of other tests.
@@ -138,7 +138,7 @@ fn certificates_are_judged_and_insecure_looks_away() {
     let (tls, dtls) = (server.secure_uri(), format!("{}?transport=udp", server.secure_uri()));
     // Another authority than the one that signed it.
     let other = tempfile::tempdir().expect("a folder");
-    certificate(other.path(), "subjectAltName=IP:127.0.0.1", &["-days", "2"]).expect("openssl was there before");
+    certificate(other.path(), "subjectAltName=IP:127.0.0.1", Validity::Now).expect("openssl was there before");
     let stranger = other.path().join("ca.pem").display().to_string();
     let (object, code) = checked(&[&[tls.as_str(), &dtls], ALICE, &["--ca-file", &stranger]].concat());
     assert_eq!((causes(&object), code), (vec!["certificate", "certificate"], 3), "{object:#}");
@@ -152,7 +152,7 @@ fn certificates_are_judged_and_insecure_looks_away() {
 
 #[test]
 fn a_certificate_for_another_name_or_another_time_is_told() {
-    let Some(server) = coturn().leaf("subjectAltName=DNS:turn.example.org", &["-days", "2"]).start() else {
+    let Some(server) = coturn().leaf("subjectAltName=DNS:turn.example.org", Validity::Now).start() else {
         return;
     };
     let verdict = |server: &Server| {
@@ -162,8 +162,7 @@ fn a_certificate_for_another_name_or_another_time_is_told() {
     };
     assert_eq!(verdict(&server).as_deref(), Some("wrong-name"));
     drop(server);
-    let past = &["-not_before", "20200101000000Z", "-not_after", "20200201000000Z"];
-    let Some(server) = coturn().leaf("subjectAltName=IP:127.0.0.1", past).start() else { return };
+    let Some(server) = coturn().leaf("subjectAltName=IP:127.0.0.1", Validity::LongAgo).start() else { return };
     assert_eq!(verdict(&server).as_deref(), Some("expired"));
 }
 

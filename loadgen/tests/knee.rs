@@ -19,13 +19,18 @@ fn coturn(options: &str) -> Option<(Measuring, Server)> {
     Some((turn, Coturn::among(25_000..26_000).relay_ports(1_000).options(options).start()?))
 }
 
-/// Exit code, result, and the lines on standard error.
+/// Exit code, result, and the lines on standard error. Where other work on this machine kept the generator from sending
+/// in time, and the result says so, once more: nothing of the server is to be learnt of it.
 fn search(server: &Server, arguments: &str) -> (Option<i32>, Value, String) {
-    let mut command = load(&server.uri(), arguments);
-    command.args(["--settle", "300ms", "--server-pid", &server.pid().to_string()]);
-    let output = command.output().expect("turnload runs");
-    let (code, value) = judged(&output);
-    (code, value, String::from_utf8_lossy(&output.stderr).into_owned())
+    let once = || {
+        let mut command = load(&server.uri(), arguments);
+        command.args(["--settle", "300ms", "--server-pid", &server.pid().to_string()]);
+        let output = command.output().expect("turnload runs");
+        let (code, value) = judged(&output);
+        (code, value, String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let first = once();
+    if first.1["knee"]["gave_up"] == "generator" { once() } else { first }
 }
 
 #[track_caller]

@@ -3,14 +3,15 @@
 //! In: a plan, a reflector or none. Out: [`Progress`] once a second and [`Outcome`] at the end. Never: a packet.
 
 use super::clock::process_cpu;
-use super::health::{Effort, complaints};
+use super::cpus::PinnedCpus;
+use super::health::{Effort, complaints, of_cpus};
 use super::interrupt::Interrupt;
 use super::peer::{PeerCounts, Reflector};
 use super::plan::{FarEnd, Plan};
 use super::server::ServerProbe;
 use super::shard::{Report, Shard, Standing};
 use crate::clock::Moment;
-use crate::result::{Allocations, Generator, Interval, Media, Phase, Progress};
+use crate::result::{Allocations, Generator, Interval, Media, Phase, Progress, Timeline};
 use crate::stats::ShardStats;
 use std::io;
 use std::sync::Arc;
@@ -131,12 +132,13 @@ pub(crate) fn drive(
 struct Desk<'p> {
     plan: &'p Plan,
     reflector: Option<&'p Reflector>,
+    pinned: Option<PinnedCpus>,
     /// Since the interval began.
     fresh: ShardStats,
     sum: ShardStats,
     standing: Vec<Standing>,
     efforts: Vec<Effort>,
-    intervals: Vec<Interval>,
+    timeline: Timeline,
     last_end: Duration,
     /// Of the process, before this load.
     earlier_cpu: Duration,
@@ -152,11 +154,12 @@ impl<'p> Desk<'p> {
         Self {
             plan,
             reflector,
+            pinned: PinnedCpus::watch(),
             fresh: ShardStats::default(),
             sum: ShardStats::default(),
             standing: vec![Standing::default(); shards],
             efforts: vec![Effort::default(); shards],
-            intervals: Vec::new(),
+            timeline: Timeline::default(),
             last_end: Duration::ZERO,
             earlier_cpu: process_cpu().saturating_sub(reflector.map_or(Duration::ZERO, |peer| peer.counts().cpu)),
             last_cpu: Duration::ZERO,
@@ -180,7 +183,11 @@ impl<'p> Desk<'p> {
                     *standing = report.standing;
                 }
                 if let Some(effort) = self.efforts.get_mut(shard) {
-                    *effort = Effort { cpu: report.cpu, wall: self.plan.clock.now().since(Moment::START) };
+                    *effort = Effort {
+                        cpu: report.cpu,
+                        wall: self.plan.clock.now().since(Moment::START),
+                        waited: report.waited,
+                    };
                 }
                 false
             }
@@ -196,7 +203,7 @@ impl<'p> Desk<'p> {
         let peer = self.reflector.map(Reflector::counts);
         let cpu = self.cpu(peer);
         let peer_cpu = peer.map(|peer| peer.cpu.saturating_sub(self.last_peer.cpu));
-        self.intervals.push(Interval {
+        let second = Interval {
             at: end,
             length,
             wanted: self.plan.scenario.wanted(Moment::START.plus(end)),
@@ -205,7 +212,9 @@ impl<'p> Desk<'p> {
             media: Media::over(&fresh, length),
             generator: Generator::of(&fresh, cpu.saturating_sub(self.last_cpu), peer_cpu),
             server,
-        });
+            level: None,
+        };
+        self.timeline.push(second, &fresh);
         self.last_end = end;
         self.last_cpu = cpu;
         self.last_peer = peer.unwrap_or_default();
@@ -235,7 +244,7 @@ impl<'p> Desk<'p> {
             phase,
             ends: scenario.ends().map(|end| end.since(Moment::START)),
             allocating: self.standing.iter().map(|standing| u64::from(standing.pending)).sum(),
-            last: self.intervals.last().cloned().unwrap_or_default(),
+            last: self.timeline.latest().clone(),
             allocations: Allocations::of(&self.sum),
             media: Media::of(&self.sum),
             generator: self.generator(),
@@ -250,6 +259,7 @@ impl<'p> Desk<'p> {
             (lost, _) => Some(format!("{lost} of {} threads were lost", self.plan.shards)),
         };
         let mut invalid_because = complaints(&self.sum, &self.efforts, peer);
+        invalid_because.extend(self.pinned.as_ref().and_then(PinnedCpus::shares).and_then(of_cpus));
         // What arrives in pairs is nobody's echo.
         if self.plan.far_end == FarEnd::Pairs {
             invalid_because.retain(|complaint| !complaint.contains("embedded peer"));
@@ -257,7 +267,7 @@ impl<'p> Desk<'p> {
         Outcome {
             duration: self.last_end,
             generator: self.generator(),
-            intervals: self.intervals,
+            intervals: self.timeline.into_rows(),
             invalid_because,
             incomplete,
             stats: self.sum,

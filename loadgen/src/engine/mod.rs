@@ -5,6 +5,7 @@
 mod burst;
 pub(crate) mod check;
 pub(crate) mod clock;
+mod cpus;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub(crate) mod drive;

@@ -3,7 +3,7 @@
 //! In: what relays deliver. Out: the same bytes, and counts. Never: a look into a packet; what is lost here has to be
 //! told from what the server lost, so drops of the socket and the CPU of the thread are counted apart.
 
-use super::clock::thread_cpu;
+use super::clock::{Waited, thread_cpu};
 use super::socket::{dropped, listener, local_address};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -33,6 +33,8 @@ pub(crate) struct PeerCounts {
     pub(crate) dropped: u64,
     /// CPU time of its thread.
     pub(crate) cpu: Duration,
+    /// What its thread waited for a CPU.
+    pub(crate) waited: Waited,
 }
 
 #[derive(Default)]
@@ -42,6 +44,8 @@ struct Shared {
     refused: AtomicU64,
     dropped: AtomicU64,
     cpu_nanos: AtomicU64,
+    waited_nanos: AtomicU64,
+    waited_times: AtomicU64,
 }
 
 /// A reflector with a thread of its own; ends when dropped.
@@ -78,6 +82,10 @@ impl Reflector {
             refused: self.shared.refused.load(Relaxed),
             dropped: self.shared.dropped.load(Relaxed),
             cpu: Duration::from_nanos(self.shared.cpu_nanos.load(Relaxed)),
+            waited: Waited {
+                time: Duration::from_nanos(self.shared.waited_nanos.load(Relaxed)),
+                times: self.shared.waited_times.load(Relaxed),
+            },
         }
     }
 }
@@ -113,6 +121,9 @@ fn reflect(socket: &OwnedFd, shared: &Shared) {
             shared.refused.store(refused, Relaxed);
             shared.dropped.store(dropped(socket).into(), Relaxed);
             shared.cpu_nanos.store(u64::try_from(thread_cpu().as_nanos()).unwrap_or(u64::MAX), Relaxed);
+            let waited = Waited::of_thread();
+            shared.waited_nanos.store(u64::try_from(waited.time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+            shared.waited_times.store(waited.times, Relaxed);
             if shared.stop.load(Relaxed) {
                 return;
             }

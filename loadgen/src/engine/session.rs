@@ -68,7 +68,10 @@ pub(super) struct Body {
     pub(super) generation: u32,
     pub(super) phase: Phase,
     pub(super) client: Client,
+    /// When it was due.
     pub(super) opened: Moment,
+    /// When the last answer to a request arrived.
+    answered: Moment,
     pub(super) streams: Vec<Stream>,
     pub(super) peer: Option<PeerId>,
     pub(super) peer_is_ready: bool,
@@ -85,8 +88,10 @@ pub(super) struct Body {
     pub(super) armed: Option<Moment>,
     /// What the epoll was told.
     pub(super) watches_write: bool,
-    /// How long the last echoes may take.
-    pub(super) linger_until: Moment,
+    /// When its media ended.
+    pub(super) ended: Moment,
+    /// The longest time that a packet was on its way.
+    pub(super) longest: Duration,
     /// What is lost has been counted.
     pub(super) is_settled: bool,
     /// Its end came before its answer.
@@ -115,15 +120,16 @@ pub(super) enum News {
 }
 
 impl Session {
-    /// Begins to connect.
-    pub(super) fn open(plan: &Plan, id: u32, generation: u32, now: Moment) -> Result<Self, Broken> {
+    /// Begins to connect; it was `due`.
+    pub(super) fn open(plan: &Plan, id: u32, generation: u32, due: Moment, now: Moment) -> Result<Self, Broken> {
         let link = Link::open(&plan.transport, plan.server, plan.source(id), plan.clock)?;
         let body = Body {
             id,
             generation,
             phase: Phase::Connecting,
             client: Client::new(plan.client(id, 0, now.since(Moment::START), None)),
-            opened: now,
+            opened: due,
+            answered: now,
             streams: Vec::new(),
             peer: None,
             peer_is_ready: false,
@@ -134,7 +140,8 @@ impl Session {
             reservation: None,
             armed: None,
             watches_write: false,
-            linger_until: Moment::START,
+            ended: Moment::START,
+            longest: Duration::ZERO,
             is_settled: false,
             is_unwanted: false,
             server: plan.server,
@@ -319,7 +326,11 @@ impl Body {
     fn input(&mut self, message: &[u8], arrived: Moment, now: Moment, stats: &mut ShardStats) {
         match self.client.handle_input(message, now) {
             Input::Data { payload, .. } => self.arrive(payload, arrived, stats),
-            Input::Handled => self.is_dirty = true,
+            Input::Handled => {
+                stats.answered(now.since(arrived));
+                self.answered = arrived;
+                self.is_dirty = true;
+            }
             Input::Ignored => {}
         }
     }
@@ -336,6 +347,7 @@ impl Body {
         match self.streams.get_mut(at) {
             Some(stream) => {
                 let verdict = stream.receiver.arrive(&arrived, now);
+                self.longest = self.longest.max(verdict.since_scheduled);
                 if arrived.stamp.sequence >= stream.counted_from {
                     stats.arrived(&verdict, self.way);
                 }
@@ -348,7 +360,7 @@ impl Body {
         match event {
             Event::Allocated { .. } => {
                 // From when it was due: connecting and TLS are part of what a user waits for.
-                stats.succeeded(now.since(self.opened), now);
+                stats.succeeded(self.answered.since(self.opened), now);
                 self.phase = Phase::Up;
                 Some(News::Allocated)
             }
@@ -439,11 +451,11 @@ impl Body {
         self.streams.iter().enumerate().filter_map(due).collect()
     }
 
-    /// No more media. What is on its way may still come until `until`.
-    pub(super) fn stop_media(&mut self, until: Moment) {
+    /// No more media. What is on its way may still come.
+    pub(super) fn stop_media(&mut self, now: Moment) {
         self.pause();
         self.phase = Phase::Lingering;
-        self.linger_until = until;
+        self.ended = now;
     }
 
     /// Nothing is sent any longer.
@@ -489,6 +501,11 @@ impl Body {
                 stats.counters.missed += stream.receiver.settle(sent);
             }
         }
+    }
+
+    /// Some was lost before the last that arrived.
+    pub(super) fn is_lossy(&self) -> bool {
+        self.streams.iter().any(|stream| stream.receiver.has_gaps())
     }
 
     /// Everything that was sent has arrived.

@@ -5,7 +5,7 @@
 
 mod pairs;
 
-use super::clock::{Almanac, thread_cpu};
+use super::clock::{Almanac, Waited, thread_cpu};
 use super::plan::{FarEnd, Plan};
 use super::session::{GRID, News, Phase, Sent, Session};
 use super::wheel::Wheel;
@@ -37,8 +37,10 @@ const LOOK_SOON: Duration = Duration::from_millis(1);
 const LOOK_LATER: Duration = Duration::from_millis(50);
 /// Statistics go to the control thread so often.
 const REPORT: Duration = Duration::from_secs(1);
-/// How long the last echoes may take.
+/// How long the last echoes may take where others come back fast; and where they take long, or nothing comes at all, so
+/// that a stall at the end is no loss either: as long as any packet may take.
 const LINGER: Duration = Duration::from_millis(500);
+const MAX_LINGER: Duration = Duration::from_secs(2);
 /// An answer that takes longer than this at the end of an allocation is none: RTO (RFC 8489, section 6.2.1).
 const LAST_ANSWER: Duration = Duration::from_millis(500);
 /// How often it is looked whether they have come.
@@ -55,6 +57,8 @@ pub(crate) struct Report {
     pub(crate) stats: ShardStats,
     /// CPU time of the thread since it began.
     pub(crate) cpu: Duration,
+    /// What the thread waited for a CPU since it began.
+    pub(crate) waited: Waited,
     pub(crate) standing: Standing,
     /// Of the time before the media counts.
     pub(crate) is_settling: bool,
@@ -142,6 +146,31 @@ fn sleep(time: Duration) {
     let _ = rustix::thread::nanosleep(&time);
 }
 
+/// Packets, and first requests, that were sent since anything came.
+#[derive(Default)]
+struct Unheard {
+    packets: u32,
+    since: Moment,
+}
+
+impl Unheard {
+    /// As many in a row are not lost by chance.
+    const MANY: u32 = 3;
+
+    #[inline]
+    fn sent(&mut self, now: Moment) {
+        if self.packets == 0 {
+            self.since = now;
+        }
+        self.packets += 1;
+    }
+
+    /// How long it has been silent.
+    fn silence(&self, now: Moment) -> Duration {
+        if self.packets < Self::MANY { Duration::ZERO } else { now.since(self.since) }
+    }
+}
+
 /// One allocation, or two that talk to each other.
 type Call = [Option<Key>; 2];
 
@@ -168,6 +197,9 @@ pub(super) struct Shard {
     /// When the next deletion may be sent.
     next_delete: Moment,
     draining_until: Option<Moment>,
+    /// When a socket last had something, and what was sent since.
+    last_heard: Moment,
+    unheard: Unheard,
     is_settling: bool,
     stats: ShardStats,
     reports: Sender<Report>,
@@ -197,6 +229,8 @@ impl Shard {
             begun: 0,
             next_delete: Moment::START,
             draining_until: None,
+            last_heard: Moment::START,
+            unheard: Unheard::default(),
             is_settling: plan.measured_from.is_some(),
             stats: ShardStats::default(),
             reports,
@@ -226,7 +260,7 @@ impl Shard {
             let next = self.wheel.next().unwrap_or(Moment::from_nanos(u64::MAX));
             // A wake-up for each packet costs more than the packet. Where the system notes when they arrived, they can
             // wait for the next ones, but not longer than a grain of the grid.
-            if self.plan.transport.notes_arrivals() && next > now && events.len() < EVENTS {
+            if self.plan.transport.notes_each_arrival() && next > now && events.len() < EVENTS {
                 let until = next.min(last_look.plus(GRID));
                 if until > now {
                     sleep(until.since(now));
@@ -297,6 +331,7 @@ impl Shard {
         }
         match session.send_media(stream.into(), now, &mut self.output, &mut self.stats) {
             Ok(Some(next)) => {
+                self.unheard.sent(now);
                 self.wheel.insert(next, key.token(Why::Media(stream)));
             }
             Ok(None) => {
@@ -319,6 +354,12 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(key.slot as usize).and_then(Option::as_deref_mut) else { return };
         if session.body.generation != key.generation {
             return;
+        }
+        self.last_heard = now;
+        // What comes once nothing more is waited for is no echo.
+        if session.body.phase != Phase::Closing {
+            self.stats.silence = self.stats.silence.max(self.unheard.silence(now));
+            self.unheard.packets = 0;
         }
         match session.receive(&mut self.input, now, self.almanac, &mut self.stats) {
             Ok(false) => {}
@@ -514,7 +555,7 @@ impl Shard {
                     self.stats.peer_refused("timeout", "no answer before the end of the load");
                 }
                 let Some(session) = self.session(key) else { return };
-                session.body.stop_media(now.plus(LINGER));
+                session.body.stop_media(now);
                 self.wheel.insert(now.plus(LINGER_STEP), key.token(Why::Linger));
             }
             Phase::Lingering | Phase::Closing | Phase::Over => {}
@@ -525,14 +566,21 @@ impl Shard {
     fn linger(&mut self, key: Key, now: Moment) {
         let senders = self.senders(key);
         let next_delete = self.next_delete.max(now);
+        let last_heard = self.last_heard;
         let Some(session) = self.sessions.get_mut(key.slot as usize).and_then(Option::as_deref_mut) else { return };
         if session.body.generation != key.generation || session.body.phase != Phase::Lingering {
             return;
         }
         if !session.body.is_settled {
-            if now < session.body.linger_until && !session.body.is_complete(senders) {
+            let ended = session.body.ended;
+            let is_stalled = last_heard <= ended && !session.body.is_lossy();
+            let patience = if is_stalled { MAX_LINGER } else { LINGER.max(session.body.longest * 2).min(MAX_LINGER) };
+            if now < ended.plus(patience) && !session.body.is_complete(senders) {
                 self.wheel.insert(now.plus(LINGER_STEP), key.token(Why::Linger));
                 return;
+            }
+            if is_stalled && !session.body.is_complete(senders) {
+                self.stats.silence = self.stats.silence.max(self.unheard.silence(now));
             }
             session.body.settle_all(senders, &mut self.stats);
             if self.plan.abandon {
@@ -609,7 +657,8 @@ impl Shard {
         if self.draining_until.is_some() {
             return;
         }
-        self.draining_until = Some(now.plus(LINGER + DELETE_GAP * self.live + DELETE_PATIENCE));
+        self.stats.silence = self.stats.silence.max(self.unheard.silence(now));
+        self.draining_until = Some(now.plus(MAX_LINGER + DELETE_GAP * self.live + DELETE_PATIENCE));
         let keys: Vec<Key> = self.keys().collect();
         for key in keys {
             self.end_one(key, now);
@@ -673,7 +722,7 @@ impl Shard {
             if at_once > IN_FLIGHT && self.in_flight(now) >= IN_FLIGHT {
                 return Some(now.plus(LOOK_SOON));
             }
-            let call = self.open_call(now);
+            let call = self.open_call(now, now);
             self.roster.push(call);
         }
         self.plan.scenario.next_change(now)
@@ -692,14 +741,14 @@ impl Shard {
                 self.next_call = Some(call);
                 return Some(call.at);
             }
-            for key in self.open_call(now).into_iter().flatten() {
+            for key in self.open_call(call.at, now).into_iter().flatten() {
                 self.wheel.insert(call.until, key.token(Why::Ends));
             }
         }
     }
 
     /// Opens a session; it may fail at once.
-    fn open(&mut self, id: u32, now: Moment) -> Option<Key> {
+    fn open(&mut self, id: u32, due: Moment, now: Moment) -> Option<Key> {
         self.stats.requested(now);
         let slot = self.free.pop().unwrap_or(self.sessions.len() as u32);
         if slot as usize == self.sessions.len() {
@@ -708,9 +757,10 @@ impl Shard {
         }
         let generation = (self.generations[slot as usize] + 1) % Key::GENERATIONS;
         self.generations[slot as usize] = generation;
-        match Session::open(&self.plan, id, generation, now) {
+        match Session::open(&self.plan, id, generation, due, now) {
             Ok(session) => {
                 let key = Key { slot, generation };
+                self.unheard.sent(now);
                 self.sessions[slot as usize] = Some(Box::new(session));
                 self.live += 1;
                 self.in_flight.push_back((now, key));
@@ -790,7 +840,14 @@ impl Shard {
             }
         }
         let stats = self.stats.take_interval();
-        let report = Report { shard: self.number, stats, cpu: thread_cpu(), standing, is_settling: self.is_settling };
+        let report = Report {
+            shard: self.number,
+            stats,
+            cpu: thread_cpu(),
+            waited: Waited::of_thread(),
+            standing,
+            is_settling: self.is_settling,
+        };
         // Where nobody listens any longer, the run is being given up.
         drop(self.reports.send(report));
     }

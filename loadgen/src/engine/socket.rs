@@ -53,7 +53,7 @@ pub(super) fn listener(bind: SocketAddr) -> Result<OwnedFd, Errno> {
     Ok(socket)
 }
 
-/// Asks the system to note when each datagram arrived.
+/// Asks the system to note when each datagram or segment arrived.
 #[allow(unsafe_code, reason = "rustix has no SO_TIMESTAMPNS")]
 pub(super) fn note_arrivals(socket: impl AsFd) -> bool {
     use std::os::fd::AsRawFd;
@@ -75,7 +75,8 @@ pub(super) fn note_arrivals(socket: impl AsFd) -> bool {
 #[repr(C, align(8))]
 struct Control([u8; 64]);
 
-/// Takes a datagram, and when it arrived by the clock of the time of day, where the system noted it.
+/// Takes a datagram, or what there is of a stream, and when it (or the last segment of it) arrived by the clock of the
+/// time of day, where the system noted it.
 #[allow(unsafe_code, reason = "rustix reads no SCM_TIMESTAMPNS")]
 #[inline]
 pub(super) fn receive_noted(socket: impl AsFd, buffer: &mut [u8]) -> Result<(usize, Option<Duration>), Errno> {
@@ -261,6 +262,24 @@ mod tests {
         // More than a datagram holds is refused, and nothing of it is sent.
         assert!(send_segments(&client, &[0; 70_000], 1_000).is_err());
         assert!(rustix::net::recv(&listener, &mut buffer[..], RecvFlags::DONTWAIT).is_err());
+    }
+
+    #[test]
+    fn the_system_knows_when_a_segment_arrived() {
+        let listener = std::net::TcpListener::bind(loopback()).expect("a listener");
+        let client = stream(listener.local_addr().expect("its address"), None).expect("a client");
+        assert!(note_arrivals(&client));
+        let (mut server, _) = listener.accept().expect("a connection");
+        std::thread::sleep(Duration::from_millis(100));
+        use crate::engine::clock::time_of_day;
+        let before = time_of_day();
+        std::io::Write::write_all(&mut server, b"hello").expect("sent");
+        let after = time_of_day();
+        std::thread::sleep(Duration::from_millis(20));
+        let (length, arrived) = receive_noted(&client, &mut [0; 16]).expect("received");
+        let arrived = arrived.expect("a time");
+        assert_eq!(length, 5);
+        assert!(before <= arrived && arrived <= after, "{before:?} {arrived:?} {after:?}");
     }
 
     #[test]

@@ -3,6 +3,10 @@
 //! In: what is meant, the seed, and what the engine says of this machine. Out: packets, bits, sockets, ports, memory as
 //! text. Never: a socket, a promise; rates of video and of arrivals are means.
 
+mod search;
+
+pub use search::SearchPlan;
+
 use super::number::{bitrate, bytes, count, packet_rate, rate, span};
 use crate::config::{End, Load, Peer, RunConfig};
 use crate::media::{Parts, StreamPlan};
@@ -41,6 +45,8 @@ pub struct Plan {
     overhead: f64,
     peer: Peer,
     source_addresses: usize,
+    /// Where it is only the most that a search tries.
+    search: Option<SearchPlan>,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -83,7 +89,14 @@ impl Plan {
             overhead: overhead(config),
             peer: config.peer.clone(),
             source_addresses: config.source_ips.len().max(1),
+            search: None,
         }
+    }
+
+    /// The same as the most that a search tries.
+    #[must_use]
+    pub fn as_limit_of(self, search: SearchPlan) -> Self {
+        Self { search: Some(search), ..self }
     }
 
     /// Writes it, and below it `notes`: what the machine cannot give, a line each.
@@ -91,7 +104,14 @@ impl Plan {
     /// # Errors
     /// Those of the writer.
     pub fn write(&self, notes: &[String], out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "Plan of a load on {}; nothing was sent\n", self.target)?;
+        let what = if self.search.is_some() { "search for the knee of" } else { "load on" };
+        writeln!(out, "Plan of a {what} {}; nothing was sent\n", self.target)?;
+        if let Some(search) = &self.search {
+            for (name, text) in search.lines() {
+                writeln!(out, "  {name:<13}{text}")?;
+            }
+            writeln!(out, "\nIts largest step:\n")?;
+        }
         for (name, text) in self.lines() {
             writeln!(out, "  {name:<13}{text}")?;
         }
@@ -307,9 +327,17 @@ mod tests {
         let arguments = Arguments::try_parse_from(format!("turnload {line} --no-auth").split(' ')).expect("arguments");
         let Ok(Request::Run(config)) = Request::of(arguments, &|_| None) else { panic!("a run") };
         let mut text = Vec::new();
-        let notes = ["only 1,024 file descriptors; raise with ulimit -n".to_owned()];
-        let parts = Parts::of(&config.traffic).expect("parts");
-        Plan::of(&config, &parts, 7).write(&notes, &mut text).expect("a vector takes it");
+        let mut notes = vec!["only 1,024 file descriptors; raise with ulimit -n".to_owned()];
+        let plan = |config: &RunConfig| Plan::of(config, &Parts::of(&config.traffic).expect("parts"), 7);
+        let plan = match config.find_knee {
+            None => plan(&config),
+            Some(search) => {
+                let (search, largest, warning) = crate::find_knee::plan(&config, search);
+                notes.extend(warning);
+                plan(&largest).as_limit_of(search)
+            }
+        };
+        plan.write(&notes, &mut text).expect("a vector takes it");
         String::from_utf8(text).expect("text")
     }
 
@@ -321,7 +349,7 @@ mod tests {
              allocations  1,000 at most, 1,000 made, 100/s while they are made\n  \
              lasts        1m10s, and the drain\n  \
              streams      1,000: 50 pps, 36.8 kbit/s each\n  \
-             offered      50 kpps at the peak, 36.8 Mbit/s of RTP, 49.6 Mbit/s with headers to the server, the same back\n  \
+             offered      50.0 kpps at the peak, 36.8 Mbit/s of RTP, 49.6 Mbit/s with headers to the server, the same back\n  \
              packets      3,250,000 from the clients, as many back\n  \
              peer         in this process: each packet passes the relay twice\n  \
              sockets      1,000, and those of the peer\n  \
@@ -331,6 +359,20 @@ mod tests {
              seed         7\n\n  \
              ! only 1,024 file descriptors; raise with ulimit -n\n"
         );
+    }
+
+    #[test]
+    fn the_plan_of_a_search_says_what_is_tried_and_how_large_it_grows() {
+        let text = plan("turn:127.0.0.1 --find-knee -m 500 --duration 1s --threshold media.lost_pct<0.5");
+        insta::assert_snapshot!("search", text);
+    }
+
+    #[test]
+    fn the_plan_of_a_search_for_the_packet_rate_is_in_packets() {
+        let text = plan("turn:127.0.0.1 --find-knee=pps -m 10 --pps 800 --size 200 --threshold media.lost_pct<0.5");
+        assert!(text.contains("the packet rate of each stream: 50, then twice as fast up to 800"), "{text}");
+        // Ten streams of 800 packets.
+        assert!(text.contains("offered      8.00 kpps at the peak") && !text.contains("short"), "{text}");
     }
 
     #[test]

@@ -13,15 +13,19 @@ const PROGRAM: &str = "/usr/bin/turnserver";
 pub(crate) const LONG_TERM: &str = "lt-cred-mech\nuser=alice:sesame";
 pub(crate) const REST: &str = "use-auth-secret\nstatic-auth-secret=logen";
 
+/// Relay ports are shared out in blocks of so many.
+const BLOCK: u16 = 20;
+
 /// What a server is to be like. Without more said: IPv4, no TLS, alice, peers on loopback allowed.
 pub(crate) struct Coturn {
     ports: Range<u16>,
     relay_ports: u16,
     auth: &'static str,
     options: String,
-    leaf: Option<(&'static str, &'static [&'static str])>,
+    leaf: Option<(&'static str, Validity)>,
     is_ipv6: bool,
     guards_loopback: bool,
+    port: Option<u16>,
 }
 
 impl Coturn {
@@ -35,6 +39,7 @@ impl Coturn {
             leaf: None,
             is_ipv6: false,
             guards_loopback: false,
+            port: None,
         }
     }
 
@@ -57,17 +62,22 @@ impl Coturn {
 
     /// TLS and DTLS, with a certificate for the loopback addresses.
     pub(crate) fn secure(self) -> Self {
-        self.leaf("subjectAltName=IP:127.0.0.1,IP:::1", &["-days", "2"])
+        self.leaf("subjectAltName=IP:127.0.0.1,IP:::1", Validity::Now)
     }
 
     /// TLS and DTLS, with a certificate for these names and this time.
-    pub(crate) fn leaf(self, names: &'static str, days: &'static [&'static str]) -> Self {
-        Self { leaf: Some((names, days)), ..self }
+    pub(crate) fn leaf(self, names: &'static str, validity: Validity) -> Self {
+        Self { leaf: Some((names, validity)), ..self }
     }
 
     /// Listens on, and relays from, `::1` as well.
     pub(crate) fn ipv6(self) -> Self {
         Self { is_ipv6: true, ..self }
+    }
+
+    /// At this port, for one that others have to know before.
+    pub(crate) fn listening_at(self, port: u16) -> Self {
+        Self { port: Some(port), ..self }
     }
 
     /// Without `allow-loopback-peers`.
@@ -86,14 +96,14 @@ impl Coturn {
             return None;
         }
         let folder = tempfile::tempdir().expect("a folder");
-        if let Some((names, days)) = self.leaf {
-            certificate(folder.path(), names, days)?;
+        if let Some((names, validity)) = self.leaf {
+            certificate(folder.path(), names, validity)?;
         }
-        let (first, lock) = self.slot();
-        let mut server = Server { process: None, port: 0, tls_port: 0, folder, _relay_ports: lock };
+        let (first, locks) = self.slot();
+        let mut server = Server { process: None, port: 0, tls_port: 0, folder, _relay_ports: locks };
         // Somebody else may have taken a port since it was seen to be free.
         for _ in 0..3 {
-            server.listen(|folder, port, tls_port| self.configuration(folder, port, tls_port, first));
+            server.listen(self.port, |folder, port, tls_port| self.configuration(folder, port, tls_port, first));
             let mut addresses = vec![IpAddr::from(Ipv4Addr::LOCALHOST)];
             addresses.extend(self.is_ipv6.then_some(IpAddr::from(Ipv6Addr::LOCALHOST)));
             if addresses.into_iter().all(|address| server.answers_at(address, self.leaf.is_some())) {
@@ -124,21 +134,31 @@ impl Coturn {
         lines
     }
 
-    /// The first relay port of a part of the range, and what holds it: locks, because tests may be processes.
-    fn slot(&self) -> (u16, File) {
-        let count = (self.ports.end - self.ports.start) / self.relay_ports;
+    /// The first relay port of a part of the range, and what holds it: a lock for each block, because tests may be
+    /// processes, and want parts of different sizes.
+    fn slot(&self) -> (u16, Vec<File>) {
+        let size = self.relay_ports.next_multiple_of(BLOCK);
         for _ in 0..3_000 {
-            for first in (0..count).map(|slot| self.ports.start + slot * self.relay_ports) {
-                let lock = lock_file(&format!("ports-{first}"));
-                match lock.try_lock() {
-                    Ok(()) => return (first, lock),
-                    Err(TryLockError::WouldBlock) => {}
-                    Err(TryLockError::Error(error)) => panic!("{error}"),
+            for first in (self.ports.start..=self.ports.end - size).step_by(size.into()) {
+                let blocks = (first..first + size).step_by(BLOCK.into());
+                let locks: Option<Vec<File>> = blocks.map(|block| locked(&format!("ports-{block}"))).collect();
+                if let Some(locks) = locks {
+                    return (first, locks);
                 }
             }
             std::thread::sleep(Duration::from_millis(20));
         }
         panic!("no relay ports are free in {:?}", self.ports);
+    }
+}
+
+/// None where another one holds it.
+fn locked(name: &str) -> Option<File> {
+    let lock = lock_file(name);
+    match lock.try_lock() {
+        Ok(()) => Some(lock),
+        Err(TryLockError::WouldBlock) => None,
+        Err(TryLockError::Error(error)) => panic!("{error}"),
     }
 }
 
@@ -148,13 +168,13 @@ pub(crate) struct Server {
     port: u16,
     tls_port: u16,
     folder: tempfile::TempDir,
-    _relay_ports: File,
+    _relay_ports: Vec<File>,
 }
 
 impl Server {
     /// Starts it on ports that are free, with the configuration for them.
-    fn listen(&mut self, configuration: impl Fn(&Path, u16, u16) -> String) {
-        (self.port, self.tls_port) = (free_port(), free_port());
+    fn listen(&mut self, port: Option<u16>, configuration: impl Fn(&Path, u16, u16) -> String) {
+        (self.port, self.tls_port) = (port.unwrap_or_else(free_port), free_port());
         let path = self.folder().join("turnserver.conf");
         std::fs::write(&path, configuration(self.folder(), self.port, self.tls_port)).expect("a configuration");
         let log = File::create(self.folder().join("log")).expect("a log");
@@ -239,7 +259,7 @@ impl Drop for Server {
 }
 
 /// Asks again and again, for three seconds.
-fn until(holds: impl Fn() -> bool) -> bool {
+pub(crate) fn until(holds: impl Fn() -> bool) -> bool {
     (0..150).any(|_| {
         holds() || {
             std::thread::sleep(Duration::from_millis(20));
@@ -248,24 +268,39 @@ fn until(holds: impl Fn() -> bool) -> bool {
     })
 }
 
+/// When a certificate is valid.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Validity {
+    Now,
+    /// In January 2020.
+    LongAgo,
+}
+
 /// An authority and a leaf, both ECDSA, which every DTLS client can check. None without openssl.
-pub(crate) fn certificate(folder: &Path, names: &str, days: &[&str]) -> Option<()> {
-    std::fs::write(folder.join("ext"), format!("{names}\nbasicConstraints=CA:FALSE\n")).expect("written");
+pub(crate) fn certificate(folder: &Path, names: &str, validity: Validity) -> Option<()> {
+    let authority = "[ca]\ndefault_ca = a\n[a]\ndatabase = index\nserial = serial\nnew_certs_dir = .\ncertificate = ca.pem\n\
+                     private_key = ca.key\ndefault_md = sha256\npolicy = p\n[p]\ncommonName = supplied\n";
+    let extensions = format!("{names}\nbasicConstraints=CA:FALSE\n");
+    for (file, text) in [("ca.conf", authority), ("ext", &extensions), ("index", ""), ("serial", "01\n")] {
+        std::fs::write(folder.join(file), text).expect("written");
+    }
     let new = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    let sign = format!(
-        "x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile ext -out leaf.pem {}",
-        days.join(" ")
-    );
+    let period = match validity {
+        Validity::Now => "-days 2",
+        Validity::LongAgo => "-startdate 20200101000000Z -enddate 20200201000000Z",
+    };
     for arguments in [
         format!("{new} -x509 -subj /CN=authority -days 2 -keyout ca.key -out ca.pem"),
         format!("{new} -subj /CN=leaf -keyout leaf.key -out leaf.csr"),
-        sign,
+        // `x509 -req` makes none for the past before OpenSSL 3.4.
+        format!("ca -batch -notext -config ca.conf -extfile ext {period} -in leaf.csr -out leaf.pem"),
     ] {
         let made = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output();
-        if !made.is_ok_and(|made| made.status.success()) {
-            skipped("openssl makes no such certificate");
+        let Ok(made) = made else {
+            skipped("openssl is not installed");
             return None;
-        }
+        };
+        assert!(made.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&made.stderr));
     }
     Some(())
 }

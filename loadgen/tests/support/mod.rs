@@ -6,6 +6,8 @@
 
 pub(crate) mod coturn;
 pub(crate) mod recorder;
+#[cfg(feature = "demo")]
+pub(crate) mod second;
 
 use serde_json::Value;
 use std::fs::File;
@@ -56,32 +58,32 @@ pub(crate) fn load(uri: &str, arguments: &str) -> Command {
 }
 
 /// How a load ended, and its result.
-pub(crate) fn run(uri: &str, arguments: &str) -> (Option<i32>, Value) {
+pub(crate) type Ended = (Option<i32>, Value);
+
+pub(crate) fn run(uri: &str, arguments: &str) -> Ended {
     run_as(|| load(uri, arguments))
 }
 
-/// The same of a program that may be started more than once: where other work on this machine kept the generator from
-/// sending in time, and the result says so, there is nothing to be learnt of it.
-pub(crate) fn run_as(command: impl Fn() -> Command) -> (Option<i32>, Value) {
-    let mut last = judged(&command().output().expect("turnload runs"));
-    for _ in 0..2 {
-        if !was_late(&last.1) {
+/// The same of a program that may be started more than once.
+pub(crate) fn run_as(command: impl Fn() -> Command) -> Ended {
+    unless_invalid(|| Some(judged(&command().output().expect("turnload runs")))).expect("an attempt")
+}
+
+/// What an attempt has come to. Where other work on this machine kept the generator from its own, and the result says so,
+/// there is nothing to be learnt of it: twice it is made anew, and then that is what it has come to.
+pub(crate) fn unless_invalid(mut attempt: impl FnMut() -> Option<Ended>) -> Option<Ended> {
+    let mut last = attempt()?;
+    for pause in [1, 5] {
+        if last.1["valid"] == true {
             break;
         }
-        std::thread::sleep(Duration::from_millis(500));
-        last = judged(&command().output().expect("turnload runs"));
+        std::thread::sleep(Duration::from_secs(pause));
+        last = attempt()?;
     }
-    last
+    Some(last)
 }
 
-fn was_late(value: &Value) -> bool {
-    let reasons = value["invalid_because"].as_array();
-    reasons.is_some_and(|reasons| {
-        reasons.iter().any(|reason| reason.as_str().is_some_and(|it| it.contains("left more than")))
-    })
-}
-
-pub(crate) fn judged(output: &Output) -> (Option<i32>, Value) {
+pub(crate) fn judged(output: &Output) -> Ended {
     let notes = String::from_utf8_lossy(&output.stderr);
     let value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {notes}"));
     (output.status.code(), value)

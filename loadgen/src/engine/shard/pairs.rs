@@ -13,15 +13,15 @@ const NO_RESERVATION: &str = "no-reservation";
 
 impl Shard {
     /// A call alone, or two that belong together.
-    pub(super) fn open_call(&mut self, now: Moment) -> Call {
+    pub(super) fn open_call(&mut self, due: Moment, now: Moment) -> Call {
         let number = self.number + self.begun * self.plan.shards;
         self.begun += 1;
         if !self.plan.is_in_twos() {
-            return [self.open(number, now), None];
+            return [self.open(number, due, now), None];
         }
         // The second one first: where the first one fails at once, it is there to be told.
-        let second = self.open(number * 2 + 1, now);
-        let first = self.open(number * 2, now);
+        let second = self.open(number * 2 + 1, due, now);
+        let first = self.open(number * 2, due, now);
         let Some(second_key) = second else { return [first, None] };
         let Some(first_key) = first else {
             self.give_up(second_key.slot, number * 2 + 1);

@@ -18,7 +18,7 @@ use dtls::DtlsWire;
 use framing::Partial;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::SendFlags;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,9 +38,10 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// The system notes when messages arrive, so that they may be read a little later.
-    pub(crate) const fn notes_arrivals(&self) -> bool {
-        matches!(self, Transport::Udp)
+    /// The system notes when each message arrives, so that they may be read a little later. Of a stream it notes only the
+    /// last of those that are read at once.
+    pub(crate) const fn notes_each_arrival(&self) -> bool {
+        matches!(self, Transport::Udp | Transport::Dtls(_))
     }
 
     /// Nothing is lost on the way: nothing is retransmitted, and ChannelData is padded.
@@ -147,14 +148,15 @@ impl Link {
         source: Option<IpAddr>,
         clock: RunClock,
     ) -> Result<Self, Broken> {
-        let datagrams = || socket::datagrams(server, source).map_err(Broken::of);
-        let stream = || socket::stream(server, source).map_err(Broken::of);
+        // Where the system does not note arrivals, messages arrive when they are read.
+        let noted = |socket: OwnedFd| {
+            socket::note_arrivals(&socket);
+            socket
+        };
+        let datagrams = || socket::datagrams(server, source).map(noted).map_err(Broken::of);
+        let stream = || socket::stream(server, source).map(noted).map_err(Broken::of);
         Ok(match transport {
-            Transport::Udp => {
-                let socket = datagrams()?;
-                socket::note_arrivals(&socket);
-                Self { socket, wire: Wire::Udp }
-            }
+            Transport::Udp => Self { socket: datagrams()?, wire: Wire::Udp },
             Transport::Tcp => Self {
                 socket: stream()?,
                 wire: Wire::Tcp { connected: false, partial: Partial::default(), backlog: Vec::new() },
@@ -239,22 +241,19 @@ impl Link {
         buffer: &mut [u8],
         mut deliver: impl FnMut(&[u8], Option<Duration>),
     ) -> Result<(), Broken> {
-        let received = match &self.wire {
-            Wire::Udp => socket::receive_noted(&self.socket, buffer),
-            _ => rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::empty()).map(|(length, _)| (length, None)),
-        };
-        let (length, arrived) = match received {
+        let (length, arrived) = match socket::receive_noted(&self.socket, buffer) {
             Ok(received) => received,
             Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
             Err(errno) => return Err(Broken::of(errno)),
         };
-        let mut at_once = |message: &[u8]| deliver(message, None);
+        // Of a stream it is the time of the last segment that was read, which the messages before it came with or before.
+        let mut deliver = |message: &[u8]| deliver(message, arrived);
         match &mut self.wire {
-            Wire::Udp => deliver(&buffer[..length], arrived),
+            Wire::Udp => deliver(&buffer[..length]),
             Wire::Tcp { .. } | Wire::Tls(_) if length == 0 => return Err(Broken::Closed),
-            Wire::Tcp { partial, .. } => partial.split(&buffer[..length], &mut at_once)?,
-            Wire::Tls(tls) => tls.receive(&self.socket, &buffer[..length], &mut at_once)?,
-            Wire::Dtls(dtls) => dtls.receive(&self.socket, &buffer[..length], &mut at_once)?,
+            Wire::Tcp { partial, .. } => partial.split(&buffer[..length], &mut deliver)?,
+            Wire::Tls(tls) => tls.receive(&self.socket, &buffer[..length], &mut deliver)?,
+            Wire::Dtls(dtls) => dtls.receive(&self.socket, &buffer[..length], &mut deliver)?,
         }
         Ok(())
     }

@@ -142,6 +142,7 @@ struct Row<'r> {
     media: MediaFigures,
     generator: GeneratorFigures,
     server: Option<Server>,
+    level: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -293,6 +294,7 @@ impl<'r> Row<'r> {
             media: MediaFigures::of(&interval.media),
             generator: GeneratorFigures::of(&interval.generator),
             server: interval.server.as_ref().map(Server::of),
+            level: interval.level,
         }
     }
 }
@@ -413,6 +415,14 @@ mod tests {
         let object = object(&result);
         assert_eq!((&object["valid"], &object["exit_code"]), (&Value::from(false), &Value::from(4)));
         assert_eq!(object["invalid_because"][0], "sends were late");
+    }
+
+    #[test]
+    fn a_search_is_written_with_its_knee_and_its_curve() {
+        let mut result = samples::result();
+        result.knee = Some(samples::capacity());
+        let knee = &object(&result)["knee"];
+        insta::assert_snapshot!("knee", serde_json::to_string_pretty(knee).expect("JSON"));
     }
 
     #[test]

@@ -5,8 +5,9 @@
 use super::super::json::wire;
 use super::super::number::{bitrate, count, packet_rate, rate, span};
 use crate::args::RelayArguments;
-use crate::config::{End, Load, Peer, RunConfig, Traffic, Trust};
+use crate::config::{End, FindKnee, Load, Peer, RunConfig, Traffic, Trust};
 use crate::credentials::Credentials;
+use crate::knee::Axis;
 use clap::ValueEnum;
 
 /// What was meant, for [`RunResult::config`](crate::result::RunResult::config).
@@ -15,7 +16,7 @@ pub fn meant(config: &RunConfig) -> Vec<(String, String)> {
         ("transport", transport(config)),
         ("credentials", credentials(&config.credentials)),
         ("load", load(config)),
-        ("traffic", traffic(&config.traffic)),
+        ("traffic", searched(config).unwrap_or_else(|| traffic(&config.traffic))),
         ("relay", relay(config)),
         ("peer", peer(&config.peer)),
     ]
@@ -46,7 +47,24 @@ fn credentials(credentials: &Credentials) -> String {
     }
 }
 
+/// What each step of a search is of, and how far it goes.
+fn search(config: &RunConfig, search: FindKnee) -> String {
+    let End::After(time) = config.end else { return String::new() };
+    let steps = format!("steps of {} after {}", span(time), span(search.settle));
+    match (search.axis, &config.load) {
+        (Axis::PacketRate, Load::Allocations { count: number, .. }) => format!(
+            "search of the packet rate up to {}, {} allocations, {steps}",
+            packet_rate(search.limit as f64),
+            count((*number).into())
+        ),
+        _ => format!("search of the number of allocations up to {}, {steps}", count(search.limit)),
+    }
+}
+
 fn load(config: &RunConfig) -> String {
+    if let Some(knee) = config.find_knee {
+        return search(config, knee);
+    }
     let end = match config.end {
         End::After(time) => format!("for {}", span(time)),
         End::Messages(messages) => format!("for {} packets a stream", count(messages)),
@@ -68,6 +86,14 @@ fn load(config: &RunConfig) -> String {
                 stages.list().iter().map(|stage| format!("{}:{}", span(stage.over), stage.target)).collect();
             format!("allocations by stages {}", stages.join(","))
         }
+    }
+}
+
+/// Where the rate is what is searched, the one of the configuration means nothing.
+fn searched(config: &RunConfig) -> Option<String> {
+    match (config.find_knee?.axis, &config.traffic) {
+        (Axis::PacketRate, Traffic::Steady { size, .. }) => Some(format!("packets of {size} bytes")),
+        _ => None,
     }
 }
 

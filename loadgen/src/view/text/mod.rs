@@ -29,6 +29,9 @@ pub fn write(result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
     for (name, value) in &result.config {
         entry(out, name, &plain(value))?;
     }
+    if let Some(shown) = result.knee.as_ref().and_then(knee::shown) {
+        entry(out, "figures", &shown)?;
+    }
     writeln!(out)?;
     if let Some(replayed) = &result.replayed {
         capture(replayed, out)?;

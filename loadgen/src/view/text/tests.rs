@@ -1,4 +1,5 @@
 use super::*;
+use crate::knee::{Axis, Capacity};
 use crate::view::samples;
 
 fn summary(result: &RunResult) -> String {
@@ -14,6 +15,42 @@ fn a_summary_tells_a_ticket_all_it_needs() {
         "turnload turn:127.0.0.1 -u user -w opensesame --allocations 1000 --ramp 10s --duration 60s",
     ));
     insta::assert_snapshot!("summary", summary(&result));
+}
+
+#[test]
+fn a_summary_of_a_search_has_the_knee_and_the_curve() {
+    let mut result = samples::result();
+    result.config = meant(&samples::config(
+        "turnload turn:127.0.0.1 --no-auth --find-knee -m 1000 --duration 2s --threshold media.lost_pct<0.1",
+    ));
+    result.knee = Some(samples::capacity());
+    insta::assert_snapshot!("knee", summary(&result));
+}
+
+#[test]
+fn a_search_that_was_cut_short_says_so_and_of_which_step_the_figures_are() {
+    let mut result = samples::result();
+    result.knee = Some(Capacity { knee: None, ..samples::capacity() });
+    let text = summary(&result);
+    assert!(text.contains("Knee           the search for the knee was cut short"), "{text}");
+    assert!(text.contains("figures      of the last step, 100 allocations"), "{text}");
+}
+
+#[test]
+fn a_search_of_the_packet_rate_is_said_in_packets() {
+    let mut result = samples::result();
+    result.config = meant(&samples::config(
+        "turnload turn:127.0.0.1 --no-auth --find-knee=pps -m 10 --size 200 --threshold media.lost_pct<0.1",
+    ));
+    result.knee = Some(Capacity { axis: Axis::PacketRate, ..samples::capacity() });
+    let text = summary(&result);
+    for said in [
+        "load         search of the packet rate up to 100 kpps, 10 allocations, steps of 10s after 2s",
+        "traffic      packets of 200 bytes",
+        "figures      of the highest step that was carried, 100 packets a second and stream",
+    ] {
+        assert!(text.contains(said), "{said} is not in\n{text}");
+    }
 }
 
 #[test]

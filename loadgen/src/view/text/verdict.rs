@@ -95,6 +95,9 @@ fn done(result: &RunResult) -> String {
     if media.lost_packets > 0 {
         shortfall.push(format!("{} of the packets were lost", percent(media.lost_pct.unwrap_or_default())));
     }
+    if let Some(longest) = result.stalled {
+        shortfall.push(format!("it stood still for {:.1} s", longest.as_secs_f64()));
+    }
     let thresholds = match result.thresholds.len() {
         0 => String::new(),
         1 => "; the threshold holds".to_owned(),

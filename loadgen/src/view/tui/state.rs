@@ -42,6 +42,8 @@ pub struct State {
     held: Option<Box<Shown>>,
     /// What the user should know.
     notes: Vec<String>,
+    /// What became of the steps of a search.
+    steps: Vec<String>,
     is_help_shown: bool,
     zoom: usize,
     quit: Quit,
@@ -55,6 +57,7 @@ impl State {
             live: Shown::default(),
             held: None,
             notes: Vec::new(),
+            steps: Vec::new(),
             is_help_shown: false,
             zoom: 0,
             quit: Quit::No,
@@ -70,6 +73,11 @@ impl State {
     /// Shows `note` from now on, where there is room.
     pub fn note(&mut self, note: &str) {
         self.notes.push(plain(note));
+    }
+
+    /// Shows what became of a step.
+    pub fn step(&mut self, step: &str) {
+        self.steps.push(plain(step));
     }
 
     /// Does what a key means.
@@ -99,6 +107,10 @@ impl State {
 
     pub(super) fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    pub(super) fn steps(&self) -> &[String] {
+        &self.steps
     }
 
     pub(super) fn shown(&self) -> &Shown {
