@@ -17,17 +17,31 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+/// What stands below the list of arguments. Lines are short, as a narrow terminal breaks longer ones.
+const AFTER_HELP: &str = "\
+Examples:
+  turnload demo
+  turnload turn:127.0.0.1:3478 -u user -m 1000 --ramp 10s --duration 60s
+  turnload turns:turn.example.org --secret-file s --stages 30s:2000,5m:2000 \\
+    --threshold 'media.lost_pct<0.1' --threshold 'media.rtt_ms.p99<50'
+  turnload turn:127.0.0.1 -u user --find-knee --threshold 'media.lost_pct<1'
+  turnload check turn:turn.example.org turns:turn.example.org
+
+TIME is 500ms, 30s, 5m, 2h; RATE is 200/s, 50pps; BITRATE is 64kbps, 2mbps.
+
+Secrets are better not typed: TURN_USERNAME, TURN_PASSWORD and TURN_SECRET in
+the environment, or files.
+
+Exit codes: 0 done, 1 a threshold does not hold, 2 the command line is wrong,
+3 nothing was carried, 4 turnload was the bottleneck, 5 incomplete.";
+
 /// Drive TURN allocations and relayed streams at a server and say what the server can carry.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "turnload",
     version,
     about,
-    after_help = "Examples:\n  turnload turn:127.0.0.1:3478 -u user --allocations 1000 --ramp 10s --duration 60s --profile audio\n  \
-        turnload turns:turn.example.org:5349?transport=tcp --secret-file s --stages '0:0,30s:2000,5m:2000,30s:0' \\\n    \
-        --threshold 'media.lost_pct<0.1' --threshold 'media.rtt_ms.p99<50'\n  \
-        turnload check turn:turn.example.org turns:turn.example.org\n\n\
-        Secrets are better not typed: TURN_USERNAME, TURN_PASSWORD and TURN_SECRET in the environment, or files.",
+    after_help = AFTER_HELP,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true
 )]
@@ -167,13 +181,13 @@ pub struct RelayArguments {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Load")]
 pub struct LoadArguments {
-    /// Allocations at once.
+    /// Allocations at once (1).
     #[arg(short = 'm', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TARGET)))]
     pub allocations: Option<u32>,
-    /// Time over which they are made.
+    /// Time over which they are made (0s: all at once).
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub ramp: Option<Duration>,
-    /// How long the load lasts once it is there.
+    /// How long the load lasts once it is there (1m).
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
     /// Packets of each stream, instead of a duration.
@@ -189,14 +203,14 @@ pub struct LoadArguments {
     #[arg(long, value_name = "TIME:N,…", conflicts_with_all = ["allocations", "ramp", "duration", "messages"])]
     pub stages: Option<Stages>,
     /// Search the load at which a threshold fails: the number of allocations (up to -m), or their packet rate (up to
-    /// --pps). --duration is of each step.
+    /// --pps). --duration is of each step (10s).
     #[arg(
         long, value_enum, value_name = "WHAT", num_args = 0..=1, require_equals = true,
         default_missing_value = "allocations", requires = "threshold",
         conflicts_with_all = ["arrival", "stages", "messages"]
     )]
     pub find_knee: Option<Axis>,
-    /// Time that each step of the search may take before it is measured.
+    /// Time that each step of the search may take before it is measured (2s).
     #[arg(long, value_name = "TIME", value_parser = duration, requires = "find_knee")]
     pub settle: Option<Duration>,
     /// Condition on the result, as media.lost_pct<0.1; may be given several times.

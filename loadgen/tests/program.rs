@@ -67,3 +67,11 @@ fn help_is_data_and_shows_no_secret_of_the_environment() {
     let help = text(&output.stdout);
     assert!(help.contains("--allocations") && help.contains("TURN_PASSWORD") && !help.contains("opensesame"));
 }
+
+#[test]
+fn examples_and_codes_in_the_help_are_not_broken_by_a_narrow_terminal() {
+    let help = text(&turnload(&["--help"], &[("COLUMNS", "80")]).stdout);
+    let (_, below) = help.split_once("Examples:").expect("examples");
+    assert!(below.lines().all(|line| line.chars().count() < 80), "{below}");
+    assert!(below.contains("\n  turnload demo\n") && below.contains("Exit codes: 0 done, "), "{below}");
+}

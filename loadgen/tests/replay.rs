@@ -51,7 +51,8 @@ fn captured(name: &str) -> BTreeMap<(bool, u32), Vec<Packet>> {
     streams
 }
 
-fn replay(arguments: &str, name: &str) -> (Option<i32>, Value) {
+/// The result; where this machine has too much to do besides, it is that of a late generator, and all the same whole.
+fn replay(arguments: &str, name: &str) -> Value {
     let server = DemoServer::start(7).expect("a server");
     run_as(|| {
         let mut command = load(&format!("turn:{}", server.address()), arguments);
@@ -59,6 +60,7 @@ fn replay(arguments: &str, name: &str) -> (Option<i32>, Value) {
         command.arg("--replay").arg(capture(name));
         command
     })
+    .1
 }
 
 /// Since the first packet of all of them.
@@ -77,7 +79,7 @@ fn a_peer_behind_the_relay_hears_the_sizes_and_the_timing_of_the_capture_to_the_
     // As the description of the capture says.
     assert_eq!(captured.values().map(Vec::len).collect::<Vec<_>>(), [200, 111, 200, 110]);
     let (_measuring, peer) = (measuring(), Recorder::start());
-    let (code, value) = replay(&format!("-m 2 --peer {}", peer.address()), "mid-call");
+    let value = replay(&format!("-m 2 --peer {}", peer.address()), "mid-call");
     let heard = peer.heard();
     let small = captured.values().flatten().filter(|packet| packet.bytes < SMALLEST).count();
     for (allocation, from_client) in [(0, false), (1, true)] {
@@ -97,12 +99,12 @@ fn a_peer_behind_the_relay_hears_the_sizes_and_the_timing_of_the_capture_to_the_
     assert_eq!((&media["sent_packets"], &media["delivered_packets"]), (&621.into(), &621.into()), "{value:#}");
     assert_eq!((&facts["parts"], &facts["streams"], &facts["packets"]), (&2.into(), &4.into(), &621.into()));
     assert_eq!(facts["padded_packets"], small as u64, "{value:#}");
-    assert_eq!((code, &value["config"]["end"]["kind"]), (Some(0), &"once-through".into()));
+    assert_eq!((&value["incomplete"], &value["config"]["end"]["kind"]), (&Value::Null, &"once-through".into()));
 }
 
 #[test]
 fn a_number_of_packets_goes_round_and_two_allocations_play_the_sides_of_a_call_to_each_other() {
-    let (code, value) = replay("-m 4 -y -n 15", "webrtc-simulcast");
+    let value = replay("-m 4 -y -n 15", "webrtc-simulcast");
     let (media, facts) = (&value["media"], &value["replay"]);
     let streams = media["streams"].as_u64().expect("a number");
     // Two pairs; the two sides have different numbers of streams, and each of these is heard by the other side.
@@ -111,13 +113,12 @@ fn a_number_of_packets_goes_round_and_two_allocations_play_the_sides_of_a_call_t
     for name in ["lost_packets", "duplicated", "misdelivered", "corrupted"] {
         assert_eq!(media[name], 0, "{name}: {value:#}");
     }
-    assert_eq!(code, Some(0));
 }
 
 #[test]
 fn with_a_duration_it_goes_on_and_allocations_of_a_part_begin_at_different_places() {
     let (_measuring, peer) = (measuring(), Recorder::start());
-    let (code, value) = replay(&format!("-m 8 --duration 1s --peer {}", peer.address()), "mid-call");
+    let value = replay(&format!("-m 8 --duration 1s --peer {}", peer.address()), "mid-call");
     let heard = peer.heard();
     let captured = captured("mid-call");
     // The audio of all who play the side of the client: each stretch of sizes stands somewhere in the capture.
@@ -135,7 +136,7 @@ fn with_a_duration_it_goes_on_and_allocations_of_a_part_begin_at_different_place
     assert_eq!(places[0], 0);
     places.sort_unstable();
     assert!(places.windows(2).all(|pair| pair[1] - pair[0] > 20), "{places:?}");
-    assert_eq!((code, &value["media"]["lost_packets"]), (Some(0), &0.into()), "{value:#}");
+    assert_eq!(value["media"]["lost_packets"], 0, "{value:#}");
 }
 
 #[test]

@@ -109,7 +109,7 @@ impl fmt::Display for Failure {
             Self::Code { code, reason, method } if reason.is_empty() => write!(f, "{method}: {code}"),
             Self::Code { code, reason, method } => write!(f, "{method}: {code} {reason}"),
             Self::Timeout { method } => write!(f, "{method}: no answer"),
-            Self::WrongPassword => f.write_str("401 with the right realm and nonce: wrong user name or password"),
+            Self::WrongPassword => f.write_str("refused with the right realm and nonce: wrong user name or password"),
             Self::Protocol(what) => f.write_str(what),
         }
     }

@@ -115,7 +115,7 @@ pub(crate) fn drive(
                 at.since(Moment::START).saturating_sub(if has_ended { Duration::ZERO } else { SETTLE }),
                 sample,
             );
-            watch.progress(&desk.progress(now), &interval);
+            watch.progress(&desk.progress(now, has_ended), &interval);
             server.notes().iter().for_each(|note| watch.note(note));
             is_prepared = false;
             due = due.plus(INTERVAL);
@@ -232,10 +232,11 @@ impl<'p> Desk<'p> {
         Generator::of(&self.sum, self.cpu(peer), peer.map(|peer| peer.cpu))
     }
 
-    fn progress(&self, now: Moment) -> Progress {
+    fn progress(&self, now: Moment, has_ended: bool) -> Progress {
         let scenario = &self.plan.scenario;
         let is_draining = scenario.ends().is_some_and(|end| now >= end) || self.plan.signal.is_draining();
         let phase = match () {
+            () if has_ended => Phase::Done,
             () if is_draining => Phase::Drain,
             () if now < scenario.full_at() => Phase::Ramp,
             () => Phase::Hold,

@@ -2,6 +2,7 @@
 //!
 //! In: a plan. Out: statistics once a second and the sum at the end. Never: a decision about what the figures mean.
 
+mod burst;
 pub(crate) mod check;
 pub(crate) mod clock;
 mod cpus;

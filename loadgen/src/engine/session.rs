@@ -3,12 +3,13 @@
 //! In: messages, times. Out: messages to the link, figures to the statistics. Never: another session; that two of them
 //! talk to each other is the shard's matter.
 
+use super::burst::Burst;
 use super::clock::Almanac;
 use super::plan::{FarEnd, Plan};
 use super::wire::{self, Broken, Link};
 use crate::client::{Client, Counters, Event, Failure, Input, PeerId};
 use crate::clock::Moment;
-use crate::media::{self, Due, MAX_STREAMS, Pacer, Receiver, Stamp, StreamId, StreamPlan};
+use crate::media::{self, Due, MAX_STREAMS, Pacer, Receiver, StreamId, StreamPlan};
 use crate::stats::{ShardStats, Way};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -40,11 +41,11 @@ pub(super) enum Phase {
 /// One stream, there and back.
 pub(super) struct Stream {
     /// None where it is only heard.
-    pacer: Option<Pacer>,
-    due: Option<Due>,
-    is_paced: bool,
-    id: StreamId,
-    sent: u64,
+    pub(super) pacer: Option<Pacer>,
+    pub(super) due: Option<Due>,
+    pub(super) is_paced: bool,
+    pub(super) id: StreamId,
+    pub(super) sent: u64,
     receiver: Receiver,
     /// What had been sent one and two seconds ago: so long an echo may take before it is counted as lost.
     sent_before: [u64; 2],
@@ -267,7 +268,7 @@ impl Session {
         Ok(news)
     }
 
-    /// Sends the packet of `stream` that was due; when the next one is.
+    /// Sends the packet of `stream` that was due, and on UDP those that were due with it; when the next one is.
     #[inline]
     pub(super) fn send_media(
         &mut self,
@@ -280,24 +281,17 @@ impl Session {
         let (Some(peer), Some(stream), Phase::Streaming) = (body.peer, body.streams.get_mut(stream), body.phase) else {
             return Ok(None);
         };
-        let Some(due) = stream.due else { return Ok(None) };
-        let scheduled = if stream.is_paced { due.at } else { now };
-        let stamp = Stamp { id: stream.id, sequence: stream.sent, scheduled, sent: now };
-        out.clear();
-        let length = due.packet.bytes.max(media::MIN_PAYLOAD as u16);
-        let is_wrapped = body.client.wrap(peer, length.into(), out).is_some();
-        if is_wrapped {
-            media::write(out, &stamp, &due.packet);
-            body.client.finish_wrap(out, 0);
-        }
-        stats.offered(length, scheduled);
-        if is_wrapped && self.link.send(out)? == wire::Sent::Yes {
-            stream.sent += 1;
-            stats.sent(length, now.since(scheduled));
-        } else {
-            stats.counters.send_errors += 1;
-        }
-        stream.due = stream.pacer.as_mut().and_then(Pacer::next);
+        let takes_more = self.link.takes_bursts();
+        let Some(burst) = Burst::write(stream, (&mut body.client, peer), takes_more, now, out, stats) else {
+            return Ok(None);
+        };
+        let taken = match burst.count {
+            0 => 0,
+            1 => u64::from(self.link.send(out)? == wire::Sent::Yes),
+            _ => self.link.send_burst(out, burst.message)?,
+        };
+        stream.sent += taken;
+        burst.count(taken, now, stats);
         Ok(stream.due.map(|next| if stream.is_paced { next.at } else { now }))
     }
 

@@ -115,6 +115,42 @@ pub(super) fn receive_noted(socket: impl AsFd, buffer: &mut [u8]) -> Result<(usi
     Ok((length, Some(Duration::new(seconds, nanos))))
 }
 
+/// Sends datagrams of `length` bytes, of which the last may be shorter, all or none: the system parts them.
+#[allow(unsafe_code, reason = "rustix has no UDP_SEGMENT")]
+pub(super) fn send_segments(socket: impl AsFd, datagrams: &[u8], length: usize) -> Result<(), Errno> {
+    use std::os::fd::AsRawFd;
+    let length = u16::try_from(length).map_err(|_| Errno::MSGSIZE)?;
+    let mut control = Control([0; 64]);
+    let mut part = libc::iovec { iov_base: datagrams.as_ptr().cast_mut().cast(), iov_len: datagrams.len() };
+    // SAFETY: zeros are a valid msghdr: null pointers with lengths of zero.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut control.0).cast();
+    // SAFETY: only computes a length; it is far below that of `control`.
+    message.msg_controllen = unsafe { libc::CMSG_SPACE(size_of::<u16>() as u32) } as _;
+    // SAFETY: `message` points to `control`, which is alive and holds more than a header.
+    let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
+    if header.is_null() {
+        return Err(Errno::INVAL);
+    }
+    // SAFETY: not null, so it points to a whole header inside of `control`, which is aligned for it and ours alone; what
+    // stands behind it has room for the length, which is written without asking for alignment.
+    unsafe {
+        (*header).cmsg_level = libc::SOL_UDP;
+        (*header).cmsg_type = libc::UDP_SEGMENT;
+        (*header).cmsg_len = libc::CMSG_LEN(size_of::<u16>() as u32) as _;
+        libc::CMSG_DATA(header).cast::<u16>().write_unaligned(length);
+    }
+    // SAFETY: the descriptor is open as long as `socket` is borrowed; `message` points to `datagrams` and `control`, which
+    // live until the call is over, with their true lengths; the system only reads them.
+    let sent = unsafe { libc::sendmsg(socket.as_fd().as_raw_fd(), &raw const message, 0) };
+    match sent {
+        0.. => Ok(()),
+        _ => Err(std::io::Error::last_os_error().raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)),
+    }
+}
+
 /// Where a socket is bound.
 pub(super) fn local_address(socket: impl AsFd) -> Option<SocketAddr> {
     SocketAddr::try_from(rustix::net::getsockname(socket).ok()?).ok()
@@ -209,6 +245,23 @@ mod tests {
         let arrived = arrived.expect("a time");
         assert_eq!(&buffer[..length], b"hello");
         assert!(before <= arrived && arrived <= after, "{before:?} {arrived:?} {after:?}");
+    }
+
+    #[test]
+    fn datagrams_of_one_call_arrive_one_by_one() {
+        let listener = listener(loopback()).expect("a listener");
+        let client = datagrams(local_address(&listener).expect("its address"), None).expect("a client");
+        let bytes: Vec<u8> = (0..2_500_u32).map(|at| (at / 10) as u8).collect();
+        send_segments(&client, &bytes, 1_046).expect("sent");
+        let mut buffer = [0; 4_000];
+        for expected in bytes.chunks(1_046) {
+            let (length, _) = rustix::net::recv(&listener, &mut buffer[..], RecvFlags::DONTWAIT).expect("received");
+            assert_eq!(&buffer[..length], expected);
+        }
+        assert!(rustix::net::recv(&listener, &mut buffer[..], RecvFlags::DONTWAIT).is_err());
+        // More than a datagram holds is refused, and nothing of it is sent.
+        assert!(send_segments(&client, &[0; 70_000], 1_000).is_err());
+        assert!(rustix::net::recv(&listener, &mut buffer[..], RecvFlags::DONTWAIT).is_err());
     }
 
     #[test]

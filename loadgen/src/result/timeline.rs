@@ -1,7 +1,8 @@
 //! The rows of a run, of which there are never too many.
 //!
 //! In: each second, and what was counted in it. Out: rows; of the first hour one a second, later fewer and longer ones.
-//! Never: a row whose figures are not exactly those of its time; memory that grows for days.
+//! Never: a row that does not have the figures of its whole time (percentiles of joined rows are within half a percent,
+//! all else is exact); memory that grows for days.
 
 use super::{Allocations, Generator, Interval, Media, ServerSample};
 use crate::stats::{PackedStats, ShardStats};
@@ -220,14 +221,18 @@ mod tests {
     }
 
     #[test]
-    fn a_joined_row_has_the_figures_of_its_whole_time_to_the_microsecond() {
+    fn a_joined_row_has_the_figures_of_its_whole_time() {
         let rows = timeline(ROWS as u64 + 7).into_rows();
         for index in [0, 1, 17, rows.len() - 2] {
             let row = &rows[index];
             let (first, end) = ((row.at - row.length).as_secs(), row.at.as_secs());
             let mut whole = ShardStats::default();
             (first..end).for_each(|second| whole.merge(&counted(second)));
-            assert_eq!(row.media, Media::over(&whole, row.length), "{index}");
+            let truth = Media::over(&whole, row.length);
+            let (found, rtt) = (row.media.rtt_ms.expect("trips"), truth.rtt_ms.expect("trips"));
+            assert_eq!((found.max, found.mean), (rtt.max, rtt.mean));
+            assert!((found.p50 - rtt.p50).abs() <= rtt.p50 * 0.005, "{index}: {found:?} and {rtt:?}");
+            assert_eq!(Media { rtt_ms: truth.rtt_ms, ..row.media.clone() }, truth, "{index}");
             assert_eq!(row.allocations, Allocations::over(&whole, row.length), "{index}");
             assert_eq!(row.generator.max_send_lag_ms, whole.send_lag.percentiles().expect("lags").max);
             assert_eq!((row.up, row.wanted), (end - 1, 4));

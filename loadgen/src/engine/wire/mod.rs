@@ -191,6 +191,30 @@ impl Link {
         }
     }
 
+    /// Several messages may go with one call.
+    pub(crate) const fn takes_bursts(&self) -> bool {
+        matches!(self.wire, Wire::Udp)
+    }
+
+    /// Sends messages of `length` bytes, of which the last may be shorter. How many of them, from the first on, the socket
+    /// had room for.
+    pub(crate) fn send_burst(&mut self, messages: &[u8], length: usize) -> Result<u64, Broken> {
+        match socket::send_segments(&self.socket, messages, length) {
+            Ok(()) => return Ok(messages.len().div_ceil(length.max(1)) as u64),
+            Err(Errno::AGAIN | Errno::NOBUFS) => return Ok(0),
+            // The way there takes no segments, as where they are larger than its MTU; or the socket has an error to tell.
+            Err(_) => {}
+        }
+        let mut taken = 0;
+        for message in messages.chunks(length.max(1)) {
+            if self.send(message)? != Sent::Yes {
+                break;
+            }
+            taken += 1;
+        }
+        Ok(taken)
+    }
+
     /// Sends one whole message.
     #[inline]
     pub(crate) fn send(&mut self, message: &[u8]) -> Result<Sent, Broken> {
@@ -318,4 +342,29 @@ fn connected_or(socket: &OwnedFd, connected: &mut bool) -> Result<(), Broken> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::RecvFlags;
+
+    #[test]
+    fn what_the_system_does_not_part_is_sent_one_by_one() {
+        let listener = socket::listener(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a listener");
+        let address = socket::local_address(&listener).expect("its address");
+        let link = Link::open(&Transport::Udp, address, None, RunClock::start());
+        let Ok(mut link) = link else { panic!("a link") };
+        assert!(link.takes_bursts());
+        // More of them than it takes at once; and a few, which it takes.
+        for count in [200, 7] {
+            let messages: Vec<u8> = (0..count * 100 - 1).map(|at| (at / 100) as u8).collect();
+            assert!(matches!(link.send_burst(&messages, 100), Ok(taken) if taken == count as u64));
+            for message in messages.chunks(100) {
+                let mut buffer = [0; 200];
+                let (length, _) = rustix::net::recv(&listener, &mut buffer[..], RecvFlags::DONTWAIT).expect("received");
+                assert_eq!(&buffer[..length], message);
+            }
+        }
+    }
 }

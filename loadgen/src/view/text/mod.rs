@@ -206,11 +206,16 @@ fn generator(result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
             count(*socket_drops)
         ),
     )?;
-    let mut text = format!("{cpu_s:.1} s");
+    let mut text = cpu(*cpu_s);
     if let Some(peer) = peer_cpu_s {
-        text.push_str(&format!(", and {peer:.1} s of the peer"));
+        text.push_str(&format!(", and {} of the peer", cpu(*peer)));
     }
     entry(out, "CPU", &text)
+}
+
+/// Of short runs there is little, and it is not nothing.
+fn cpu(seconds: f64) -> String {
+    if seconds < 9.995 { format!("{seconds:.2} s") } else { format!("{seconds:.1} s") }
 }
 
 /// The most that was seen of it.
