@@ -298,7 +298,7 @@ pub struct OutputArguments {
     /// Plain lines instead of the dashboard.
     #[arg(long)]
     pub no_tui: bool,
-    /// HdrHistogram interval log of the round trips.
+    /// HdrHistogram interval log of the round trips (with -y of one way), in microseconds.
     #[arg(long, value_name = "FILE")]
     pub hlog: Option<PathBuf>,
     /// Serve metrics for Prometheus there.
