@@ -4,10 +4,10 @@
 
 use super::clock::process_cpu;
 use super::cpus::PinnedCpus;
-use super::health::{Effort, complaints, of_cpus};
+use super::health::{Effort, complaints, of_cpus, of_peer};
 use super::interrupt::Interrupt;
 use super::peer::{PeerCounts, Reflector};
-use super::plan::{FarEnd, Plan};
+use super::plan::Plan;
 use super::server::ServerProbe;
 use super::shard::{Report, Shard, Standing};
 use crate::clock::Moment;
@@ -25,6 +25,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const SETTLE: Duration = Duration::from_millis(50);
 /// So long before a row ends, those are asked who may take a while to answer.
 const LEAD: Duration = Duration::from_millis(150);
+/// The embedded peer is given so long for its last word.
+const PEERS_LIMIT: Duration = Duration::from_secs(2);
 /// How soon a signal is heard.
 const HEARING: Duration = Duration::from_millis(50);
 
@@ -253,18 +255,17 @@ impl<'p> Desk<'p> {
     }
 
     fn finish(self, is_interrupted: bool, lost_threads: usize) -> Outcome {
-        let peer = self.reflector.map(|reflector| (reflector.counts(), self.last_end));
         let incomplete = match (lost_threads, is_interrupted) {
             (0, false) => None,
             (0, true) => Some("interrupted".to_owned()),
             (lost, _) => Some(format!("{lost} of {} threads were lost", self.plan.shards)),
         };
-        let mut invalid_because = complaints(&self.sum, &self.efforts, peer);
-        invalid_because.extend(self.pinned.as_ref().and_then(PinnedCpus::shares).and_then(of_cpus));
-        // What arrives in pairs is nobody's echo.
-        if self.plan.far_end == FarEnd::Pairs {
-            invalid_because.retain(|complaint| !complaint.contains("embedded peer"));
+        let mut invalid_because = complaints(&self.sum, &self.efforts);
+        if let Some(reflector) = self.reflector {
+            let peer = reflector.final_counts(PEERS_LIMIT);
+            invalid_because.extend(of_peer(&self.sum, peer, self.last_end));
         }
+        invalid_because.extend(self.pinned.as_ref().and_then(PinnedCpus::shares).and_then(of_cpus));
         Outcome {
             duration: self.last_end,
             generator: self.generator(),

@@ -38,13 +38,10 @@ pub(super) struct Effort {
 }
 
 /// Why the figures say nothing of the server.
-pub(super) fn complaints(stats: &ShardStats, efforts: &[Effort], peer: Option<(PeerCounts, Duration)>) -> Vec<String> {
+pub(super) fn complaints(stats: &ShardStats, efforts: &[Effort]) -> Vec<String> {
     let mut complaints = of_packets(stats);
     complaints.extend(of_allocations(stats));
     complaints.extend(of_threads(stats, efforts));
-    if let Some((peer, wall)) = peer {
-        complaints.extend(of_peer(stats, peer, wall));
-    }
     complaints
 }
 
@@ -110,7 +107,7 @@ fn of_threads(stats: &ShardStats, efforts: &[Effort]) -> Vec<String> {
     if stats.counters.late_sends > 0 && efforts.iter().any(|effort| is_busy(effort.cpu, effort.wall)) {
         complaints.push("a thread of turnload was busy all the time".to_owned());
     }
-    let waiting = |effort: &Effort| effort.waited.time.as_secs_f64() / effort.wall.max(SHORTEST).as_secs_f64();
+    let waiting = |effort: &Effort| effort.waited.share_of(effort.wall);
     let longest = efforts.iter().map(waiting).fold(0.0, f64::max);
     if longest > WAITING_SHARE {
         complaints.push(format!(
@@ -121,7 +118,11 @@ fn of_threads(stats: &ShardStats, efforts: &[Effort]) -> Vec<String> {
     complaints
 }
 
-fn of_peer(stats: &ShardStats, peer: PeerCounts, wall: Duration) -> Vec<String> {
+/// What the embedded peer did to the round trips; it has no counts where it was kept from even telling them.
+pub(super) fn of_peer(stats: &ShardStats, peer: Option<PeerCounts>, wall: Duration) -> Vec<String> {
+    let Some(peer) = peer else {
+        return vec!["the embedded peer had no CPU; run `turnload peer` on another host".to_owned()];
+    };
     let mut complaints = Vec::new();
     if share(peer.dropped, peer.reflected + peer.dropped) > OWN_LOSS_SHARE {
         complaints.push(format!("the embedded peer dropped {} packets before it read them", peer.dropped));
@@ -130,7 +131,7 @@ fn of_peer(stats: &ShardStats, peer: PeerCounts, wall: Duration) -> Vec<String> 
         complaints.push("the embedded peer was busy all the time; run `turnload peer` on another host".to_owned());
     }
     let wait = peer.waited.mean().as_secs_f64() * 1e3;
-    if is_ours(wait, stats) {
+    if is_ours(wait, stats) || peer.waited.share_of(wall) > WAITING_SHARE {
         complaints.push(format!(
             "the embedded peer waited {wait:.1} ms for a CPU on the average before it sent packets back; run `turnload \
              peer` on another host"
@@ -141,6 +142,12 @@ fn of_peer(stats: &ShardStats, peer: PeerCounts, wall: Duration) -> Vec<String> 
 
 fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+impl Waited {
+    fn share_of(self, wall: Duration) -> f64 {
+        self.time.as_secs_f64() / wall.max(SHORTEST).as_secs_f64()
+    }
 }
 
 fn is_busy(cpu: Duration, wall: Duration) -> bool {
@@ -170,22 +177,23 @@ mod tests {
 
     #[test]
     fn a_few_late_packets_are_no_complaint() {
-        assert_eq!(complaints(&stats(50, 5), &[], None), Vec::<String>::new());
+        assert_eq!(complaints(&stats(50, 5), &[]), Vec::<String>::new());
     }
 
     #[test]
     fn each_weakness_of_the_generator_is_named() {
-        assert!(complaints(&stats(500, 0), &[], None)[0].contains("5.0 % of the packets left"));
-        assert!(complaints(&stats(0, 50), &[], None)[0].contains("50 packets came back and were dropped"));
+        assert!(complaints(&stats(500, 0), &[])[0].contains("5.0 % of the packets left"));
+        assert!(complaints(&stats(0, 50), &[])[0].contains("50 packets came back and were dropped"));
         let busy = Effort { cpu: Duration::from_secs(10), wall: Duration::from_secs(10), ..Effort::default() };
-        assert!(complaints(&stats(1, 0), &[busy], None)[0].contains("busy all the time"));
-        assert_eq!(complaints(&stats(0, 0), &[busy], None), Vec::<String>::new());
+        assert!(complaints(&stats(1, 0), &[busy])[0].contains("busy all the time"));
+        assert_eq!(complaints(&stats(0, 0), &[busy]), Vec::<String>::new());
         let peer = PeerCounts { reflected: 1_000, dropped: 10, ..PeerCounts::default() };
-        assert!(complaints(&stats(0, 0), &[], Some((peer, Duration::from_secs(9))))[0].contains("embedded peer"));
+        assert!(of_peer(&stats(0, 0), Some(peer), Duration::from_secs(9))[0].contains("embedded peer"));
         let mut without_ports = stats(0, 0);
         without_ports.errors.add("local", "no port");
-        assert!(complaints(&without_ports, &[], None)[0].contains("1 allocations"));
+        assert!(complaints(&without_ports, &[])[0].contains("1 allocations"));
     }
+
     #[test]
     fn who_waits_for_a_cpu_cannot_judge_a_server() {
         let effort = |waited| Effort {
@@ -193,8 +201,8 @@ mod tests {
             waited: Waited { time: Duration::from_millis(waited), times: 1_000 },
             ..Effort::default()
         };
-        assert_eq!(complaints(&stats(0, 0), &[effort(3_900)], None), Vec::<String>::new());
-        assert!(complaints(&stats(0, 0), &[effort(0), effort(5_200)], None)[0].contains("for 52 % of the time"));
+        assert_eq!(complaints(&stats(0, 0), &[effort(3_900)]), Vec::<String>::new());
+        assert!(complaints(&stats(0, 0), &[effort(0), effort(5_200)])[0].contains("for 52 % of the time"));
     }
 
     #[test]
@@ -209,15 +217,33 @@ mod tests {
     fn a_delay_of_our_own_counts_by_what_it_is_of_the_round_trips() {
         let peer = |micros: u64| {
             let waited = Waited { time: Duration::from_micros(micros * 1_000), times: 1_000 };
-            Some((PeerCounts { reflected: 10_000, waited, ..PeerCounts::default() }, Duration::from_secs(9)))
+            Some(PeerCounts { reflected: 10_000, waited, ..PeerCounts::default() })
         };
         for (round_trip, own, is_told) in [(4_000, 1_600, true), (20_000, 1_600, false), (1_000, 800, false)] {
             let mut stats = stats(0, 0);
             stats.rtt.record(Duration::from_micros(round_trip));
-            assert_eq!(!complaints(&stats, &[], peer(own)).is_empty(), is_told, "peer {round_trip} {own}");
+            assert_eq!(
+                !of_peer(&stats, peer(own), Duration::from_secs(9)).is_empty(),
+                is_told,
+                "peer {round_trip} {own}"
+            );
             stats.send_lag.record(Duration::from_micros(own));
-            assert_eq!(!complaints(&stats, &[], None).is_empty(), is_told, "{round_trip} {own}");
+            assert_eq!(!complaints(&stats, &[]).is_empty(), is_told, "{round_trip} {own}");
         }
+    }
+
+    #[test]
+    fn a_peer_that_never_ran_is_told_though_no_packet_came_back_to_show_its_delay() {
+        let wall = Duration::from_secs(4);
+        let peer = |waited| PeerCounts {
+            waited: Waited { time: Duration::from_millis(waited), times: 2 },
+            ..PeerCounts::default()
+        };
+        let mut lost = stats(0, 0);
+        lost.counters.delivered_packets = 0;
+        assert_eq!(of_peer(&lost, Some(peer(100)), wall), Vec::<String>::new());
+        assert!(of_peer(&lost, Some(peer(3_900)), wall)[0].contains("embedded peer"));
+        assert!(of_peer(&lost, None, wall)[0].contains("embedded peer had no CPU"));
     }
 
     #[test]
@@ -225,8 +251,8 @@ mod tests {
         let mut stats = stats(0, 0);
         stats.counters.answers = 100;
         stats.counters.late_reads = 25;
-        assert_eq!(complaints(&stats, &[], None), Vec::<String>::new());
+        assert_eq!(complaints(&stats, &[]), Vec::<String>::new());
         stats.counters.late_reads = 40;
-        assert!(complaints(&stats, &[], None)[0].contains("40 % of the server's answers"));
+        assert!(complaints(&stats, &[])[0].contains("40 % of the server's answers"));
     }
 }
