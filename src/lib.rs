@@ -14,13 +14,13 @@ pub mod proto;
 
 #[cfg(feature = "analyzer")]
 pub mod cli;
-#[cfg(feature = "analyzer")]
+#[cfg(feature = "model")]
 pub mod model;
-#[cfg(feature = "analyzer")]
+#[cfg(feature = "model")]
 pub mod net;
-#[cfg(feature = "analyzer")]
+#[cfg(feature = "model")]
 pub mod packet;
-#[cfg(feature = "analyzer")]
+#[cfg(feature = "model")]
 pub mod source;
 #[cfg(feature = "analyzer")]
 pub mod view;

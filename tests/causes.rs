@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
-use support::{Program, Value, captures_under, cases, conclude, shared_or_skip, skipped, trial};
+use support::{Program, Value, captures_under, cases, conclude, shared_or_skip, trial};
 
 /// What is wrong with a recording, by the beginning of its name.
 const FAULTS: [(&str, &str); 23] = [

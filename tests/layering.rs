@@ -28,10 +28,12 @@ const LOADGEN: &[(&str, &[&str])] = &[
     ("scenario", &["rtcscope::proto", "rtcscope::bytes"]),
     ("stats", &["media"]),
     ("knee", &[]),
+    ("replay", &["media", "result", "rtcscope::model", "rtcscope::source"]),
     ("result", &["stats", "knee"]),
+    ("scrape", &["result"]),
     ("check", &["client", "result", "rtcscope::proto"]),
     ("view", &["check", "media", "stats", "result", "knee"]),
-    ("engine", &["check", "client", "media", "scenario", "stats", "result", "rtcscope::proto"]),
+    ("engine", &["check", "client", "media", "scenario", "scrape", "stats", "result", "rtcscope::proto"]),
 ];
 
 /// Names that open, sleep or look at a clock, and the modules in which none of them may stand.
@@ -57,6 +59,7 @@ const CORE: &[&str] = &[
     "loadgen/src/knee",
     "loadgen/src/media",
     "loadgen/src/scenario",
+    "loadgen/src/scrape",
 ];
 
 /// The one exception: threads by flow, whose result does not depend on them.

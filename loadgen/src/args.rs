@@ -17,17 +17,31 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+/// What stands below the list of arguments. Lines are short, as a narrow terminal breaks longer ones.
+const AFTER_HELP: &str = "\
+Examples:
+  turnload demo
+  turnload turn:127.0.0.1:3478 -u user -m 1000 --ramp 10s --duration 60s
+  turnload turns:turn.example.org --secret-file s --stages 30s:2000,5m:2000 \\
+    --threshold 'media.lost_pct<0.1' --threshold 'media.rtt_ms.p99<50'
+  turnload turn:127.0.0.1 -u user --find-knee --threshold 'media.lost_pct<1'
+  turnload check turn:turn.example.org turns:turn.example.org
+
+TIME is 500ms, 30s, 5m, 2h; RATE is 200/s, 50pps; BITRATE is 64kbps, 2mbps.
+
+Secrets are better not typed: TURN_USERNAME, TURN_PASSWORD and TURN_SECRET in
+the environment, or files.
+
+Exit codes: 0 done, 1 a threshold does not hold, 2 the command line is wrong,
+3 nothing was carried, 4 turnload was the bottleneck, 5 incomplete.";
+
 /// Drive TURN allocations and relayed streams at a server and say what the server can carry.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "turnload",
     version,
     about,
-    after_help = "Examples:\n  turnload turn:127.0.0.1:3478 -u user --allocations 1000 --ramp 10s --duration 60s --profile audio\n  \
-        turnload turns:turn.example.org:5349?transport=tcp --secret-file s --stages '0:0,30s:2000,5m:2000,30s:0' \\\n    \
-        --threshold 'media.lost_pct<0.1' --threshold 'media.rtt_ms.p99<50'\n  \
-        turnload check turn:turn.example.org turns:turn.example.org\n\n\
-        Secrets are better not typed: TURN_USERNAME, TURN_PASSWORD and TURN_SECRET in the environment, or files.",
+    after_help = AFTER_HELP,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true
 )]
@@ -144,12 +158,20 @@ pub struct RelayArguments {
     /// Send and Data indications instead of channels.
     #[arg(short = 's', long)]
     pub send_indications: bool,
-    /// Ask for DONT-FRAGMENT; it is an attribute of Send indications.
+    /// DONT-FRAGMENT in the Allocate request, which a server that does not know it refuses, and in each Send indication;
+    /// ChannelData has no place for it.
     #[arg(short = 'g', long)]
     pub dont_fragment: bool,
-    /// Ask for an even port and reserve the next one.
+    /// Allocations in twos: the first on an even port (EVEN-PORT), which reserves the next one for the second
+    /// (RESERVATION-TOKEN).
     #[arg(long)]
     pub even_port: bool,
+    /// LIFETIME to ask for; the server's default where it is left out.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub lifetime: Option<Duration>,
+    /// How long permissions and channels live on this server, where it is not as in RFC 8656 (5m): they are renewed in time.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub permission_lifetime: Option<Duration>,
     /// Leave allocations to expire instead of deleting them.
     #[arg(long)]
     pub abandon: bool,
@@ -159,13 +181,13 @@ pub struct RelayArguments {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Load")]
 pub struct LoadArguments {
-    /// Allocations at once.
+    /// Allocations at once (1).
     #[arg(short = 'm', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TARGET)))]
     pub allocations: Option<u32>,
-    /// Time over which they are made.
+    /// Time over which they are made (0s: all at once).
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub ramp: Option<Duration>,
-    /// How long the load lasts once it is there.
+    /// How long the load lasts once it is there (1m).
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
     /// Packets of each stream, instead of a duration.
@@ -181,14 +203,14 @@ pub struct LoadArguments {
     #[arg(long, value_name = "TIME:N,…", conflicts_with_all = ["allocations", "ramp", "duration", "messages"])]
     pub stages: Option<Stages>,
     /// Search the load at which a threshold fails: the number of allocations (up to -m), or their packet rate (up to
-    /// --pps). --duration is of each step.
+    /// --pps). --duration is of each step (10s).
     #[arg(
         long, value_enum, value_name = "WHAT", num_args = 0..=1, require_equals = true,
         default_missing_value = "allocations", requires = "threshold",
         conflicts_with_all = ["arrival", "stages", "messages"]
     )]
     pub find_knee: Option<Axis>,
-    /// Time that each step of the search may take before it is measured.
+    /// Time that each step of the search may take before it is measured (2s).
     #[arg(long, value_name = "TIME", value_parser = duration, requires = "find_knee")]
     pub settle: Option<Duration>,
     /// Condition on the result, as media.lost_pct<0.1; may be given several times.
@@ -233,7 +255,8 @@ pub struct MediaArguments {
     /// Bytes of a packet, RTP header included, by hand.
     #[arg(short = 'l', long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(12..=65_507))]
     pub size: Option<u32>,
-    /// Sizes and timing of the RTP streams of this capture.
+    /// Sizes and timing of the RTP streams of this capture: each allocation plays what one five-tuple carries in one
+    /// direction. Once through without --duration and -n, else round and round.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pps", "interval", "bitrate", "size"])]
     pub replay: Option<PathBuf>,
     /// Who answers: `embedded`, or HOST:PORT where `turnload peer` runs.
@@ -275,7 +298,7 @@ pub struct OutputArguments {
     /// Plain lines instead of the dashboard.
     #[arg(long)]
     pub no_tui: bool,
-    /// HdrHistogram interval log of the round trips.
+    /// HdrHistogram interval log of the round trips (with -y of one way), in microseconds.
     #[arg(long, value_name = "FILE")]
     pub hlog: Option<PathBuf>,
     /// Serve metrics for Prometheus there.
@@ -284,9 +307,10 @@ pub struct OutputArguments {
     /// Process of the server on this machine, to show its CPU and memory.
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
     pub server_pid: Option<u32>,
-    /// Prometheus endpoint of the server.
+    /// Prometheus endpoint of the server (coturn) or of its machine (node_exporter), to show CPU, memory and
+    /// allocations; what several know is added up.
     #[arg(long, value_name = "URL", value_parser = clap::value_parser!(Secret))]
-    pub server_metrics: Option<Secret>,
+    pub server_metrics: Vec<Secret>,
     /// Print the plan only.
     #[arg(long)]
     pub dry_run: bool,

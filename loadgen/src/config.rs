@@ -98,6 +98,8 @@ pub struct RunConfig {
     pub credentials: Credentials,
     /// Whether its certificate is believed; none without TLS and DTLS.
     pub trust: Option<Trust>,
+    /// The same of the endpoints of its metrics.
+    pub metrics_trust: Trust,
     /// Addresses to send from in turn; the system's choice where empty.
     pub source_ips: Vec<IpAddr>,
     /// What relays are asked for.
@@ -185,6 +187,8 @@ pub enum End {
     After(Duration),
     /// When each stream has sent so many packets.
     Messages(u64),
+    /// When each allocation has sent its part of the capture.
+    OnceThrough,
     /// With the last stage.
     WithStages,
 }
@@ -298,15 +302,24 @@ impl RunConfig {
         if typed.relay.tcp_relay && !wire.is_stream() {
             return refuse("--tcp-relay needs TCP or TLS to the server: -t or ?transport=tcp");
         }
-        if typed.relay.dont_fragment && !typed.relay.send_indications {
-            return refuse("--dont-fragment needs --send-indications: channels have no place for it (RFC 8656)");
+        if typed.relay.tcp_relay && typed.load.messages.is_some() {
+            return refuse("--messages: nothing is sent through TCP relays, so that the load has no end: --duration");
+        }
+        for (name, time) in
+            [("lifetime", typed.relay.lifetime), ("permission-lifetime", typed.relay.permission_lifetime)]
+        {
+            if time.is_some_and(|time| time < Duration::from_secs(1)) {
+                return refuse(format!("--{name}: less than the second that it is counted in"));
+            }
         }
         let is_secure = matches!(wire, Wire::Tls | Wire::Dtls);
-        if !is_secure && (typed.transport.insecure || typed.transport.ca_file.is_some()) {
-            return refuse("--ca-file and --insecure need TLS or DTLS: turns: or -S");
-        }
-        if let Some(url) = &typed.output.server_metrics {
+        for url in &typed.output.server_metrics {
             is_url("--server-metrics", url)?;
+        }
+        let sees_certificates =
+            is_secure || typed.output.server_metrics.iter().any(|url| url.reveal().starts_with("https://"));
+        if !sees_certificates && (typed.transport.insecure || typed.transport.ca_file.is_some()) {
+            return refuse("--ca-file and --insecure need certificates: turns:, -S, or --server-metrics https:");
         }
         let Some(credentials) = credentials::of(typed.credentials, environment)? else {
             return refuse(
@@ -314,21 +327,28 @@ impl RunConfig {
                  (TURN_USERNAME, TURN_PASSWORD, TURN_SECRET), or --no-auth",
             );
         };
-        let trust = is_secure.then(|| trust(typed.transport.insecure, typed.transport.ca_file));
+        let trust = trust(typed.transport.insecure, typed.transport.ca_file);
         let traffic = traffic(&typed.media)?;
         let peer = peer(&typed.media)?;
         let find_knee = find_knee(&typed.load, &typed.media, &traffic)?;
         let LoadArguments { threshold, seed, .. } = typed.load.clone();
-        let (load, end) = load(typed.load)?;
-        if matches!((&peer, &load), (Peer::Pairs, Load::Allocations { count, .. }) if count % 2 == 1) {
+        let (load, end) = load(typed.load, &traffic)?;
+        let is_odd = matches!(&load, Load::Allocations { count, .. } if count % 2 == 1);
+        if is_odd && peer == Peer::Pairs {
             return refuse("--pairs needs an even number of --allocations");
+        }
+        if is_odd && typed.relay.even_port {
+            return refuse(
+                "--even-port needs an even number of --allocations: the second of two gets the port above the first",
+            );
         }
         Ok(Self {
             server,
             is_allowed: typed.i_am_allowed_to_load.is_some(),
             wire,
             credentials,
-            trust,
+            metrics_trust: trust.clone(),
+            trust: is_secure.then_some(trust),
             source_ips: typed.transport.source_ip,
             relay: typed.relay,
             load,
@@ -425,15 +445,22 @@ pub(crate) fn is_near(address: IpAddr) -> bool {
     }
 }
 
-fn load(typed: LoadArguments) -> Result<(Load, End), Refusal> {
+fn load(typed: LoadArguments, traffic: &Traffic) -> Result<(Load, End), Refusal> {
     let positive = |name: &str, time: Duration| {
         if time.is_zero() { refuse(format!("--{name}: no time at all")) } else { Ok(time) }
     };
+    if typed.arrival.is_some() && typed.messages.is_some() {
+        return refuse(
+            "--messages ends a load once its streams have sent so many; calls that arrive have no end: --duration",
+        );
+    }
     let end = match (typed.duration, typed.messages) {
         (Some(_), Some(_)) => return refuse("--duration contradicts --messages"),
         (Some(time), None) => End::After(positive("duration", time)?),
         (None, Some(messages)) => End::Messages(messages),
         (None, None) if typed.find_knee.is_some() => End::After(DEFAULT_STEP),
+        // Whoever sends a capture has one length in mind.
+        (None, None) if matches!(traffic, Traffic::Replay(_)) && typed.arrival.is_none() => End::OnceThrough,
         (None, None) => End::After(DEFAULT_DURATION),
     };
     Ok(match (typed.stages, typed.arrival, typed.hold) {

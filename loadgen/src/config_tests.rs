@@ -173,12 +173,17 @@ fn a_peer_is_embedded_elsewhere_or_another_allocation() {
 #[test]
 fn options_that_need_another_one_say_so() {
     assert!(refusal("turnload --no-auth turn:h -T").contains("-t"));
-    assert!(refusal("turnload --no-auth turn:h -g").contains("--send-indications"));
+    assert!(refusal("turnload --no-auth turn:h -m 3 --even-port").contains("even number"));
     assert!(refusal("turnload --no-auth turn:h --insecure").contains("turns:"));
     assert!(refusal("turnload --no-auth stun:h").contains("relays nothing"));
     assert!(refusal("turnload --no-auth").contains("no server named"));
     assert!(refusal("turnload --no-auth turn:h --duration 0").contains("no time"));
     assert!(refusal("turnload --no-auth turn:h --duration 1s -n 5").contains("contradicts"));
+    let endless = refusal("turnload --no-auth turn:h --arrival 5/s --hold 1s -n 5");
+    assert!(endless.contains("--messages") && endless.contains("--duration"), "{endless}");
+    assert!(refusal("turnload --no-auth turn:h -t -T -n 5").contains("--duration"));
+    assert!(refusal("turnload --no-auth turn:h --lifetime 0").contains("--lifetime"));
+    assert!(refusal("turnload --no-auth turn:h --permission-lifetime 900ms").contains("--permission-lifetime"));
 }
 
 #[test]

@@ -5,14 +5,17 @@
 //!
 //! Doubling from a load that most servers carry, up to the first failure; then bisection by ratios between the highest
 //! load that was carried and the lowest that was not. One failure is no failure: a stall of a second would be taken for
-//! the knee. A step that fails is repeated, and where the two disagree a third one decides; and before the search ends,
+//! the knee. A step that fails is repeated, and where the two disagree a third one decides; one in which the generator gave
+//! up says nothing of the server and is repeated three times; and before the search ends,
 //! the lowest load that was not carried is tried once more, because a stall may have lasted longer. A server that says by a
-//! code how many it takes is believed at once, and the number that it took is tried next.
+//! code how many it takes is believed at once, and the number that it took is tried next; where it takes that, and says the
+//! same once more, the search is over.
 
 #![forbid(unsafe_code)]
 
 use crate::threshold::Threshold;
 use clap::ValueEnum;
+use std::time::Duration;
 
 /// What grows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
@@ -53,6 +56,11 @@ pub enum Cause {
         /// How many.
         count: u64,
     },
+    /// The server stood still, and whatever else was seen follows from it.
+    Stalled {
+        /// How long nothing came from it at all.
+        longest: Duration,
+    },
     /// The generator could not offer it; nothing is known of the server.
     Generator(Vec<String>),
 }
@@ -61,6 +69,25 @@ impl Cause {
     /// Told by the server itself with an error code.
     pub fn is_said(&self) -> bool {
         matches!(self, Cause::Refused { key, .. } if key.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
+    /// It may be over in a moment: no answer came, or the generator had no time.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Cause::Stalled { .. } | Cause::Generator(_) => true,
+            Cause::Refused { key, .. } | Cause::Lost { key, .. } => key == "timeout",
+            Cause::Threshold { .. } => false,
+        }
+    }
+
+    /// A server that stands still for a while shows it, among others.
+    pub fn may_be_a_stall(&self) -> bool {
+        match self {
+            Cause::Threshold { threshold, .. } => !threshold.figure.to_string().starts_with("generator."),
+            Cause::Refused { .. } => !self.is_said(),
+            Cause::Lost { .. } => true,
+            Cause::Stalled { .. } | Cause::Generator(_) => false,
+        }
     }
 }
 
@@ -130,17 +157,29 @@ pub struct Search {
     failed: Option<(u64, Cause)>,
     /// How many the server said that it takes.
     hint: Option<u64>,
+    /// The most that it ever granted in one step.
+    granted: u64,
     /// A level that failed once.
     doubt: Option<Doubt>,
-    /// The lowest load that was not carried was tried again at the end.
+    /// The lowest load that was not carried was tried again at the end, or need not be.
     is_confirmed: bool,
+    /// It was tried again.
+    is_asked_again: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Doubt {
     level: u64,
     successes: u32,
+    /// Of the server.
+    failures: u32,
+    /// Of the generator.
+    exhaustions: u32,
 }
+
+/// So often the generator may give up at a load before it is believed that it always does: other work on its machine may
+/// have been the reason.
+const EXHAUSTIONS: u32 = 4;
 
 /// Carried and failed are so near each other at the end: far enough within a tenth.
 const PRECISION: f64 = 1.05;
@@ -151,7 +190,18 @@ impl Search {
         let step = step.max(1);
         let limit = whole(limit, step).max(step);
         let hint = Some(whole(start, step).clamp(step, limit));
-        Self { axis, step, limit, carried: None, failed: None, hint, doubt: None, is_confirmed: false }
+        Self {
+            axis,
+            step,
+            limit,
+            carried: None,
+            failed: None,
+            hint,
+            granted: 0,
+            doubt: None,
+            is_confirmed: false,
+            is_asked_again: false,
+        }
     }
 
     /// What to try next.
@@ -167,6 +217,8 @@ impl Search {
         let level = match high {
             None if low >= self.limit => return self.done(),
             None => low.saturating_mul(2).min(self.limit),
+            Some(high) if self.is_as_said(low) && !self.is_asked_again => high,
+            Some(_) if self.is_as_said(low) => return self.done(),
             Some(high) if high <= low + self.step || high as f64 <= low as f64 * PRECISION => {
                 if self.is_confirmed {
                     return self.done();
@@ -181,30 +233,47 @@ impl Search {
     /// What became of `level`: why it was not carried, or none where it was.
     pub fn tried(&mut self, level: u64, cause: Option<Cause>) {
         let is_again = self.doubt.is_none() && self.failed.as_ref().is_some_and(|(failed, _)| *failed == level);
+        self.granted = self.granted.max(match &cause {
+            Some(Cause::Refused { granted, .. }) => *granted,
+            Some(_) => 0,
+            None if self.axis == Axis::Allocations => level,
+            None => 0,
+        });
         if is_again {
             match cause {
-                Some(_) => self.is_confirmed = true,
+                Some(cause) => {
+                    self.is_confirmed = true;
+                    self.is_asked_again = true;
+                    // What passes by is not why.
+                    if !cause.may_pass() || self.failed.as_ref().is_some_and(|(_, why)| why.may_pass()) {
+                        self.failed = Some((level, cause));
+                    }
+                }
                 None => (self.carried, self.failed) = (Some(level), None),
             }
             return;
         }
-        let doubt = self.doubt.take().filter(|doubt| doubt.level == level);
-        let verdict = match (doubt, cause) {
-            (None, None) => None,
-            (None, Some(cause)) if self.is_certain(&cause) => Some(cause),
-            (None, Some(_)) => {
-                self.doubt = Some(Doubt { level, successes: 0 });
-                return;
+        let mut doubt =
+            self.doubt.take().filter(|doubt| doubt.level == level).unwrap_or(Doubt { level, ..Doubt::default() });
+        let verdict = match cause {
+            None => {
+                doubt.successes += 1;
+                // Where the server has failed once, two of three decide. That the generator has says nothing of it.
+                (doubt.successes > doubt.failures).then_some(None)
             }
-            // Two of two, or two of three: what failed last says why.
-            (Some(_), Some(cause)) => Some(cause),
-            (Some(doubt), None) if doubt.successes == 1 => None,
-            (Some(_), None) => {
-                self.doubt = Some(Doubt { level, successes: 1 });
-                return;
+            Some(cause @ Cause::Generator(_)) => {
+                doubt.exhaustions += 1;
+                (doubt.exhaustions == EXHAUSTIONS).then_some(Some(cause))
+            }
+            Some(cause) => {
+                doubt.failures += 1;
+                (doubt.failures == 2 || self.is_certain(&cause)).then_some(Some(cause))
             }
         };
-        self.settle(level, verdict);
+        match verdict {
+            Some(verdict) => self.settle(level, verdict),
+            None => self.doubt = Some(doubt),
+        }
     }
 
     fn settle(&mut self, level: u64, verdict: Option<Cause>) {
@@ -217,6 +286,7 @@ impl Search {
                     self.hint = Some(whole(*granted, self.step));
                 }
                 self.is_confirmed = is_certain;
+                self.is_asked_again = false;
                 self.failed = Some((level, cause));
             }
         }
@@ -227,7 +297,16 @@ impl Search {
     fn is_certain(&self, cause: &Cause) -> bool {
         self.axis == Axis::Allocations
             && cause.is_said()
-            && matches!(cause, Cause::Refused { granted, .. } if self.carried.is_none_or(|carried| *granted >= carried))
+            && matches!(cause, Cause::Refused { granted, .. } if *granted >= self.granted)
+    }
+
+    /// The server has carried exactly what it says that it takes.
+    fn is_as_said(&self, carried: u64) -> bool {
+        let granted = |cause: &Cause| match cause {
+            Cause::Refused { granted, .. } if self.is_certain(cause) => Some(whole(*granted, self.step)),
+            _ => None,
+        };
+        carried > 0 && self.failed.as_ref().and_then(|(_, cause)| granted(cause)) == Some(carried)
     }
 
     /// Loads are compared by their ratio, so that this is the middle; inside of both ends.
@@ -252,6 +331,10 @@ mod tests {
 
     fn loss() -> Cause {
         Cause::Threshold { threshold: "media.lost_pct<0.5".parse().expect("a threshold"), value: Some(3.0) }
+    }
+
+    fn stall() -> Cause {
+        Cause::Stalled { longest: Duration::from_millis(1_700) }
     }
 
     fn refused(granted: u64) -> Cause {
@@ -315,17 +398,30 @@ mod tests {
 
     #[test]
     fn a_stall_is_not_taken_for_the_knee() {
-        for stalled in 0..24 {
-            let mut step = 0;
-            let server = |level: u64| {
-                step += 1;
-                let timeout = Cause::Refused { key: "timeout".to_owned(), reason: String::new(), granted: 3 };
-                // Long enough to fail a step and its repetition.
-                if step == stalled || step == stalled + 1 { Some(timeout) } else { (level > 700).then(loss) }
-            };
-            let (knee, _) = find(Search::new(Axis::Allocations, 16, 100_000, 1), server);
-            assert!(is_near(knee.carried, 700), "{stalled}: {knee:?}");
+        let timeout = || Cause::Refused { key: "timeout".to_owned(), reason: String::new(), granted: 3 };
+        for stall in [timeout, stall] {
+            for stalled in 0..24 {
+                let mut step = 0;
+                let server = |level: u64| {
+                    step += 1;
+                    // Long enough to fail a step and its repetition.
+                    if step == stalled || step == stalled + 1 { Some(stall()) } else { (level > 700).then(loss) }
+                };
+                let (knee, _) = find(Search::new(Axis::Allocations, 16, 100_000, 1), server);
+                assert!(is_near(knee.carried, 700), "{stalled}: {knee:?}");
+                assert_eq!(knee.failed.map(|(_, cause)| cause), Some(loss()), "{stalled}");
+            }
         }
+    }
+
+    #[test]
+    fn a_server_that_stands_still_again_and_again_is_named_by_that() {
+        let (knee, _) = find(Search::new(Axis::Allocations, 16, 1_000, 1), |_| Some(stall()));
+        assert_eq!(knee, Knee { carried: 0, failed: Some((1, stall())) });
+        // Only under load.
+        let (knee, _) = find(Search::new(Axis::Allocations, 16, 1_000, 1), |level| (level > 100).then(stall));
+        assert!(is_near(knee.carried, 100), "{knee:?}");
+        assert_eq!(knee.failed.map(|(_, cause)| cause), Some(stall()));
     }
 
     #[test]
@@ -335,6 +431,26 @@ mod tests {
         let (knee, _) = find(Search::new(Axis::Allocations, 16, 100_000, 1), server);
         assert!(is_near(knee.carried, 500), "{knee:?}");
         assert_eq!(knee.failed.map(|(_, cause)| cause), Some(tired()));
+    }
+
+    #[test]
+    fn a_generator_that_gives_up_now_and_then_only_delays_the_search() {
+        for seed in 0..100 {
+            let mut random = Random::new(seed);
+            // Every third step, whatever the load.
+            let server = |level: u64| match random.below(3) {
+                0 => Some(Cause::Generator(Vec::new())),
+                _ => (level > 90).then(|| refused(90)),
+            };
+            let (knee, _) = find(Search::new(Axis::Allocations, 16, 100_000, 1), server);
+            let cause = knee.failed.as_ref().map(|(_, cause)| cause.clone());
+            // Four in a row at one level are one in eighty, and then they are believed.
+            if cause != Some(Cause::Generator(Vec::new())) {
+                assert_eq!((knee.carried, cause), (90, Some(refused(90))), "seed {seed}");
+            } else {
+                assert!(knee.carried < 90, "{knee:?}");
+            }
+        }
     }
 
     #[test]

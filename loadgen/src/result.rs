@@ -3,8 +3,14 @@
 //! In: what the shards counted, what the generator knows of itself, the thresholds. Out: [`RunResult`] with its exit
 //! code, and [`Progress`] while it runs; views format both. Never: a figure that two views could compute differently.
 
+mod exit;
+mod timeline;
+
+pub use exit::{Downfall, EXIT_DONE, EXIT_INCOMPLETE, EXIT_INVALID, EXIT_REFUSED, EXIT_THRESHOLD, EXIT_USAGE};
+pub use timeline::Timeline;
+
 use crate::knee::{Capacity, Cause, Point};
-use crate::stats::{Errors, Percentiles, ShardStats};
+use crate::stats::{ErrorCount, Errors, Percentiles, ShardStats};
 use crate::threshold::{Figure, Threshold};
 use std::time::Duration;
 
@@ -19,6 +25,24 @@ pub struct Allocations {
     pub failed: u64,
     /// Granted, and gone before they should.
     pub lost: u64,
+    /// Deletions that nobody answered.
+    pub undeleted: u64,
+    /// Permissions and channels that were refused.
+    pub peers_refused: u64,
+    /// Requests to the server, each counted once.
+    pub requests: u64,
+    /// Requests that were sent once more, because no answer had come in time (RFC 8489, section 6.2.1).
+    pub retransmissions: u64,
+    /// Allocations prolonged.
+    pub refreshes: u64,
+    /// Permissions and channels prolonged.
+    pub renewals: u64,
+    /// 438 answers: a nonce had become too old, and the request was sent anew.
+    pub stale_nonces: u64,
+    /// 300 answers that were followed to another server.
+    pub redirected: u64,
+    /// 437 answers that were followed by another try from another port.
+    pub mismatched: u64,
     /// Why they failed.
     pub errors: Errors,
     /// Why they were lost, and permissions and channels refused.
@@ -88,15 +112,19 @@ pub struct Generator {
 /// What is known of the server at some time.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct ServerSample {
-    /// CPU in cores: 1.5 is one and a half.
+    /// CPU of its process in cores: 1.5 is one and a half.
     pub cpu_cores: Option<f64>,
-    /// Resident memory.
+    /// Resident memory of its process.
     pub memory_bytes: Option<u64>,
     /// Allocations that it counts.
     pub allocations: Option<u64>,
+    /// CPU of its machine in cores, whoever uses it.
+    pub machine_cpu_cores: Option<f64>,
+    /// Memory of its machine that is not available any more.
+    pub machine_memory_bytes: Option<u64>,
 }
 
-/// One row of the timeline.
+/// One row of the timeline: a second, or in a long run some.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Interval {
     /// Its end, since the run began.
@@ -115,6 +143,8 @@ pub struct Interval {
     pub generator: Generator,
     /// At its end.
     pub server: Option<ServerSample>,
+    /// In a search the load that was tried, in units of its axis.
+    pub level: Option<u64>,
 }
 
 /// A threshold and what became of it.
@@ -160,6 +190,36 @@ pub struct Progress {
     pub generator: Generator,
 }
 
+/// What was played of a capture.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Replayed {
+    /// Parts: what one five-tuple carried in one direction. Allocation *n* plays part *n* modulo their number.
+    pub parts: u64,
+    /// RTP streams in them.
+    pub streams: u64,
+    /// Their packets.
+    pub packets: u64,
+    /// Those of them that are sent larger than they were, because less has no room for what measures them.
+    pub padded_packets: u64,
+    /// Time after which the longest part ends, or begins anew.
+    pub length: Duration,
+    /// What else was found, or left out, in words.
+    pub notes: Vec<String>,
+}
+
+impl Replayed {
+    /// What a person should know of it before the load.
+    pub fn remarks(&self) -> impl Iterator<Item = String> {
+        let padded = (self.padded_packets > 0).then(|| {
+            format!(
+                "{} of {} captured packets are sent larger than they were: less has no room for what measures them",
+                self.padded_packets, self.packets
+            )
+        });
+        padded.into_iter().chain(self.notes.iter().cloned())
+    }
+}
+
 /// All that a run has shown.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct RunResult {
@@ -173,8 +233,12 @@ pub struct RunResult {
     pub duration: Duration,
     /// Why the figures say nothing of the server: the generator was the bottleneck. Empty where they do.
     pub invalid_because: Vec<String>,
+    /// How long the server stood still: nothing came although much was on its way, and then it came late, or not at all.
+    pub stalled: Option<Duration>,
     /// Why it ended early; none where it did not.
     pub incomplete: Option<String>,
+    /// The capture that was played; none where none was.
+    pub replayed: Option<Replayed>,
     /// Allocations.
     pub allocations: Allocations,
     /// Media.
@@ -188,19 +252,6 @@ pub struct RunResult {
     /// What a search for the knee has shown. The figures above are then those of the highest step that was carried.
     pub knee: Option<Capacity>,
 }
-
-/// All as meant, and all thresholds hold.
-pub const EXIT_DONE: u8 = 0;
-/// A threshold does not hold.
-pub const EXIT_THRESHOLD: u8 = 1;
-/// The request cannot be fulfilled.
-pub const EXIT_USAGE: u8 = 2;
-/// The target was unreachable or refused every allocation.
-pub const EXIT_REFUSED: u8 = 3;
-/// The generator was the bottleneck.
-pub const EXIT_INVALID: u8 = 4;
-/// Interrupted, or a worker was lost.
-pub const EXIT_INCOMPLETE: u8 = 5;
 
 impl Allocations {
     /// Of all that was counted in a run.
@@ -216,6 +267,15 @@ impl Allocations {
             succeeded: counters.succeeded,
             failed: counters.failed,
             lost: counters.lost,
+            undeleted: counters.undeleted,
+            peers_refused: counters.peers_refused,
+            refreshes: counters.refreshes,
+            renewals: counters.renewals,
+            requests: counters.requests,
+            retransmissions: counters.retransmissions,
+            stale_nonces: counters.stale_nonces,
+            redirected: counters.redirected,
+            mismatched: counters.mismatched,
             errors: stats.errors.clone(),
             later_errors: stats.later_errors.clone(),
             latency_ms: stats.latency.percentiles(),
@@ -257,6 +317,25 @@ impl Media {
     }
 }
 
+impl ServerSample {
+    /// CPU of its process, or where that is not known of its machine.
+    pub fn any_cpu_cores(&self) -> Option<f64> {
+        self.cpu_cores.or(self.machine_cpu_cores)
+    }
+
+    /// What is known here, and what only `other` knows.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            cpu_cores: self.cpu_cores.or(other.cpu_cores),
+            memory_bytes: self.memory_bytes.or(other.memory_bytes),
+            allocations: self.allocations.or(other.allocations),
+            machine_cpu_cores: self.machine_cpu_cores.or(other.machine_cpu_cores),
+            machine_memory_bytes: self.machine_memory_bytes.or(other.machine_memory_bytes),
+        }
+    }
+}
+
 impl Generator {
     /// Of what was counted, and the CPU time that it took.
     pub fn of(stats: &ShardStats, cpu: Duration, peer_cpu: Option<Duration>) -> Self {
@@ -294,36 +373,36 @@ impl RunResult {
     ///
     /// What the server itself says goes first. Then the generator: whatever else is seen may be its own doing.
     pub fn obstacle(&self, wanted: u64) -> Option<Cause> {
-        let Self { allocations, .. } = self;
-        let refusal = |key: &str, reason: &str| Cause::Refused {
-            key: key.to_owned(),
-            reason: reason.to_owned(),
-            granted: allocations.succeeded,
-        };
-        let commonest = |errors: &Errors, is_meant: fn(&str) -> bool| {
-            let meant = errors.iter().filter(|(key, _)| is_meant(key));
-            meant
-                .reduce(|a, b| if b.1.count > a.1.count { b } else { a })
-                .map(|(key, error)| (key.clone(), error.clone()))
-        };
-        if let Some((key, error)) = commonest(&allocations.errors, |key| key.bytes().all(|byte| byte.is_ascii_digit()))
-        {
-            return Some(refusal(&key, &error.reason));
+        let said = |key: &str| key.bytes().all(|byte| byte.is_ascii_digit());
+        if let Some((key, error)) = commonest(&self.allocations.errors, said) {
+            return Some(self.refusal(&key, &error.reason));
         }
         if !self.is_valid() {
             return Some(Cause::Generator(self.invalid_because.clone()));
         }
+        let cause = self.symptom(wanted)?;
+        // Of all that follows from a stall nothing says what the server carries while it runs.
+        Some(self.stalled.filter(|_| cause.may_be_a_stall()).map_or(cause, |longest| Cause::Stalled { longest }))
+    }
+
+    /// What is seen of a load that was not carried.
+    fn symptom(&self, wanted: u64) -> Option<Cause> {
+        let Self { allocations, .. } = self;
         if let Some((key, error)) = commonest(&allocations.errors, |_| true) {
-            return Some(refusal(&key, &error.reason));
+            return Some(self.refusal(&key, &error.reason));
         }
         if let Some((key, error)) = commonest(&allocations.later_errors, |_| true) {
             return Some(Cause::Lost { key, reason: error.reason, count: allocations.later_errors.total() });
         }
         if allocations.succeeded < wanted {
-            return Some(refusal("timeout", "not asked for in time, because earlier ones were not answered"));
+            return Some(self.refusal("timeout", "not asked for in time, because earlier ones were not answered"));
         }
         let failed = self.thresholds.iter().find(|outcome| !outcome.ok)?;
         Some(Cause::Threshold { threshold: failed.threshold, value: failed.value })
+    }
+
+    fn refusal(&self, key: &str, reason: &str) -> Cause {
+        Cause::Refused { key: key.to_owned(), reason: reason.to_owned(), granted: self.allocations.succeeded }
     }
 
     /// The point of the capacity curve that a load of `level` is; its media is measured from `from` to `until`.
@@ -335,7 +414,7 @@ impl RunResult {
         let rows: Vec<&Interval> = self.intervals.iter().filter(is_inside).collect();
         let seconds: f64 = rows.iter().map(|row| row.length.as_secs_f64()).sum();
         let own = |row: &&Interval| row.generator.cpu_s + row.generator.peer_cpu_s.unwrap_or_default();
-        let servers: Vec<f64> = rows.iter().filter_map(|row| row.server?.cpu_cores).collect();
+        let servers: Vec<f64> = rows.iter().filter_map(|row| row.server?.any_cpu_cores()).collect();
         // What was due and what came back are of the same time.
         let share =
             |count: u64| if media.delivered_packets == 0 { 0.0 } else { count as f64 / media.delivered_packets as f64 };
@@ -374,6 +453,7 @@ impl RunResult {
         one("allocations.succeeded", count(allocations.succeeded));
         one("allocations.failed", count(allocations.failed));
         one("allocations.lost", count(allocations.lost));
+        one("allocations.retransmissions", count(allocations.retransmissions));
         one("allocations.per_second", Some(allocations.per_second));
         one("allocations.errors.timeout", count(allocations.errors.count("timeout")));
         one("media.streams", count(media.streams));
@@ -411,25 +491,25 @@ impl RunResult {
         }
         figures
     }
+}
 
-    /// The status that the program ends with: what makes the figures worthless goes before what they say.
-    ///
-    /// 5 before all: of a run that ended early nobody knows what the rest would have shown. Then 4: a generator that
-    /// could not keep up sends too little, waits too briefly, and makes timeouts and loss of its own. Then 3: with no
-    /// allocation there are no figures of media that a threshold could be held against. Then 1.
-    pub fn exit_code(&self) -> u8 {
-        if self.incomplete.is_some() {
-            EXIT_INCOMPLETE
-        } else if !self.is_valid() {
-            EXIT_INVALID
-        } else if self.allocations.succeeded == 0 && self.allocations.failed > 0 {
-            EXIT_REFUSED
-        } else if self.thresholds.iter().any(|outcome| !outcome.ok) {
-            EXIT_THRESHOLD
-        } else {
-            EXIT_DONE
-        }
-    }
+/// The error that is meant and came most often; of several equally common ones the first.
+fn commonest(errors: &Errors, is_meant: fn(&str) -> bool) -> Option<(String, ErrorCount)> {
+    let meant = errors.iter().filter(|(key, _)| is_meant(key));
+    meant.reduce(|a, b| if b.1.count > a.1.count { b } else { a }).map(|(key, error)| (key.clone(), error.clone()))
+}
+
+/// How long the server stood still; none where it did not.
+pub fn stalled(stats: &ShardStats) -> Option<Duration> {
+    /// Shorter, and it was a busy moment.
+    const LEAST: Duration = Duration::from_millis(400);
+    /// Some servers hold a limit of bytes by full seconds and throw away the rest of each: silence without late packets.
+    const WITHOUT_LATE_ONES: Duration = Duration::from_millis(1_100);
+    let slowest = [&stats.rtt, &stats.one_way].into_iter().filter_map(|way| Some(way.percentiles()?.max));
+    let came_late = slowest.fold(0.0, f64::max) >= 0.5 * stats.silence.as_secs_f64() * 1e3;
+    let came_nothing = stats.counters.answers == 0 && stats.counters.delivered_packets == 0;
+    let least = if came_late || came_nothing { LEAST } else { WITHOUT_LATE_ONES };
+    (stats.silence >= least).then_some(stats.silence)
 }
 
 #[cfg(test)]
@@ -538,23 +618,35 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_the_figures_worthless_goes_before_what_they_say() {
-        let mut result = result();
-        assert_eq!(result.exit_code(), EXIT_DONE);
-        result.judge(&[threshold("media.lost_pct<1")]);
-        assert_eq!(result.exit_code(), EXIT_THRESHOLD);
-        result.allocations.succeeded = 0;
-        assert_eq!(result.exit_code(), EXIT_REFUSED);
-        result.invalid_because = vec!["packets left late".into()];
-        assert_eq!(result.exit_code(), EXIT_INVALID);
-        result.incomplete = Some("interrupted".into());
-        assert_eq!(result.exit_code(), EXIT_INCOMPLETE);
+    fn a_server_that_stood_still_is_told_from_one_that_throws_packets_away() {
+        let stall = |silence, slowest| {
+            let mut stats = ShardStats { silence: Duration::from_millis(silence), ..ShardStats::default() };
+            stats.rtt.record(Duration::from_millis(slowest));
+            stats.counters.delivered_packets = 1;
+            stalled(&stats).map(|longest| longest.as_millis() as u64)
+        };
+        assert_eq!((stall(700, 690), stall(300, 300), stall(900, 3)), (Some(700), None, None));
+        assert_eq!((stall(1_500, 3), stalled(&ShardStats::default())), (Some(1_500), None));
+        // Nobody ever answered.
+        let dead = ShardStats { silence: Duration::from_millis(700), ..ShardStats::default() };
+        assert_eq!(stalled(&dead), Some(Duration::from_millis(700)));
     }
 
     #[test]
-    fn some_refusals_are_a_result_and_no_failure() {
-        let result = result();
-        assert!(result.allocations.failed > 0 && result.allocations.succeeded > 0);
-        assert_eq!(result.exit_code(), EXIT_DONE);
+    fn what_follows_from_a_stall_is_called_so_and_what_the_server_says_is_not() {
+        let stalled = || RunResult { stalled: Some(Duration::from_secs(1)), ..result() };
+        let stall = Cause::Stalled { longest: Duration::from_secs(1) };
+        // The server has refused one.
+        assert!(matches!(stalled().obstacle(1), Some(Cause::Refused { key, .. }) if key == "486"));
+        let mut lossy = stalled();
+        lossy.allocations.errors = Errors::default();
+        assert_eq!(lossy.obstacle(1), None);
+        lossy.judge(&[threshold("media.lost_pct<1")]);
+        assert_eq!(lossy.obstacle(1), Some(stall.clone()));
+        lossy.judge(&[threshold("generator.cpu_s<1")]);
+        assert!(matches!(lossy.obstacle(1), Some(Cause::Threshold { .. })));
+        assert_eq!(lossy.obstacle(5), Some(stall));
+        lossy.invalid_because.push("late".to_owned());
+        assert!(matches!(lossy.obstacle(5), Some(Cause::Generator(_))));
     }
 }

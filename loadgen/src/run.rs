@@ -9,7 +9,7 @@
 use crate::args::DemoArguments;
 use crate::args::Format;
 use crate::check::rest;
-use crate::client::{DataPath, EvenPort, Family};
+use crate::client::{DataPath, EvenPort, Family, PERMISSION_LIFETIME};
 use crate::config::{CheckConfig, Peer, Request, RunConfig, is_near};
 use crate::credentials::Credentials;
 use crate::engine;
@@ -17,7 +17,7 @@ use crate::engine::check::Visitor;
 use crate::engine::clock::RunClock;
 #[cfg(feature = "demo")]
 use crate::engine::demo::DemoServer;
-use crate::engine::drive::{Outcome, drive};
+use crate::engine::drive::{Outcome, Watch, drive};
 use crate::engine::interrupt::Interrupt;
 use crate::engine::peer::Reflector;
 use crate::engine::plan::{FarEnd, Plan, Signal};
@@ -25,9 +25,10 @@ use crate::engine::server::ServerProbe;
 use crate::engine::wire::{Belief, Transport};
 use crate::engine::{http, limits, socket};
 use crate::find_knee;
-use crate::media::StreamPlan;
+use crate::media::{Parts, StreamPlan};
 use crate::random::Random;
-use crate::result::{Allocations, EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, Media, RunResult};
+use crate::replay;
+use crate::result::{Allocations, EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, Media, Replayed, RunResult, stalled};
 use crate::scenario::Scenario;
 use crate::uri::{Host, Wire};
 use crate::view::{self, csv, json, plan, text};
@@ -40,7 +41,7 @@ use std::time::{Duration, SystemTime};
 /// Does what is asked; the exit code.
 pub fn run(request: Request) -> u8 {
     let outcome = match request {
-        Request::Run(config) => load(&config, config.output.server_pid.map(ServerProbe::new)),
+        Request::Run(config) => load(&config, None),
         Request::Peer { bind } => peer(bind),
         Request::Check(config) => look(&config),
         #[cfg(feature = "demo")]
@@ -71,23 +72,31 @@ fn demo(mut typed: DemoArguments) -> Result<u8, String> {
     load(&config, Some(server.probe()))
 }
 
+/// `probe` where there is another server to look at than arguments name.
 fn load(config: &RunConfig, probe: Option<ServerProbe>) -> Result<u8, String> {
     let seed = config.seed.unwrap_or_else(draw_seed);
     if config.output.dry_run {
         return dry_run(config, seed);
     }
+    // Before a file or a port is opened.
+    let media = replay::media(config)?;
+    media.1.iter().flat_map(Replayed::remarks).for_each(|remark| note(&remark));
     let began = time_of_day();
     let interrupt = Interrupt::catch().map_err(|error| format!("signals: {error}"))?;
     let mut watcher = Watcher::open(config, seed, began)?;
     let result = match config.find_knee {
-        Some(search) => find_knee::find(config, search, seed, &interrupt, &mut watcher)?,
+        Some(search) => find_knee::find(config, &media, search, seed, &interrupt, &mut watcher)?,
         None => {
-            let (plan, reflector) = prepare(config, seed, None)?;
+            let mut probe = match probe {
+                Some(probe) => probe,
+                None => ServerProbe::of(config).map_err(|error| format!("threads: {error}"))?,
+            };
+            let (plan, reflector) = prepare(config, media.0, seed, None)?;
             for warning in limits::prepare(plan.scenario.peak().into(), config.source_ips.len() as u64) {
-                note(&warning);
+                watcher.note(&warning);
             }
-            let outcome = drive(&plan, reflector.as_ref(), &interrupt, probe, &mut watcher);
-            result(config, seed, outcome.map_err(|error| format!("threads: {error}"))?)
+            let outcome = drive(&plan, reflector.as_ref(), &interrupt, &mut probe, &mut watcher);
+            result(config, media.1, seed, outcome.map_err(|error| format!("threads: {error}"))?)
         }
     };
     drop(watcher);
@@ -99,6 +108,7 @@ fn load(config: &RunConfig, probe: Option<ServerProbe>) -> Result<u8, String> {
 /// there.
 pub(crate) fn prepare(
     config: &RunConfig,
+    parts: Parts,
     seed: u64,
     settle: Option<Duration>,
 ) -> Result<(Arc<Plan>, Option<Reflector>), String> {
@@ -106,7 +116,6 @@ pub(crate) fn prepare(
     let transport = transport(config)?;
     let identity =
         config.credentials.identity(&|path| std::fs::read_to_string(path)).map_err(|error| error.to_string())?;
-    let streams = StreamPlan::of(&config.traffic).map_err(|error| error.to_string())?;
     let scenario = Scenario::new(&config.load, config.end, seed);
     let (reflector, far_end) = far_end(config, server)?;
     let plan = Arc::new(Plan {
@@ -121,11 +130,13 @@ pub(crate) fn prepare(
         even_port: if config.relay.even_port { EvenPort::Reserve } else { EvenPort::No },
         dont_fragment: config.relay.dont_fragment,
         path: if config.relay.send_indications { DataPath::Indications } else { DataPath::Channels },
+        lifetime: config.relay.lifetime,
+        permission_lifetime: config.relay.permission_lifetime.unwrap_or(PERMISSION_LIFETIME),
         tcp_relay: config.relay.tcp_relay,
         abandon: config.relay.abandon,
         far_end,
-        shards: shards(scenario.peak(), &streams, config.trust.is_some()),
-        streams,
+        shards: shards(scenario.peak(), &parts, config.trust.is_some()),
+        parts,
         messages: scenario.packets(),
         measured_from: settle.map(|settle| scenario.full_at().plus(settle)),
         scenario,
@@ -138,9 +149,20 @@ pub(crate) fn prepare(
 
 /// The plan only; nothing is sent, and no name resolved.
 fn dry_run(config: &RunConfig, seed: u64) -> Result<u8, String> {
-    let plan = plan::Plan::of(config, seed).map_err(|error| error.to_string())?;
-    let peak = Scenario::new(&config.load, config.end, seed).peak();
-    let notes = limits::prepare(peak.into(), config.source_ips.len() as u64);
+    let search = config.find_knee.map(|search| find_knee::plan(config, search));
+    let largest = search.as_ref().map_or(config, |(_, largest, _)| largest);
+    let (parts, replayed) = replay::media(largest)?;
+    let plan = plan::Plan::of(largest, &parts, seed);
+    let peak = Scenario::new(&largest.load, largest.end, seed).peak();
+    let mut notes = limits::prepare(peak.into(), config.source_ips.len() as u64);
+    notes.extend(replayed.iter().flat_map(Replayed::remarks));
+    let plan = match search {
+        Some((search, _, warning)) => {
+            notes.extend(warning);
+            plan.as_limit_of(search)
+        }
+        None => plan,
+    };
     written_to(plan.write(&notes, &mut io::stdout().lock()))?;
     Ok(EXIT_DONE)
 }
@@ -267,13 +289,12 @@ fn way_to(server: SocketAddr, is_v6: bool) -> Result<IpAddr, String> {
 }
 
 /// As many as the packets need, one for each core at most: packets that share a thread share its wake-ups.
-fn shards(allocations: u32, streams: &[StreamPlan], is_secure: bool) -> u32 {
+fn shards(allocations: u32, parts: &Parts, is_secure: bool) -> u32 {
     const PACKETS_PER_THREAD: f64 = 40_000.0;
     /// Handshakes are work.
     const HANDSHAKES_PER_THREAD: u32 = 64;
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
-    let per_allocation: Option<f64> = streams.iter().map(StreamPlan::packets_per_second).sum();
-    let for_packets = match per_allocation {
+    let for_packets = match parts.mean(StreamPlan::packets_per_second) {
         Some(rate) => (rate * f64::from(allocations) / PACKETS_PER_THREAD).ceil() as u32,
         None => allocations,
     };
@@ -296,14 +317,16 @@ fn draw_seed() -> u64 {
         % 1_000_000_000
 }
 
-pub(crate) fn result(config: &RunConfig, seed: u64, outcome: Outcome) -> RunResult {
+pub(crate) fn result(config: &RunConfig, replayed: Option<Replayed>, seed: u64, outcome: Outcome) -> RunResult {
     let mut result = RunResult {
         target: config.server.to_string(),
         config: text::meant(config),
         seed,
         duration: outcome.duration,
         invalid_because: outcome.invalid_because,
+        stalled: stalled(&outcome.stats),
         incomplete: outcome.incomplete,
+        replayed,
         allocations: Allocations::of(&outcome.stats),
         media: Media::of(&outcome.stats),
         generator: outcome.generator,

@@ -62,6 +62,7 @@ impl Scenario {
         let (ends, packets) = match end {
             End::After(time) => (Some(full.plus(time)), None),
             End::Messages(packets) => (None, Some(packets)),
+            End::OnceThrough => (None, None),
             End::WithStages => (Some(full), None),
         };
         Self { course, seed, full, ends, packets }

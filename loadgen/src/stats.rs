@@ -3,6 +3,10 @@
 //! In: events, with the times that belong to them. Out: [`ShardStats`], taken interval by interval and merged; the
 //! sum of the intervals is the run, to the last packet. Never: a lock, a clock, memory that grows with events.
 
+mod packed;
+
+pub use packed::PackedStats;
+
 use crate::clock::Moment;
 use crate::media::{Fate, Verdict};
 use hdrhistogram::Histogram;
@@ -12,6 +16,8 @@ use std::time::Duration;
 
 /// A packet that leaves so long after it was due is late: a quarter of the interval of voice.
 pub const LATE_SEND: Duration = Duration::from_millis(5);
+/// An answer to a request that is read so long after it arrived keeps the next request waiting.
+const LATE_READ: Duration = Duration::from_millis(5);
 /// Microseconds beyond which values are only known to be that large.
 const MAX_MICROS: u64 = 60_000_000;
 /// Values are told apart to one part in a thousand.
@@ -144,6 +150,8 @@ counters! {
     lost,
     /// Those that were ended as meant.
     closed,
+    /// Those that were to be ended, and nobody answered.
+    undeleted,
     /// Those that were sent to another server (300).
     redirected,
     /// Those that were asked for again from another port, because somebody had had the first one (437).
@@ -160,6 +168,8 @@ counters! {
     stale_nonces,
     /// Refreshes of allocations that succeeded.
     refreshes,
+    /// Renewals of permissions and channels that succeeded.
+    renewals,
     /// Streams that began.
     streams,
     /// Packets that were due.
@@ -190,6 +200,10 @@ counters! {
     stale,
     /// Packets that left later than 5 ms after they were due.
     late_sends,
+    /// Answers of the server to requests.
+    answers,
+    /// Those that were read later than 5 ms after they had arrived.
+    late_reads,
     /// Packets that the socket refused.
     send_errors,
     /// Datagrams that the system dropped before we read them.
@@ -320,6 +334,8 @@ pub struct ShardStats {
     pub allocating: Span,
     /// When packets were due.
     pub offering: Span,
+    /// The longest time in which nothing at all came although packets were on their way.
+    pub silence: Duration,
 }
 
 impl ShardStats {
@@ -352,6 +368,12 @@ impl ShardStats {
     pub fn peer_refused(&mut self, key: &str, reason: &str) {
         self.counters.peers_refused += 1;
         self.later_errors.add(key, reason);
+    }
+
+    /// An answer to a request was read, so long after it arrived.
+    pub fn answered(&mut self, lag: Duration) {
+        self.counters.answers += 1;
+        self.counters.late_reads += u64::from(lag > LATE_READ);
     }
 
     /// A packet was due; whether it is sent is another question.
@@ -403,6 +425,7 @@ impl ShardStats {
         self.send_lag.merge(&other.send_lag);
         self.allocating.merge(&other.allocating);
         self.offering.merge(&other.offering);
+        self.silence = self.silence.max(other.silence);
     }
 
     /// What was counted of allocations alone.
@@ -415,6 +438,7 @@ impl ShardStats {
             failed: all.failed,
             lost: all.lost,
             closed: all.closed,
+            undeleted: all.undeleted,
             redirected: all.redirected,
             mismatched: all.mismatched,
             peers_refused: all.peers_refused,
@@ -423,7 +447,10 @@ impl ShardStats {
             challenges: all.challenges,
             stale_nonces: all.stale_nonces,
             refreshes: all.refreshes,
+            renewals: all.renewals,
             streams: all.streams,
+            answers: all.answers,
+            late_reads: all.late_reads,
             ..Counters::default()
         };
         Self {
@@ -432,6 +459,7 @@ impl ShardStats {
             later_errors: self.later_errors.clone(),
             latency: self.latency.clone(),
             allocating: self.allocating,
+            silence: self.silence,
             ..Self::default()
         }
     }

@@ -12,6 +12,7 @@ const FIGURES: &[&str] = &[
     "allocations.succeeded",
     "allocations.failed",
     "allocations.lost",
+    "allocations.retransmissions",
     "allocations.per_second",
     "allocations.errors.timeout",
     "media.streams",

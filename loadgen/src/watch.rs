@@ -31,6 +31,8 @@ struct Dashboard {
     terminal: DefaultTerminal,
     state: State,
     theme: Theme,
+    /// The dashboard shows what fits; all of it is said once the terminal is a terminal again.
+    notes: Vec<String>,
 }
 
 impl Watcher {
@@ -51,30 +53,44 @@ impl Watcher {
         };
         let exposition = match output.prometheus {
             Some(at) => {
-                let exposition = Exposition::serve(at, prometheus::CONTENT_TYPE);
+                let exposition = Exposition::serve(at, prometheus::CONTENT_TYPE, prometheus::NOTHING_YET);
                 let exposition = exposition.map_err(|error| format!("--prometheus {at}: {error}"))?;
-                drop(writeln!(io::stderr(), "turnload: metrics at http://{}/metrics", exposition.address()));
+                crate::run::note(&format!("metrics at http://{}/metrics", exposition.address()));
                 Some(exposition)
             }
             None => None,
         };
         // The dashboard needs the terminal for itself: results of other formats may go there too.
-        let has_terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
-        let dashboard = (has_terminal && !output.no_tui).then(|| ratatui::try_init().ok()).flatten();
-        let dashboard = dashboard.map(|terminal| Dashboard {
+        let has_terminal = io::stdout().is_terminal() && io::stdin().is_terminal() && has_screen();
+        let terminal = (has_terminal && !output.no_tui).then(|| ratatui::try_init().ok()).flatten();
+        let mut dashboard = terminal.map(|terminal| Dashboard {
             terminal,
-            state: State::new(&format!("{} over {}", config.server, crate::view::json::wire(config.wire))),
+            state: State::new(&format!(
+                "{} over {}{}",
+                config.server,
+                crate::view::json::wire(config.wire),
+                if config.find_knee.is_some() { ", search for the knee" } else { "" }
+            )),
             theme: Theme::of(std::env::var("NO_COLOR").ok().as_deref()),
+            notes: Vec::new(),
         });
+        // A second goes by before there are figures.
+        dashboard.iter_mut().for_each(Dashboard::draw);
         Ok(Self { dashboard, log, exposition, target: config.server.to_string() })
     }
 }
 
+/// A terminal that only prints has no place for a dashboard.
+fn has_screen() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+}
+
 impl Watcher {
-    /// A line between the others, where there are lines.
-    pub(crate) fn say(&self, text: &str) {
-        if self.dashboard.is_none() {
-            drop(writeln!(io::stderr(), "{text}"));
+    /// What became of a step of a search.
+    pub(crate) fn step(&mut self, text: &str) {
+        match &mut self.dashboard {
+            Some(dashboard) => dashboard.state.step(text),
+            None => drop(writeln!(io::stderr(), "{text}")),
         }
     }
 }
@@ -95,16 +111,28 @@ impl Watch for Watcher {
         let row = &progress.last;
         if let Some(log) = &mut self.log {
             let start = row.at.saturating_sub(row.length);
-            let written = log.interval(None, start, row.length, interval.rtt.histogram()).and_then(|()| {
+            // Pairs have no round trips.
+            let way = if interval.one_way.count() > 0 { &interval.one_way } else { &interval.rtt };
+            let written = log.interval(None, start, row.length, way.histogram()).and_then(|()| {
                 if interval.latency.count() == 0 {
                     return Ok(());
                 }
                 log.interval(Some("allocation"), start, row.length, interval.latency.histogram())
             });
             if let Err(error) = written {
-                drop(writeln!(io::stderr(), "turnload: --hlog: {error}"));
                 self.log = None;
+                self.note(&format!("--hlog: {error}"));
             }
+        }
+    }
+
+    fn note(&mut self, note: &str) {
+        match &mut self.dashboard {
+            Some(dashboard) => {
+                dashboard.state.note(note);
+                dashboard.notes.push(note.to_owned());
+            }
+            None => crate::run::note(note),
         }
     }
 
@@ -149,5 +177,6 @@ impl Dashboard {
 impl Drop for Dashboard {
     fn drop(&mut self) {
         ratatui::restore();
+        self.notes.iter().for_each(|note| crate::run::note(note));
     }
 }

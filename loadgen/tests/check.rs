@@ -4,147 +4,26 @@
 //! installed, the tests say so and pass.
 
 #![forbid(unsafe_code)]
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "a panic is the verdict of a test")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a panic is the verdict of a test")]
 #![allow(clippy::disallowed_methods, reason = "a test that starts other programs is an edge")]
+
+mod support;
 
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::process::Output;
 use std::time::Duration;
+use support::coturn::{Coturn, REST, Server, Validity, certificate, free_port};
+use support::program;
 
-const COTURN: &str = "/usr/bin/turnserver";
-/// Below the ephemeral ports of Linux, and away from those of other tests; each server has a few of its own.
-const RELAY_PORTS: u16 = 26_000;
-const RELAY_PORTS_EACH: u16 = 20;
-const LONG_TERM: &str = "lt-cred-mech\nuser=alice:sesame\nallow-loopback-peers\n";
-
-static SERVERS: AtomicU16 = AtomicU16::new(0);
-
-struct Server {
-    process: Child,
-    port: u16,
-    tls_port: u16,
-    folder: tempfile::TempDir,
-}
-
-impl Server {
-    /// `None`, and a line to say so, where coturn or openssl is not installed.
-    fn start(options: &str) -> Option<Self> {
-        Self::with_leaf(options, "subjectAltName=IP:127.0.0.1", &["-days", "2"])
-    }
-
-    fn with_leaf(options: &str, names: &str, days: &[&str]) -> Option<Self> {
-        if !Path::new(COTURN).exists() {
-            eprintln!("SKIPPED: {COTURN} is not installed, nothing was tested");
-            return None;
-        }
-        let folder = tempfile::tempdir().expect("a folder");
-        certificate(folder.path(), names, days)?;
-        let (port, tls_port) = (free_port(), free_port());
-        let place = folder.path().display();
-        let first = RELAY_PORTS + SERVERS.fetch_add(1, Ordering::Relaxed) * RELAY_PORTS_EACH;
-        let config = format!(
-            "listening-ip=127.0.0.1\nlistening-port={port}\ntls-listening-port={tls_port}\nrelay-ip=127.0.0.1\n\
-             min-port={first}\nmax-port={}\nrealm=example.org\nno-cli\n\
-             cert={place}/leaf.pem\npkey={place}/leaf.key\n\
-             log-file=stdout\nsimple-log\npidfile={place}/pid\nuserdb={place}/db\n{options}\n",
-            first + RELAY_PORTS_EACH - 1
-        );
-        let path = folder.path().join("turnserver.conf");
-        std::fs::write(&path, config).expect("a configuration");
-        let process = Command::new(COTURN)
-            .arg("-c")
-            .arg(&path)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("coturn starts");
-        let server = Self { process, port, tls_port, folder };
-        server.wait();
-        Some(server)
-    }
-
-    /// Until it answers a Binding request (RFC 8489).
-    fn wait(&self) {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
-        socket.connect((Ipv4Addr::LOCALHOST, self.port)).expect("connected");
-        socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
-        let request = [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
-        for _ in 0..200 {
-            drop(socket.send(&request));
-            if socket.recv(&mut [0; 256]).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("coturn does not answer");
-    }
-
-    fn uri(&self) -> String {
-        format!("turn:127.0.0.1:{}", self.port)
-    }
-
-    fn secure_uri(&self) -> String {
-        format!("turns:127.0.0.1:{}", self.tls_port)
-    }
-
-    fn authority(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
-/// An authority and a leaf, both ECDSA, which every DTLS client can check. None without openssl.
-fn certificate(folder: &Path, names: &str, days: &[&str]) -> Option<()> {
-    std::fs::write(folder.join("ext"), format!("{names}\nbasicConstraints=CA:FALSE\n")).expect("written");
-    let new = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    let sign = format!(
-        "x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile ext -out leaf.pem {}",
-        days.join(" ")
-    );
-    for arguments in [
-        format!("{new} -x509 -subj /CN=authority -days 2 -keyout ca.key -out ca.pem"),
-        format!("{new} -subj /CN=leaf -keyout leaf.key -out leaf.csr"),
-        sign,
-    ] {
-        let made = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output();
-        if !made.is_ok_and(|made| made.status.success()) {
-            eprintln!("SKIPPED: openssl makes no such certificate, nothing was tested");
-            return None;
-        }
-    }
-    Some(())
-}
-
-/// Free for UDP and TCP.
-fn free_port() -> u16 {
-    for _ in 0..50 {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let port = socket.local_addr().expect("an address").port();
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no port is free")
+/// Below the ephemeral ports of Linux, and away from those of other tests.
+fn coturn() -> Coturn {
+    Coturn::among(26_000..27_000).relay_ports(20).secure()
 }
 
 fn check(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_turnload"));
-    for name in ["TURN_USERNAME", "TURN_PASSWORD", "TURN_SECRET"] {
-        command.env_remove(name);
-    }
-    command.arg("check").args(arguments).output().expect("the program runs")
+    program(&[&["check"], arguments].concat()).output().expect("the program runs")
 }
 
 /// The object, and how the program ended.
@@ -164,14 +43,14 @@ const ALICE: &[&str] = &["-u", "alice", "-w", "sesame"];
 
 #[test]
 fn every_transport_gives_candidates_and_a_round_trip() {
-    let Some(server) = Server::start(LONG_TERM) else { return };
+    let Some(server) = coturn().start() else { return };
     let authority = server.authority().display().to_string();
     let uris = [
         server.uri(),
         format!("{}?transport=tcp", server.uri()),
         server.secure_uri(),
         format!("{}?transport=udp", server.secure_uri()),
-        format!("stun:127.0.0.1:{}", server.port),
+        format!("stun:127.0.0.1:{}", server.port()),
     ];
     let uris: Vec<&str> = uris.iter().map(String::as_str).collect();
     let (object, code) = checked(&[&uris, ALICE, &["--ca-file", &authority]].concat());
@@ -194,7 +73,7 @@ fn every_transport_gives_candidates_and_a_round_trip() {
 
 #[test]
 fn the_text_has_a_table_and_a_verdict() {
-    let Some(server) = Server::start(LONG_TERM) else { return };
+    let Some(server) = coturn().start() else { return };
     let output = check(&[&[server.uri().as_str()], ALICE].concat());
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(0), "{text}");
@@ -204,7 +83,7 @@ fn the_text_has_a_table_and_a_verdict() {
 
 #[test]
 fn a_wrong_password_and_none_are_told() {
-    let Some(server) = Server::start(LONG_TERM) else { return };
+    let Some(server) = coturn().start() else { return };
     let uri = server.uri();
     let (object, code) = checked(&[&uri, "-u", "alice", "-w", "mallory-1"]);
     assert_eq!((causes(&object), code), (vec!["wrong-credentials"], 3), "{object:#}");
@@ -216,7 +95,7 @@ fn a_wrong_password_and_none_are_told() {
 
 #[test]
 fn a_rest_user_name_whose_time_is_over_is_told_from_a_wrong_secret() {
-    let Some(server) = Server::start("use-auth-secret\nstatic-auth-secret=logen\nallow-loopback-peers\n") else {
+    let Some(server) = coturn().auth(REST).start() else {
         return;
     };
     let uri = server.uri();
@@ -231,7 +110,7 @@ fn a_rest_user_name_whose_time_is_over_is_told_from_a_wrong_secret() {
 
 #[test]
 fn a_closed_port_refuses_beside_one_that_works() {
-    let Some(server) = Server::start(LONG_TERM) else { return };
+    let Some(server) = coturn().start() else { return };
     let closed = free_port();
     let (udp, tcp) = (format!("turn:127.0.0.1:{closed}"), format!("turn:127.0.0.1:{closed}?transport=tcp"));
     let (object, code) = checked(&[&[udp.as_str(), &tcp, &server.uri()], ALICE].concat());
@@ -255,11 +134,11 @@ fn a_port_that_never_answers_is_told_after_five_seconds() {
 
 #[test]
 fn certificates_are_judged_and_insecure_looks_away() {
-    let Some(server) = Server::start(LONG_TERM) else { return };
+    let Some(server) = coturn().start() else { return };
     let (tls, dtls) = (server.secure_uri(), format!("{}?transport=udp", server.secure_uri()));
     // Another authority than the one that signed it.
     let other = tempfile::tempdir().expect("a folder");
-    certificate(other.path(), "subjectAltName=IP:127.0.0.1", &["-days", "2"]).expect("openssl was there before");
+    certificate(other.path(), "subjectAltName=IP:127.0.0.1", Validity::Now).expect("openssl was there before");
     let stranger = other.path().join("ca.pem").display().to_string();
     let (object, code) = checked(&[&[tls.as_str(), &dtls], ALICE, &["--ca-file", &stranger]].concat());
     assert_eq!((causes(&object), code), (vec!["certificate", "certificate"], 3), "{object:#}");
@@ -273,7 +152,7 @@ fn certificates_are_judged_and_insecure_looks_away() {
 
 #[test]
 fn a_certificate_for_another_name_or_another_time_is_told() {
-    let Some(server) = Server::with_leaf(LONG_TERM, "subjectAltName=DNS:turn.example.org", &["-days", "2"]) else {
+    let Some(server) = coturn().leaf("subjectAltName=DNS:turn.example.org", Validity::Now).start() else {
         return;
     };
     let verdict = |server: &Server| {
@@ -283,22 +162,21 @@ fn a_certificate_for_another_name_or_another_time_is_told() {
     };
     assert_eq!(verdict(&server).as_deref(), Some("wrong-name"));
     drop(server);
-    let past = ["-not_before", "20200101000000Z", "-not_after", "20200201000000Z"];
-    let Some(server) = Server::with_leaf(LONG_TERM, "subjectAltName=IP:127.0.0.1", &past) else { return };
+    let Some(server) = coturn().leaf("subjectAltName=IP:127.0.0.1", Validity::LongAgo).start() else { return };
     assert_eq!(verdict(&server).as_deref(), Some("expired"));
 }
 
 #[test]
 fn a_self_signed_certificate_is_told() {
-    let Some(server) = Server::start(LONG_TERM) else { return };
+    let Some(server) = coturn().start() else { return };
     // The authority's own certificate in the place of the leaf's.
-    let folder = server.folder.path();
+    let folder = server.folder();
     for kind in ["pem", "key"] {
         std::fs::copy(folder.join(format!("ca.{kind}")), folder.join(format!("self.{kind}"))).expect("copied");
     }
     let place = folder.display();
-    let options = format!("{LONG_TERM}cert={place}/self.pem\npkey={place}/self.key\n");
-    let Some(second) = Server::start(&options) else { return };
+    let options = format!("cert={place}/self.pem\npkey={place}/self.key");
+    let Some(second) = coturn().options(&options).start() else { return };
     let authority = second.authority().display().to_string();
     let (object, code) = checked(&[&[second.secure_uri().as_str()], ALICE, &["--ca-file", &authority]].concat());
     assert_eq!((causes(&object), code), (vec!["certificate"], 3), "{object:#}");
@@ -307,7 +185,7 @@ fn a_self_signed_certificate_is_told() {
 
 #[test]
 fn a_server_that_guards_its_own_network_is_fine() {
-    let Some(server) = Server::start("lt-cred-mech\nuser=alice:sesame\n") else { return };
+    let Some(server) = coturn().guards_loopback().start() else { return };
     let (object, code) = checked(&[&[server.uri().as_str()], ALICE].concat());
     assert_eq!((causes(&object), code), (vec!["fine"], 0), "{object:#}");
     let remarks = object["uris"][0]["paths"][0]["remarks"].to_string();
@@ -317,7 +195,7 @@ fn a_server_that_guards_its_own_network_is_fine() {
 #[test]
 fn a_relay_that_names_an_address_where_it_is_not_is_told() {
     // TEST-NET-1: nobody is there.
-    let Some(server) = Server::start(&format!("{LONG_TERM}external-ip=192.0.2.1\n")) else { return };
+    let Some(server) = coturn().options("external-ip=192.0.2.1").start() else { return };
     let (object, code) = checked(&[&[server.uri().as_str()], ALICE].concat());
     assert_eq!(code, 1, "{object:#}");
     assert!(["private-relay", "relay-unreachable"].contains(&causes(&object)[0]), "{object:#}");
@@ -326,9 +204,9 @@ fn a_relay_that_names_an_address_where_it_is_not_is_told() {
 #[test]
 fn nat_behaviour_is_told_where_the_server_is_in_two_places() {
     let alternative = free_port();
-    let options = format!("{LONG_TERM}listening-ip=127.0.0.2\nalt-listening-port={alternative}\n");
-    let Some(server) = Server::start(&options) else { return };
-    let (object, code) = checked(&[&format!("stun:127.0.0.1:{}", server.port)]);
+    let options = format!("listening-ip=127.0.0.2\nalt-listening-port={alternative}");
+    let Some(server) = coturn().options(&options).start() else { return };
+    let (object, code) = checked(&[&format!("stun:127.0.0.1:{}", server.port())]);
     assert_eq!(code, 0, "{object:#}");
     let nat = &object["uris"][0]["paths"][0]["nat"];
     assert_eq!((&nat["mapping"], &nat["filtering"]), (&"no-nat".into(), &"endpoint-independent".into()), "{object:#}");
@@ -343,7 +221,7 @@ fn a_name_that_stands_for_nothing_is_a_cause() {
 
 #[test]
 fn an_endpoint_gives_servers_and_credentials() {
-    let Some(server) = Server::start(LONG_TERM) else { return };
+    let Some(server) = coturn().start() else { return };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let url = format!("http://{}/turn?key=opensesame", listener.local_addr().expect("an address"));
     let body = format!(r#"{{"username":"alice","password":"sesame","ttl":600,"uris":["{}"]}}"#, server.uri());

@@ -3,117 +3,37 @@
 //! Each test starts a server of its own and ends it. Where the program is not installed, the tests say so and pass.
 
 #![forbid(unsafe_code)]
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "a panic is the verdict of a test")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a panic is the verdict of a test")]
 #![allow(clippy::disallowed_methods, reason = "a test that talks to another program is an edge")]
 
-use rtcscope::proto::stun::{Builder, Class, Method, TransactionId};
+mod support;
+
+use rtcscope::proto::stun::Method;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant, SystemTime};
-use turnload::client::{Client, ClientConfig, DataPath, EvenPort, Event, Failure, Family, Input, PeerId, State};
+use support::coturn::{Coturn, REST, Server};
+use turnload::client::{
+    Client, ClientConfig, DataPath, EvenPort, Event, Failure, Family, Input, PERMISSION_LIFETIME, PeerId, State,
+};
 use turnload::clock::Moment;
 use turnload::credentials::{Credentials, Login, SecretSource};
 use turnload::secret::Secret;
 
-const PROGRAM: &str = "/usr/bin/turnserver";
-/// Above the ephemeral ports of Linux; each server relays from a range of its own.
-const RELAY_PORTS: std::ops::Range<u16> = 61_000..65_000;
-const RANGE: u16 = 40;
-const LONG_TERM: &[&str] = &["lt-cred-mech", "user=alice:sesame"];
 /// coturn grants 600 s where a client asks for less, and holds who asks for more to this.
-const SHORT_LIVED: &[&str] = &["max-allocate-lifetime=3"];
+const SHORT_LIVED: &str = "max-allocate-lifetime=3";
+
+/// Tells the clients of a test apart.
+static CLIENTS: AtomicU16 = AtomicU16::new(0);
+
+/// Above the ephemeral ports of Linux, and away from those of other tests.
+fn coturn() -> Coturn {
+    Coturn::among(61_000..65_000).relay_ports(40)
+}
 
 fn long_lived() -> ClientConfig {
     ClientConfig { lifetime: Some(Duration::from_secs(900)), ..config() }
-}
-
-static SERVERS: AtomicU16 = AtomicU16::new(0);
-
-struct Server {
-    process: Child,
-    address: SocketAddr,
-    _folder: tempfile::TempDir,
-}
-
-impl Server {
-    /// `None`, and a line to say so, where coturn is not installed.
-    fn start(options: &[&str]) -> Option<Self> {
-        Self::with_relay_ports(RANGE, options)
-    }
-
-    fn with_relay_ports(count: u16, options: &[&str]) -> Option<Self> {
-        if !Path::new(PROGRAM).exists() {
-            eprintln!("SKIPPED: {PROGRAM} is not installed, nothing was tested");
-            return None;
-        }
-        let folder = tempfile::tempdir().expect("a folder");
-        let port = free_port();
-        // Two runs of the tests at the same time are told apart by their process.
-        let slots = (RELAY_PORTS.end - RELAY_PORTS.start) / RANGE;
-        let run = (std::process::id() % u32::from(slots)) as u16;
-        let slot = (run * 16 + SERVERS.fetch_add(1, Ordering::Relaxed)) % slots;
-        let first = RELAY_PORTS.start + slot * RANGE;
-        let mut config = format!(
-            "listening-ip=127.0.0.1\nlistening-port={port}\nrelay-ip=127.0.0.1\nrelay-ip=::1\n\
-             min-port={first}\nmax-port={}\nrealm=example.org\n\
-             no-cli\nno-tls\nno-dtls\nallow-loopback-peers\nlog-file=stdout\nsimple-log\n\
-             pidfile={folder}/pid\nuserdb={folder}/db\n",
-            first + count - 1,
-            folder = folder.path().display(),
-        );
-        for option in options {
-            config.push_str(option);
-            config.push('\n');
-        }
-        let path = folder.path().join("turnserver.conf");
-        std::fs::write(&path, config).expect("a configuration");
-        let log = std::fs::File::create(folder.path().join("log")).expect("a log");
-        let process = Command::new(PROGRAM)
-            .arg("-c")
-            .arg(&path)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("coturn starts");
-        let server = Self { process, address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), _folder: folder };
-        server.wait();
-        Some(server)
-    }
-
-    /// Until it answers a Binding request.
-    fn wait(&self) {
-        let socket = socket_to(self.address);
-        socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
-        let mut request = Vec::new();
-        let built = Builder::new(&mut request, Class::Request, Method::BINDING, TransactionId::new([1; 12])).finish();
-        built.expect("short");
-        for _ in 0..200 {
-            // Refused until the server listens.
-            drop(socket.send(&request));
-            if socket.recv(&mut [0; 256]).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("coturn does not answer");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
-fn free_port() -> u16 {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    socket.local_addr().expect("an address").port()
 }
 
 fn socket_to(server: SocketAddr) -> UdpSocket {
@@ -134,10 +54,11 @@ fn config() -> ClientConfig {
         reservation_token: None,
         dont_fragment: false,
         lifetime: None,
+        permission_lifetime: PERMISSION_LIFETIME,
         reliable: false,
         path: DataPath::Channels,
         tcp_relay: false,
-        seed: u64::from(std::process::id()) << 16 | u64::from(SERVERS.fetch_add(1, Ordering::Relaxed)),
+        seed: u64::from(std::process::id()) << 16 | u64::from(CLIENTS.fetch_add(1, Ordering::Relaxed)),
     }
 }
 
@@ -152,7 +73,7 @@ struct Driver {
 
 impl Driver {
     fn new(server: &Server, config: ClientConfig) -> Self {
-        Self::on(socket_to(server.address), config)
+        Self::on(socket_to(server.address()), config)
     }
 
     fn on(socket: UdpSocket, config: ClientConfig) -> Self {
@@ -253,7 +174,7 @@ impl Driver {
 
 #[test]
 fn long_term_credentials_and_channels_relay_without_loss() {
-    let Some(server) = Server::start(LONG_TERM) else { return };
+    let Some(server) = coturn().start() else { return };
     let mut driver = Driver::up(&server, config());
     assert_eq!(driver.client.mapped(), driver.socket.local_addr().ok());
     driver.echoes("127.0.0.1");
@@ -264,7 +185,7 @@ fn long_term_credentials_and_channels_relay_without_loss() {
 
 #[test]
 fn indications_relay_without_loss() {
-    let Some(server) = Server::start(LONG_TERM) else { return };
+    let Some(server) = coturn().start() else { return };
     let mut driver = Driver::up(&server, ClientConfig { path: DataPath::Indications, ..config() });
     driver.echoes("127.0.0.1");
     driver.closed();
@@ -272,7 +193,7 @@ fn indications_relay_without_loss() {
 
 #[test]
 fn a_shared_secret_gives_credentials_that_the_server_takes_until_they_expire() {
-    let Some(server) = Server::start(&["use-auth-secret", "static-auth-secret=logen"]) else { return };
+    let Some(server) = coturn().auth(REST).start() else { return };
     let identity = Credentials::Rest {
         user: Some("alice".to_owned()),
         secret: SecretSource::Text(Secret::from("logen".to_owned())),
@@ -293,7 +214,7 @@ fn a_shared_secret_gives_credentials_that_the_server_takes_until_they_expire() {
 
 #[test]
 fn a_server_that_does_not_ask_gets_no_credentials() {
-    let Some(server) = Server::start(&["no-auth"]) else { return };
+    let Some(server) = coturn().auth("no-auth").start() else { return };
     let mut driver = Driver::up(&server, ClientConfig { credentials: None, ..config() });
     driver.echoes("127.0.0.1");
     driver.closed();
@@ -302,11 +223,7 @@ fn a_server_that_does_not_ask_gets_no_credentials() {
 
 #[test]
 fn an_ipv6_relay_reaches_an_ipv6_peer() {
-    let Some(server) = Server::start(LONG_TERM) else { return };
-    if UdpSocket::bind("[::1]:0").is_err() {
-        eprintln!("SKIPPED: no IPv6 on the loopback interface, nothing was tested");
-        return;
-    }
+    let Some(server) = coturn().ipv6().start() else { return };
     for path in [DataPath::Channels, DataPath::Indications] {
         let mut driver = Driver::up(&server, ClientConfig { family: Some(Family::IPV6), path, ..config() });
         assert!(driver.client.relayed().is_some_and(|relayed| relayed.is_ipv6()));
@@ -317,7 +234,7 @@ fn an_ipv6_relay_reaches_an_ipv6_peer() {
 
 #[test]
 fn a_wrong_password_is_told_from_other_refusals() {
-    let Some(server) = Server::start(LONG_TERM) else { return };
+    let Some(server) = coturn().start() else { return };
     let mut driver = Driver::new(&server, ClientConfig { credentials: login("mallory"), ..config() });
     assert_eq!(driver.allocated(), Event::Failed(Failure::WrongPassword));
     assert_eq!(driver.client.counters().requests, 2);
@@ -325,7 +242,7 @@ fn a_wrong_password_is_told_from_other_refusals() {
 
 #[test]
 fn a_full_quota_is_a_486_and_a_deletion_makes_room() {
-    let Some(server) = Server::start(&[LONG_TERM, &["user-quota=1"]].concat()) else { return };
+    let Some(server) = coturn().options("user-quota=1").start() else { return };
     let mut first = Driver::up(&server, config());
     let event = Driver::new(&server, config()).allocated();
     let Event::Failed(failure) = event else { panic!("{event:?}") };
@@ -343,7 +260,7 @@ fn a_full_quota_is_a_486_and_a_deletion_makes_room() {
 
 #[test]
 fn a_short_range_of_ports_is_a_508() {
-    let Some(server) = Server::with_relay_ports(2, LONG_TERM) else { return };
+    let Some(server) = coturn().relay_ports(2).start() else { return };
     let mut drivers: Vec<Driver> = Vec::new();
     let refusal = (0..4).find_map(|_| {
         let mut driver = Driver::new(&server, config());
@@ -356,7 +273,7 @@ fn a_short_range_of_ports_is_a_508() {
 
 #[test]
 fn stale_nonces_and_short_lifetimes_do_not_end_an_allocation() {
-    let Some(server) = Server::start(&[LONG_TERM, SHORT_LIVED, &["stale-nonce=1"]].concat()) else { return };
+    let Some(server) = coturn().options(SHORT_LIVED).options("stale-nonce=1").start() else { return };
     let mut driver = Driver::up(&server, long_lived());
     driver.until("refreshes", |driver| driver.client.counters().refreshes >= 3);
     assert!(driver.client.counters().stale_nonces >= 1, "{:?}", driver.client.counters());
@@ -367,7 +284,7 @@ fn stale_nonces_and_short_lifetimes_do_not_end_an_allocation() {
 
 #[test]
 fn a_reserved_port_is_given_to_the_one_who_brings_the_token() {
-    let Some(server) = Server::start(LONG_TERM) else { return };
+    let Some(server) = coturn().start() else { return };
     let first = Driver::up(&server, ClientConfig { even_port: EvenPort::Reserve, ..config() });
     let port = first.client.relayed().expect("a relayed address").port();
     assert_eq!(port % 2, 0);
@@ -379,7 +296,7 @@ fn a_reserved_port_is_given_to_the_one_who_brings_the_token() {
 
 #[test]
 fn an_old_allocation_at_the_same_address_is_told_by_its_code() {
-    let Some(server) = Server::start(LONG_TERM) else { return };
+    let Some(server) = coturn().start() else { return };
     let old = Driver::up(&server, config());
     let mut new = Driver::on(old.socket.try_clone().expect("the same socket"), config());
     let event = new.allocated();
@@ -388,9 +305,9 @@ fn an_old_allocation_at_the_same_address_is_told_by_its_code() {
 
 #[test]
 fn a_killed_server_is_a_lost_allocation() {
-    let Some(mut server) = Server::start(&[LONG_TERM, SHORT_LIVED].concat()) else { return };
+    let Some(mut server) = coturn().options(SHORT_LIVED).start() else { return };
     let mut driver = Driver::up(&server, long_lived());
-    server.process.kill().expect("killed");
+    server.kill();
     driver.until("loss", |driver| driver.client.state() == State::Failed && !driver.events.is_empty());
     assert_eq!(driver.events, [Event::Lost(Failure::Timeout { method: Method::REFRESH })]);
 }

@@ -32,6 +32,20 @@ fn wrong_arguments_end_with_two_and_the_reason() {
 }
 
 #[test]
+fn packets_that_cannot_be_are_refused_before_anything_is_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("times.hlog").display().to_string();
+    for arguments in [&["-l", "49"][..], &["--pps", "50", "--bitrate", "10kbps"], &["-l", "12", "--dry-run"]] {
+        let server = &["turn:127.0.0.1:9", "--no-auth", "-m", "1", "-n", "1", "--hlog", &log][..];
+        let output = turnload(&[server, arguments].concat(), &[]);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let notes = text(&output.stderr);
+        assert!(notes.contains("--size") && notes.contains("at least 50"), "{notes}");
+        assert!(output.stdout.is_empty() && !folder.path().join("times.hlog").exists(), "{arguments:?}");
+    }
+}
+
+#[test]
 fn secrets_are_echoed_in_no_message() {
     for arguments in [
         &["turn:127.0.0.1", "-w", "opensesame", "--ramp", "x"][..],
@@ -52,4 +66,12 @@ fn help_is_data_and_shows_no_secret_of_the_environment() {
     assert_eq!(output.status.code(), Some(0));
     let help = text(&output.stdout);
     assert!(help.contains("--allocations") && help.contains("TURN_PASSWORD") && !help.contains("opensesame"));
+}
+
+#[test]
+fn examples_and_codes_in_the_help_are_not_broken_by_a_narrow_terminal() {
+    let help = text(&turnload(&["--help"], &[("COLUMNS", "80")]).stdout);
+    let (_, below) = help.split_once("Examples:").expect("examples");
+    assert!(below.lines().all(|line| line.chars().count() < 80), "{below}");
+    assert!(below.contains("\n  turnload demo\n") && below.contains("Exit codes: 0 done, "), "{below}");
 }

@@ -87,7 +87,7 @@ fn analyze(arguments: AnalyzeArguments) -> ExitCode {
         }
     };
 
-    let options = Options { remove_copies: config.remove_copies, ssrcs: config.ssrcs.clone() };
+    let options = Options { remove_copies: config.remove_copies, ssrcs: config.ssrcs.clone(), ..Options::default() };
     let mut analyzer = Analyzer::new(options);
     let mut refused: Vec<String> = files.refused().iter().map(ToString::to_string).collect();
     refused.extend(describe(&mut analyzer, &config));

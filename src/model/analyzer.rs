@@ -35,11 +35,14 @@ pub struct Options {
     pub remove_copies: bool,
     /// Keep only the streams and RTCP of these SSRCs; all where empty.
     pub ssrcs: Vec<u32>,
+    /// Keep time and size of each packet of a stream (off by default): memory then grows with packets, and whoever feeds
+    /// them has to look at [`Analyzer::kept_packets`].
+    pub keep_packets: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { remove_copies: true, ssrcs: Vec::new() }
+        Self { remove_copies: true, ssrcs: Vec::new(), keep_packets: false }
     }
 }
 
@@ -53,7 +56,7 @@ pub struct Analyzer {
 impl Analyzer {
     /// An analysis that has seen nothing.
     pub fn new(options: Options) -> Self {
-        let shards = (0..SHARDS).map(|_| Shard::new(options.remove_copies)).collect();
+        let shards = (0..SHARDS).map(|_| Shard::new(options.remove_copies, options.keep_packets)).collect();
         let connections = Connections::new(options.remove_copies);
         Self { options, front: Front { connections, ..Front::default() }, shards }
     }
@@ -80,6 +83,11 @@ impl Analyzer {
     /// Everything known so far; `facts` are what the source knows of itself.
     pub fn snapshot(&self, facts: CaptureFacts) -> Snapshot {
         merge::snapshot(&self.options, &self.front, &self.shards, facts)
+    }
+
+    /// Packets kept so far, as [`Options::keep_packets`] wants, also of what may turn out to be no stream.
+    pub fn kept_packets(&self) -> usize {
+        self.shards.iter().map(Shard::kept_packets).sum()
     }
 
     pub(crate) fn parts(&mut self) -> (&mut Front, &mut [Shard]) {

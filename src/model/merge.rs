@@ -305,6 +305,7 @@ impl<'a> Merge<'a> {
             rtx_of: source.and_then(|source| source.rtx_of),
             in_red: false,
             figures,
+            packets: entry.log.packets(self.options.remove_copies, entry.stream.is_mirrored()),
         };
         let repeats = formats.iter().filter_map(|format| format.apt).collect();
         Draft { place, row, repeats, is_described: described.is_any() }

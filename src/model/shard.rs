@@ -8,7 +8,7 @@ use super::dtls;
 use super::flow::{Direction, Flow, Origin, Peer, Via};
 use super::media::{Media, Routes};
 use super::media_context::{Announcement, MediaContexts};
-use super::rtp_stream::{PayloadClock, RtpStream, StreamPacket, relative_ms};
+use super::rtp_stream::{PacketLog, PayloadClock, RtpStream, StreamPacket, relative_ms};
 use super::turn::TurnState;
 use crate::net::{Carrier, Datagram, Endpoint, FiveTuple, Transport};
 use crate::proto::channel_data::ChannelData;
@@ -79,6 +79,8 @@ pub(crate) struct StreamEntry {
     pub(crate) via: Via,
     pub(crate) ssrc: u32,
     pub(crate) stream: RtpStream,
+    /// Its packets, where they are to be kept.
+    pub(crate) log: PacketLog,
     key: (u32, u64),
 }
 
@@ -91,6 +93,8 @@ struct Room {
 /// The state.
 pub(crate) struct Shard {
     remove_copies: bool,
+    keep_packets: bool,
+    kept_packets: usize,
     hasher: TupleHasher,
     by_tuple: HashTable<u32>,
     inner: HashMap<(u32, Peer), u32, ahash::RandomState>,
@@ -117,9 +121,11 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(remove_copies: bool) -> Self {
+    pub(crate) fn new(remove_copies: bool, keep_packets: bool) -> Self {
         Self {
             remove_copies,
+            keep_packets,
+            kept_packets: 0,
             hasher: TupleHasher::new(),
             by_tuple: HashTable::new(),
             inner: HashMap::default(),
@@ -151,6 +157,9 @@ impl Shard {
 
     /// Takes RTP packets on UDP and IPv4, in capture order.
     pub(crate) fn media(&mut self, run: &[Media]) {
+        if self.keep_packets {
+            return run.iter().for_each(|media| self.media_without_route(media));
+        }
         let version = self.contexts.version();
         for media in run {
             let Some(index) = self.routes.find(media, version) else {
@@ -176,6 +185,10 @@ impl Shard {
         if let Some(index) = found {
             self.routes.insert(media, self.contexts.version(), index);
         }
+    }
+
+    pub(crate) fn kept_packets(&self) -> usize {
+        self.kept_packets
     }
 
     fn stream_of(&self, tuple: &FiveTuple, (ssrc, via): (u32, Via)) -> Option<u32> {
@@ -283,7 +296,12 @@ impl Shard {
             entry.stream.set_payload_clock(packet.payload_type, clock);
         }
         let was_confirmed = entry.stream.is_confirmed();
+        let copies = entry.stream.copies_seen();
         entry.stream.packet_out_of_line(rel_ms, &packet);
+        if self.keep_packets {
+            entry.log.add(&packet, copies, entry.stream.copies_seen());
+            self.kept_packets += 1;
+        }
         if !was_confirmed && entry.stream.is_confirmed() {
             self.flows[message.flow as usize].unconfirmed.retain(|unconfirmed| *unconfirmed != index);
         }
@@ -294,11 +312,17 @@ impl Shard {
         let flow = &mut self.flows[message.flow as usize];
         let clock = payload_clock(&self.contexts, flow, message.direction, packet.payload_type);
         let map_key = (message.flow, key | direction_bit(message.direction));
+        let mut log = PacketLog::default();
+        if self.keep_packets {
+            log.add(packet, (0, 0), (0, 0));
+            self.kept_packets += 1;
+        }
         let entry = StreamEntry {
             direction: message.direction,
             via: message.via,
             ssrc,
             stream: RtpStream::new(rel_ms, packet, clock),
+            log,
             key: map_key,
         };
         let index = if flow.unconfirmed.len() >= MAX_UNCONFIRMED {
@@ -336,6 +360,7 @@ impl Shard {
     fn replace_stream(&mut self, index: u32, entry: StreamEntry) {
         let old = std::mem::replace(&mut self.streams[index as usize], entry);
         self.by_ssrc.remove(&old.key);
+        self.kept_packets -= old.log.len();
         let flow = &mut self.flows[old.key.0 as usize];
         flow.streams.retain(|stream| *stream != index);
         flow.unconfirmed.retain(|stream| *stream != index);

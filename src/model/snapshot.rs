@@ -14,8 +14,8 @@ pub use super::ice::{PairStatus, PairSummary, Spread};
 pub use super::negotiation::{Negotiated, NegotiatedCodec, Security, direction as negotiated_direction};
 pub use super::rtcp::{FeedbackSpan, ReportPoint, RtcpCounts, SenderSummary};
 pub use super::rtp_stream::{
-    Clock, ClockSource, DeltaSummary, JitterSummary, LossPlace, SequenceSummary, StreamFigures, StreamNotes,
-    TimingSummary, TsharkSummary,
+    Clock, ClockSource, DeltaSummary, JitterSummary, KeptPacket, LossPlace, SequenceSummary, StreamFigures,
+    StreamNotes, TimingSummary, TsharkSummary,
 };
 pub use super::signalling::{
     Described, Dialog, EventKind, SessionEvent, SessionState, SessionSummary, Signal, SipTransaction, Trickled,
@@ -204,6 +204,9 @@ pub struct StreamRow {
     pub in_red: bool,
     /// All figures.
     pub figures: StreamFigures,
+    /// The packets that the figures count, in capture order, where
+    /// [`keep_packets`](super::analyzer::Options::keep_packets) wants them; else empty.
+    pub packets: Vec<KeptPacket>,
 }
 
 /// RTCP of one sender.

@@ -5,25 +5,26 @@
 
 pub mod channel_data;
 pub mod demux;
-#[cfg(feature = "analyzer")]
+#[cfg(feature = "model")]
 pub mod dtls;
-#[cfg(feature = "analyzer")]
+#[cfg(feature = "model")]
 pub mod framing;
-#[cfg(feature = "analyzer")]
+#[cfg(feature = "model")]
 mod header;
-#[cfg(feature = "analyzer")]
+#[cfg(feature = "model")]
 pub mod http;
-#[cfg(feature = "analyzer")]
+#[cfg(feature = "model")]
 mod multipart;
 pub mod rtcp;
 pub mod rtp;
-#[cfg(feature = "analyzer")]
+#[cfg(feature = "model")]
 pub mod rtsp;
 #[cfg(feature = "analyzer")]
 pub mod sap;
 #[cfg(feature = "analyzer")]
+#[cfg(feature = "model")]
 pub mod sdp;
-#[cfg(feature = "analyzer")]
+#[cfg(feature = "model")]
 pub mod sip;
 pub mod stun;
 #[cfg(feature = "analyzer")]

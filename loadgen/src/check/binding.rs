@@ -3,6 +3,7 @@
 //! In: a transaction id, messages. Out: a request, and what an answer says. Never: an answer to somebody else's request.
 
 use super::Cause;
+use crate::client::server_text;
 use rtcscope::proto::stun::{AttributeType, Builder, Class, Message, Method, TransactionId, Value};
 use std::net::SocketAddr;
 
@@ -39,7 +40,7 @@ pub fn answer(bytes: &[u8], id: TransactionId) -> Option<Result<Bound, Cause>> {
         Class::Request | Class::Indication => None,
         Class::ErrorResponse => Some(Err(match message.error_code() {
             Some((code, reason)) => {
-                let reason = text(reason);
+                let reason = server_text(reason);
                 Cause::Code { code, text: format!("Binding: {code} {reason}").trim_end().to_owned() }
             }
             None => Cause::Protocol("an error response without ERROR-CODE".to_owned()),
@@ -60,15 +61,7 @@ pub fn answer(bytes: &[u8], id: TransactionId) -> Option<Result<Bound, Cause>> {
 
 /// SOFTWARE of a message.
 pub fn software(message: &Message<'_>) -> Option<String> {
-    message.attribute_bytes(AttributeType::SOFTWARE).map(text)
-}
-
-/// Text of a server, short and without control characters.
-pub fn text(bytes: &[u8]) -> String {
-    /// RFC 8489, section 14.14: fewer than 128 characters.
-    const CHARACTERS: usize = 127;
-    let clean = |character: char| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character };
-    String::from_utf8_lossy(bytes).chars().take(CHARACTERS).map(clean).collect()
+    message.attribute_bytes(AttributeType::SOFTWARE).map(server_text)
 }
 
 #[cfg(test)]
@@ -94,7 +87,7 @@ mod tests {
         });
         let bound = answer(&bytes, ID).expect("an answer").expect("a success");
         assert_eq!((bound.mapped, bound.other), (mapped, Some(other)));
-        assert_eq!(bound.software.as_deref(), Some("serv\u{fffd}[31mer"));
+        assert_eq!(bound.software.as_deref(), Some("serv [31mer"));
         assert_eq!(answer(&bytes, TransactionId::new([8; 12])), None);
         for cut in 0..bytes.len() {
             assert!(!matches!(answer(&bytes[..cut], ID), Some(Ok(bound)) if bound.mapped != mapped), "{cut}");

@@ -38,7 +38,8 @@ impl Doubt {
         }
     }
 
-    const fn words(self) -> &'static str {
+    /// In some words.
+    pub const fn words(self) -> &'static str {
         match self {
             Doubt::Expired => "it is expired",
             Doubt::NotYetValid => "it is not valid yet (or the clock of this machine is wrong)",
@@ -47,6 +48,17 @@ impl Doubt {
             Doubt::SelfSigned => "it is self-signed",
             Doubt::Other => "it is not valid",
         }
+    }
+
+    /// What to do.
+    pub const fn advice(self) -> Option<&'static str> {
+        Some(match self {
+            Doubt::Expired => "renew it, and let the server load it again",
+            Doubt::WrongName => "name the host as in the certificate, or get one for this name",
+            Doubt::UnknownAuthority => "--ca-file with its authority, or --insecure",
+            Doubt::SelfSigned => "--insecure, or one that an authority in --ca-file has signed",
+            Doubt::NotYetValid | Doubt::Other => return None,
+        })
     }
 }
 
@@ -165,11 +177,10 @@ impl Cause {
             Cause::NoAnswer { .. } => {
                 "a firewall that drops, another port, or the server does not speak this transport"
             }
-            Cause::Certificate(Doubt::Expired, _) => "renew it, and let the server load it again",
-            Cause::Certificate(Doubt::WrongName, _) => "name the host as in the certificate, or get one for this name",
-            Cause::Certificate(Doubt::UnknownAuthority | Doubt::SelfSigned, _) => {
+            Cause::Certificate(Doubt::UnknownAuthority, _) => {
                 "--ca-file with its authority; a server must send its intermediate certificates too; browsers refuse it"
             }
+            Cause::Certificate(doubt, _) => return doubt.advice(),
             Cause::Handshake(_) => {
                 "whether TLS (or DTLS) is spoken at this port; DTLS servers with RSA certificates are not supported here"
             }
@@ -203,6 +214,10 @@ impl fmt::Display for Cause {
             Cause::Refused => f.write_str("connection refused"),
             Cause::NoAnswer { step, waited } => write!(f, "no answer to {step} within {} s", waited.as_secs_f64()),
             Cause::Closed { step } => write!(f, "the server closed the connection during {step}"),
+            // What the library says of these two is a word of its own.
+            Cause::Certificate(doubt @ (Doubt::SelfSigned | Doubt::UnknownAuthority), _) => {
+                write!(f, "certificate: {}", doubt.words())
+            }
             Cause::Certificate(doubt, why) => write!(f, "certificate: {} ({why})", doubt.words()),
             Cause::Handshake(why) => write!(f, "the handshake failed: {why}"),
             Cause::NoCredentials { realm } => write!(f, "the server asks for credentials{}", of_realm(realm)),

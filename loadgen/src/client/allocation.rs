@@ -3,7 +3,7 @@
 //! In: answers and the time. Out: the one request in flight, and events. Never: two of these requests at once.
 
 use super::event::{Event, Failure, State};
-use super::session::{Answer, Session, silence};
+use super::session::{Answer, Session, refreshed_after, silence};
 use super::transaction::{Attempt, Due, Transaction};
 use super::{ClientConfig, EvenPort, Moment};
 use rtcscope::proto::stun::{AttributeType, Builder, Message, Method, Value};
@@ -11,8 +11,6 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// What a long lifetime leaves for the refresh and all its transmissions (RFC 8656, section 8: about a minute).
-const MARGIN: Duration = Duration::from_mins(1);
 /// REQUESTED-TRANSPORT (RFC 8656, section 18.8; RFC 6062, section 4.1): protocol numbers of IP.
 const UDP: u8 = 17;
 const TCP: u8 = 6;
@@ -177,10 +175,9 @@ impl Allocation {
         }
     }
 
-    /// Of a short lifetime, half is left for the refresh.
     fn granted(&mut self, lifetime: Duration, since: Moment) {
         self.lifetime = lifetime;
-        self.refresh_at = since.plus(lifetime.saturating_sub(MARGIN).max(lifetime / 2));
+        self.refresh_at = since.plus(refreshed_after(lifetime));
         self.expires_at = since.plus(lifetime);
     }
 

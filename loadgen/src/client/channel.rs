@@ -7,7 +7,7 @@
 //! 12.2), so that it is sent at the pace of permissions and no CreatePermission beside it.
 
 use super::event::{Event, Failure, PeerId};
-use super::session::{Answer, Session, silence};
+use super::session::{Answer, Session, refreshed_after, silence};
 use super::transaction::{Attempt, Due, Transaction};
 use super::{ClientConfig, DataPath, Moment};
 use rtcscope::proto::channel_data::{self, ChannelNumber};
@@ -18,9 +18,7 @@ use std::time::Duration;
 /// As many as there are channel numbers (RFC 8656, section 12).
 pub(super) const MAX_PEERS: usize = (ChannelNumber::MAX.number() - ChannelNumber::MIN.number()) as usize + 1;
 /// RFC 8656, section 9: 5 minutes.
-const PERMISSION_LIFETIME: Duration = Duration::from_mins(5);
-/// Time for all transmissions of a renewal, and for another nonce.
-const MARGIN: Duration = Duration::from_mins(1);
+pub const PERMISSION_LIFETIME: Duration = Duration::from_mins(5);
 /// Bytes of an attribute before its value.
 const ATTRIBUTE_HEADER_LEN: usize = 4;
 
@@ -80,12 +78,15 @@ impl Peer {
     fn ask(&mut self, id: PeerId, attempt: Attempt, session: &mut Session, now: Moment) {
         let peer = Value::Address(self.address);
         let transaction = match session.config.path {
-            DataPath::Channels => session.request(Method::CHANNEL_BIND, attempt, now, |request, _| {
-                request
-                    .attribute(AttributeType::CHANNEL_NUMBER, &Value::U16(channel(id).number()))
-                    .attribute(AttributeType::XOR_PEER_ADDRESS, &peer)
-            }),
-            DataPath::Indications => session.request(Method::CREATE_PERMISSION, attempt, now, |request, _| {
+            // RFC 6062, section 4: such an allocation has permissions, and no channels.
+            DataPath::Channels if !session.config.tcp_relay => {
+                session.request(Method::CHANNEL_BIND, attempt, now, |request, _| {
+                    request
+                        .attribute(AttributeType::CHANNEL_NUMBER, &Value::U16(channel(id).number()))
+                        .attribute(AttributeType::XOR_PEER_ADDRESS, &peer)
+                })
+            }
+            _ => session.request(Method::CREATE_PERMISSION, attempt, now, |request, _| {
                 request.attribute(AttributeType::XOR_PEER_ADDRESS, &peer)
             }),
         };
@@ -109,7 +110,7 @@ impl Peer {
             }
             Answer::Again(attempt) => self.ask(id, attempt, session, now),
             Answer::Success => {
-                self.renew_at = transaction.sent.plus(PERMISSION_LIFETIME - MARGIN);
+                self.renew_at = transaction.sent.plus(refreshed_after(session.config.permission_lifetime));
                 if self.standing == Standing::Ready {
                     session.counters.renewals += 1;
                 } else {

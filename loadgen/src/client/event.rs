@@ -7,8 +7,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Longest reason phrase (RFC 8489, section 14.8: fewer than 128 characters).
-const REASON_CHARACTERS: usize = 127;
+/// Longest reason phrase and SOFTWARE (RFC 8489, sections 14.8 and 14.14: fewer than 128 characters).
+const TEXT_CHARACTERS: usize = 127;
 
 /// A peer of one client, in the order in which they were opened.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -89,9 +89,7 @@ pub enum Failure {
 
 impl Failure {
     pub(super) fn code(code: u16, reason: &[u8], method: Method) -> Self {
-        let clean = |character: char| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character };
-        let reason = String::from_utf8_lossy(reason).chars().take(REASON_CHARACTERS).map(clean).collect();
-        Self::Code { code, reason, method }
+        Self::Code { code, reason: server_text(reason), method }
     }
 
     /// Under which it is counted: `486`, `401`, `timeout`, `protocol`.
@@ -111,10 +109,20 @@ impl fmt::Display for Failure {
             Self::Code { code, reason, method } if reason.is_empty() => write!(f, "{method}: {code}"),
             Self::Code { code, reason, method } => write!(f, "{method}: {code} {reason}"),
             Self::Timeout { method } => write!(f, "{method}: no answer"),
-            Self::WrongPassword => f.write_str("401 with the right realm and nonce: wrong user name or password"),
+            Self::WrongPassword => f.write_str("refused with the right realm and nonce: wrong user name or password"),
             Self::Protocol(what) => f.write_str(what),
         }
     }
+}
+
+/// Text of a server, short, on one line. Some servers count the padding to it: what stands behind the text and is none
+/// goes.
+pub(crate) fn server_text(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let is_none = |character: char| character.is_control() || character.is_whitespace();
+    let text = text.trim_end_matches(|character| is_none(character) || character == char::REPLACEMENT_CHARACTER);
+    let words: Vec<&str> = text.split(is_none).filter(|word| !word.is_empty()).collect();
+    words.join(" ").chars().take(TEXT_CHARACTERS).collect()
 }
 
 /// What a message from the server was.

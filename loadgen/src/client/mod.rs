@@ -18,12 +18,14 @@ mod transaction;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use event::server_text;
 pub use event::{Counters, Event, Failure, Input, PeerId, State};
 pub use rtcscope::proto::stun::Family;
 
 use crate::clock::Moment;
 use crate::credentials::Login;
 use allocation::Allocation;
+pub use channel::PERMISSION_LIFETIME;
 use channel::{MAX_PEERS, Outcome, Peer};
 use rtcscope::proto::channel_data::ChannelData;
 use rtcscope::proto::stun::{AttributeType, Check, Class, Message, Method};
@@ -49,6 +51,9 @@ pub struct ClientConfig {
     pub dont_fragment: bool,
     /// LIFETIME, whole seconds; the server's default where `None`.
     pub lifetime: Option<Duration>,
+    /// How long permissions live, and how often channels are bound anew; [`PERMISSION_LIFETIME`] but for servers that
+    /// are configured otherwise.
+    pub permission_lifetime: Duration,
     /// TCP or TLS: nothing is retransmitted, ChannelData is padded.
     pub reliable: bool,
     /// How data goes to the peers.
@@ -246,6 +251,8 @@ impl Client {
     pub fn wrap(&mut self, peer: PeerId, payload_len: usize, out: &mut Vec<u8>) -> Option<()> {
         let ready = self.peers.get(peer.index()).filter(|peer| peer.is_ready())?;
         match self.session.config.path {
+            // RFC 6062, section 4.3: connections of their own.
+            _ if self.session.config.tcp_relay => None,
             DataPath::Channels => channel::wrap_channel_data(peer, payload_len, out),
             DataPath::Indications => channel::wrap_indication(ready.address, payload_len, &mut self.session, out),
         }

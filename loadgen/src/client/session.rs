@@ -9,6 +9,7 @@ use super::transaction::{Attempt, Transaction};
 use super::{ClientConfig, Moment};
 use crate::credentials::Login;
 use rtcscope::proto::stun::{Builder, Check, Class, Message, Method, TransactionId};
+use std::time::Duration;
 
 /// How many realms, and how many stale nonces, one request is sent anew for. A server that goes on so never ends.
 const PATIENCE: u8 = 3;
@@ -149,6 +150,13 @@ impl Session {
 }
 
 const FORGED: Failure = Failure::Protocol("an answer whose integrity is wrong or missing");
+
+/// When what lives so long is prolonged: a long life leaves a minute for all transmissions and another nonce (RFC 8656,
+/// section 8), a short one the half of it.
+pub(super) fn refreshed_after(lifetime: Duration) -> Duration {
+    const MARGIN: Duration = Duration::from_mins(1);
+    lifetime.saturating_sub(MARGIN).max(lifetime / 2)
+}
 
 /// Why a request that was given up got no answer.
 pub(super) fn silence(transaction: &Transaction) -> Failure {

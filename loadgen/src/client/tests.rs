@@ -31,6 +31,7 @@ fn config() -> ClientConfig {
         reservation_token: None,
         dont_fragment: false,
         lifetime: None,
+        permission_lifetime: PERMISSION_LIFETIME,
         reliable: false,
         path: DataPath::Channels,
         tcp_relay: false,
@@ -269,6 +270,31 @@ mod allocating {
     }
 
     #[test]
+    fn all_that_was_configured_is_asked_for_again_after_401_and_438() {
+        let key = md5_key();
+        let plain = ClientConfig { dont_fragment: true, lifetime: Some(Duration::from_secs(30)), ..config() };
+        let first = ClientConfig { even_port: EvenPort::Reserve, ..plain.clone() };
+        let second = ClientConfig { reservation_token: Some(*b"reserved"), ..plain };
+        for config in [first, second] {
+            let mut client = Client::new(config.clone());
+            client.allocate(Moment::START);
+            for (reply, at) in [(challenge(401, b"n0"), 1), (challenge(438, b"n1"), 2), (granted(Some(&key), 600), 3)] {
+                let request = the_request(&mut client);
+                let message = Message::parse(&request).expect("a message");
+                assert_eq!(message.value(AttributeType::DONT_FRAGMENT), Some(Value::Flag));
+                assert_eq!(message.value(AttributeType::LIFETIME), Some(Value::U32(30)));
+                let reserves = message.value(AttributeType::EVEN_PORT) == Some(Value::EvenPort(true));
+                assert_eq!(reserves, config.even_port == EvenPort::Reserve);
+                let token = message.attribute_bytes(AttributeType::RESERVATION_TOKEN);
+                assert_eq!(token, config.reservation_token.as_ref().map(|token| &token[..]));
+                client.handle_input(&reply.to(&request), millis(at));
+            }
+            assert_eq!(client.state(), State::Up);
+            assert_eq!((client.counters().challenges, client.counters().stale_nonces), (1, 1));
+        }
+    }
+
+    #[test]
     fn refusals_end_it_with_their_code_and_reason() {
         for (code, reason) in [
             (400, "Bad Request"),
@@ -293,7 +319,20 @@ mod allocating {
         let long = format!("\u{1b}[31m{}", "x".repeat(300));
         let (_, events) = end_after(&error(500, &long, &[]));
         let [Event::Failed(Failure::Code { reason, .. })] = &events[..] else { panic!("{events:?}") };
-        assert!(reason.starts_with("\u{fffd}[31mxxx") && reason.chars().count() == 127);
+        assert!(reason.starts_with("[31mxxx") && reason.chars().count() == 127);
+    }
+
+    #[test]
+    fn padding_that_a_server_counts_to_its_reason_is_left_out() {
+        for (sent, read) in [
+            ("Unsupported address family\0\0", "Unsupported address family"),
+            (" Quota \r\n reached\u{fffd}\0", "Quota reached"),
+            ("\0\0\0\0", ""),
+        ] {
+            let (_, events) = end_after(&error(440, sent, &[]));
+            let [Event::Failed(Failure::Code { reason, .. })] = &events[..] else { panic!("{events:?}") };
+            assert_eq!(reason, read);
+        }
     }
 
     #[test]
@@ -1051,6 +1090,18 @@ mod hostile {
             }
         }
     }
+}
+
+#[test]
+fn a_peer_of_a_tcp_relay_gets_a_permission_and_no_channel_and_nothing_is_wrapped_for_it() {
+    let mut client = up(ClientConfig { tcp_relay: true, reliable: true, ..config() });
+    let peer = client.open_peer(address(PEER), Moment::START);
+    let request = the_request(&mut client);
+    assert_eq!(Message::parse(&request).expect("a message").method(), Method::CREATE_PERMISSION);
+    client.handle_input(&success(None, &[]).to(&request), Moment::START);
+    assert_eq!(events(&mut client), [Event::PeerReady(peer)]);
+    let mut out = Vec::new();
+    assert_eq!((client.wrap(peer, 100, &mut out), out.len()), (None, 0));
 }
 
 #[test]

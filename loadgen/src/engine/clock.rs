@@ -80,6 +80,37 @@ pub(super) fn thread_cpu() -> Duration {
     duration(clock_gettime(ClockId::ThreadCPUTime))
 }
 
+/// How long a thread that had something to do was kept from it, because others had the CPUs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Waited {
+    /// In sum.
+    pub(crate) time: Duration,
+    /// How often it got a CPU.
+    pub(crate) times: u64,
+}
+
+impl Waited {
+    /// Of the calling thread since it began; nothing where the system does not say.
+    pub(super) fn of_thread() -> Self {
+        std::fs::read_to_string("/proc/thread-self/schedstat")
+            .ok()
+            .and_then(|text| Self::read(&text))
+            .unwrap_or_default()
+    }
+
+    /// Nanoseconds on a CPU, nanoseconds of waiting for one, how often it got one.
+    fn read(text: &str) -> Option<Self> {
+        let mut figures = text.split_whitespace().map(|figure| figure.parse::<u64>().ok());
+        let (_, time, times) = (figures.next()??, figures.next()??, figures.next()??);
+        Some(Self { time: Duration::from_nanos(time), times })
+    }
+
+    /// Before each time.
+    pub(super) fn mean(self) -> Duration {
+        Duration::from_nanos((self.time.as_nanos() as u64).checked_div(self.times).unwrap_or(0))
+    }
+}
+
 /// CPU time of the process.
 pub(super) fn process_cpu() -> Duration {
     duration(clock_gettime(ClockId::ProcessCPUTime))
@@ -111,6 +142,15 @@ mod tests {
         assert_eq!(moment(day - Duration::from_micros(100)), 4_999_900_000);
         assert_eq!(moment(day + Duration::from_micros(900)), read.as_nanos());
         assert_eq!((moment(day - Duration::from_secs(2)), moment(Duration::ZERO)), (read.as_nanos(), read.as_nanos()));
+    }
+
+    #[test]
+    fn who_waits_for_a_cpu_is_told_by_the_system() {
+        let waited = Waited::read("8754811 16000000 40\n").expect("three figures");
+        assert_eq!(waited, Waited { time: Duration::from_millis(16), times: 40 });
+        assert_eq!((waited.mean(), Waited::default().mean()), (Duration::from_micros(400), Duration::ZERO));
+        assert_eq!(Waited::read("1 2"), None);
+        assert!(Waited::of_thread().times > 0 || !std::path::Path::new("/proc/thread-self/schedstat").exists());
     }
 
     #[test]

@@ -3,14 +3,15 @@
 //! In: a plan, a reflector or none. Out: [`Progress`] once a second and [`Outcome`] at the end. Never: a packet.
 
 use super::clock::process_cpu;
-use super::health::{Effort, complaints};
+use super::cpus::PinnedCpus;
+use super::health::{Effort, complaints, of_cpus, of_peer};
 use super::interrupt::Interrupt;
 use super::peer::{PeerCounts, Reflector};
-use super::plan::{FarEnd, Plan};
+use super::plan::Plan;
 use super::server::ServerProbe;
 use super::shard::{Report, Shard, Standing};
 use crate::clock::Moment;
-use crate::result::{Allocations, Generator, Interval, Media, Phase, Progress};
+use crate::result::{Allocations, Generator, Interval, Media, Phase, Progress, Timeline};
 use crate::stats::ShardStats;
 use std::io;
 use std::sync::Arc;
@@ -22,6 +23,10 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Shards report at the full second; a moment later all of them have.
 const SETTLE: Duration = Duration::from_millis(50);
+/// So long before a row ends, those are asked who may take a while to answer.
+const LEAD: Duration = Duration::from_millis(150);
+/// The embedded peer is given so long for its last word.
+const PEERS_LIMIT: Duration = Duration::from_secs(2);
 /// How soon a signal is heard.
 const HEARING: Duration = Duration::from_millis(50);
 
@@ -39,6 +44,9 @@ pub(crate) struct Outcome {
 pub(crate) trait Watch {
     /// Once a second: how far it is, and what was counted in that second.
     fn progress(&mut self, progress: &Progress, interval: &ShardStats);
+
+    /// Something that the user should know, on a line.
+    fn note(&mut self, note: &str);
 
     /// Asked some times a second.
     fn wish(&mut self) -> Wish;
@@ -65,7 +73,7 @@ pub(crate) fn drive(
     plan: &Arc<Plan>,
     reflector: Option<&Reflector>,
     interrupt: &Interrupt,
-    mut server: Option<ServerProbe>,
+    server: &mut ServerProbe,
     watch: &mut dyn Watch,
 ) -> io::Result<Outcome> {
     let (sender, reports) = channel();
@@ -78,6 +86,10 @@ pub(crate) fn drive(
     drop(sender);
     let mut desk = Desk::new(plan, reflector);
     let mut due = Moment::START.plus(INTERVAL + SETTLE);
+    // A first look, so that the first row has rates.
+    server.prepare();
+    server.sample(plan.clock.now());
+    let mut is_prepared = false;
     let mut wish = Wish::GoOn;
     loop {
         let has_ended = desk.listen(&reports);
@@ -93,15 +105,21 @@ pub(crate) fn drive(
             Wish::Stop => plan.signal.stop(),
         }
         let now = plan.clock.now();
+        if now.plus(LEAD) >= due && !is_prepared {
+            server.prepare();
+            is_prepared = true;
+        }
         if now >= due || has_ended {
             let at = if has_ended { now } else { due };
-            let sample = server.as_mut().and_then(|server| server.sample(now));
-            desk.server_cpu = server.as_ref().map_or(Duration::ZERO, ServerProbe::our_cpu);
+            let sample = server.sample(now);
+            desk.server_cpu = server.our_cpu();
             let interval = desk.close_interval(
                 at.since(Moment::START).saturating_sub(if has_ended { Duration::ZERO } else { SETTLE }),
                 sample,
             );
-            watch.progress(&desk.progress(now), &interval);
+            watch.progress(&desk.progress(now, has_ended), &interval);
+            server.notes().iter().for_each(|note| watch.note(note));
+            is_prepared = false;
             due = due.plus(INTERVAL);
         }
         if has_ended {
@@ -116,12 +134,13 @@ pub(crate) fn drive(
 struct Desk<'p> {
     plan: &'p Plan,
     reflector: Option<&'p Reflector>,
+    pinned: Option<PinnedCpus>,
     /// Since the interval began.
     fresh: ShardStats,
     sum: ShardStats,
     standing: Vec<Standing>,
     efforts: Vec<Effort>,
-    intervals: Vec<Interval>,
+    timeline: Timeline,
     last_end: Duration,
     /// Of the process, before this load.
     earlier_cpu: Duration,
@@ -137,11 +156,12 @@ impl<'p> Desk<'p> {
         Self {
             plan,
             reflector,
+            pinned: PinnedCpus::watch(),
             fresh: ShardStats::default(),
             sum: ShardStats::default(),
             standing: vec![Standing::default(); shards],
             efforts: vec![Effort::default(); shards],
-            intervals: Vec::new(),
+            timeline: Timeline::default(),
             last_end: Duration::ZERO,
             earlier_cpu: process_cpu().saturating_sub(reflector.map_or(Duration::ZERO, |peer| peer.counts().cpu)),
             last_cpu: Duration::ZERO,
@@ -165,7 +185,11 @@ impl<'p> Desk<'p> {
                     *standing = report.standing;
                 }
                 if let Some(effort) = self.efforts.get_mut(shard) {
-                    *effort = Effort { cpu: report.cpu, wall: self.plan.clock.now().since(Moment::START) };
+                    *effort = Effort {
+                        cpu: report.cpu,
+                        wall: self.plan.clock.now().since(Moment::START),
+                        waited: report.waited,
+                    };
                 }
                 false
             }
@@ -181,7 +205,7 @@ impl<'p> Desk<'p> {
         let peer = self.reflector.map(Reflector::counts);
         let cpu = self.cpu(peer);
         let peer_cpu = peer.map(|peer| peer.cpu.saturating_sub(self.last_peer.cpu));
-        self.intervals.push(Interval {
+        let second = Interval {
             at: end,
             length,
             wanted: self.plan.scenario.wanted(Moment::START.plus(end)),
@@ -190,7 +214,9 @@ impl<'p> Desk<'p> {
             media: Media::over(&fresh, length),
             generator: Generator::of(&fresh, cpu.saturating_sub(self.last_cpu), peer_cpu),
             server,
-        });
+            level: None,
+        };
+        self.timeline.push(second, &fresh);
         self.last_end = end;
         self.last_cpu = cpu;
         self.last_peer = peer.unwrap_or_default();
@@ -208,10 +234,11 @@ impl<'p> Desk<'p> {
         Generator::of(&self.sum, self.cpu(peer), peer.map(|peer| peer.cpu))
     }
 
-    fn progress(&self, now: Moment) -> Progress {
+    fn progress(&self, now: Moment, has_ended: bool) -> Progress {
         let scenario = &self.plan.scenario;
         let is_draining = scenario.ends().is_some_and(|end| now >= end) || self.plan.signal.is_draining();
         let phase = match () {
+            () if has_ended => Phase::Done,
             () if is_draining => Phase::Drain,
             () if now < scenario.full_at() => Phase::Ramp,
             () => Phase::Hold,
@@ -220,7 +247,7 @@ impl<'p> Desk<'p> {
             phase,
             ends: scenario.ends().map(|end| end.since(Moment::START)),
             allocating: self.standing.iter().map(|standing| u64::from(standing.pending)).sum(),
-            last: self.intervals.last().cloned().unwrap_or_default(),
+            last: self.timeline.latest().clone(),
             allocations: Allocations::of(&self.sum),
             media: Media::of(&self.sum),
             generator: self.generator(),
@@ -228,21 +255,21 @@ impl<'p> Desk<'p> {
     }
 
     fn finish(self, is_interrupted: bool, lost_threads: usize) -> Outcome {
-        let peer = self.reflector.map(|reflector| (reflector.counts(), self.last_end));
         let incomplete = match (lost_threads, is_interrupted) {
             (0, false) => None,
             (0, true) => Some("interrupted".to_owned()),
             (lost, _) => Some(format!("{lost} of {} threads were lost", self.plan.shards)),
         };
-        let mut invalid_because = complaints(&self.sum, &self.efforts, peer);
-        // What arrives in pairs is nobody's echo.
-        if self.plan.far_end == FarEnd::Pairs {
-            invalid_because.retain(|complaint| !complaint.contains("embedded peer"));
+        let mut invalid_because = complaints(&self.sum, &self.efforts);
+        if let Some(reflector) = self.reflector {
+            let peer = reflector.final_counts(PEERS_LIMIT);
+            invalid_because.extend(of_peer(&self.sum, peer, self.last_end));
         }
+        invalid_because.extend(self.pinned.as_ref().and_then(PinnedCpus::shares).and_then(of_cpus));
         Outcome {
             duration: self.last_end,
             generator: self.generator(),
-            intervals: self.intervals,
+            intervals: self.timeline.into_rows(),
             invalid_because,
             incomplete,
             stats: self.sum,

@@ -20,12 +20,14 @@ pub(crate) struct Exposition {
 }
 
 impl Exposition {
+    /// Serves `first` until there is more.
+    ///
     /// # Errors
     /// The address cannot be listened at.
-    pub(crate) fn serve(at: SocketAddr, content_type: &'static str) -> io::Result<Self> {
+    pub(crate) fn serve(at: SocketAddr, content_type: &'static str, first: &str) -> io::Result<Self> {
         let listener = TcpListener::bind(at)?;
         let address = listener.local_addr()?;
-        let text = Arc::new(Mutex::new(String::new()));
+        let text = Arc::new(Mutex::new(first.to_owned()));
         let theirs = Arc::clone(&text);
         std::thread::Builder::new().name("exposition".into()).spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -86,8 +88,8 @@ mod tests {
 
     #[test]
     fn whoever_asks_gets_the_latest_text() {
-        let exposition = Exposition::serve(SocketAddr::from(([127, 0, 0, 1], 0)), "text/plain").expect("a listener");
-        exposition.set("up 1\n".to_owned());
+        let exposition =
+            Exposition::serve(SocketAddr::from(([127, 0, 0, 1], 0)), "text/plain", "up 1\n").expect("a listener");
         let answer = ask(exposition.address(), "/metrics");
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nup 1\n"), "{answer}");
         exposition.set("up 2\n".to_owned());

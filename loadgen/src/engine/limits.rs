@@ -34,9 +34,13 @@ pub(crate) fn prepare(allocations: u64, source_addresses: u64) -> Vec<String> {
     if let Some(ports) = ephemeral_ports() {
         let available = ports.saturating_mul(source_addresses.max(1));
         if allocations > available {
+            let addresses = match source_addresses {
+                0 | 1 => "one source address has".to_owned(),
+                several => format!("{several} source addresses have"),
+            };
             notes.push(format!(
-                "{allocations} allocations need as many local ports, {source_addresses} source address(es) have \
-                 {available}: more --source-ip, or sysctl net.ipv4.ip_local_port_range"
+                "{allocations} allocations need as many local ports, {addresses} {available}: more --source-ip, or \
+                 sysctl net.ipv4.ip_local_port_range"
             ));
         }
     }
@@ -73,6 +77,6 @@ mod tests {
     #[test]
     fn more_allocations_than_ports_are_told() {
         let notes = prepare(1_000_000_000, 1);
-        assert!(notes.iter().any(|note| note.contains("local ports")), "{notes:?}");
+        assert!(notes.iter().any(|note| note.contains("local ports, one source address has")), "{notes:?}");
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! In: a plan. Out: statistics once a second and the sum at the end. Never: a decision about what the figures mean.
 
+mod burst;
 pub(crate) mod check;
 pub(crate) mod clock;
+mod cpus;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub(crate) mod drive;
@@ -15,6 +17,8 @@ pub(crate) mod interrupt;
 pub(crate) mod limits;
 pub(crate) mod peer;
 pub(crate) mod plan;
+mod process;
+mod scraper;
 pub(crate) mod server;
 mod session;
 mod shard;

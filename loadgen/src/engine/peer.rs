@@ -3,7 +3,7 @@
 //! In: what relays deliver. Out: the same bytes, and counts. Never: a look into a packet; what is lost here has to be
 //! told from what the server lost, so drops of the socket and the CPU of the thread are counted apart.
 
-use super::clock::thread_cpu;
+use super::clock::{Waited, thread_cpu};
 use super::socket::{dropped, listener, local_address};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -11,7 +11,10 @@ use rustix::net::{RecvFlags, SendFlags, SocketAddrAny, sockopt};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,6 +22,8 @@ use std::time::Duration;
 const BUFFER: usize = 65_536;
 /// How often an idle reflector looks whether it may end.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// How often one looks who waits for its last counts.
+const LOOK: Duration = Duration::from_millis(5);
 /// Packets between two publications of the counts.
 const PUBLISH_EVERY: u64 = 256;
 
@@ -33,15 +38,20 @@ pub(crate) struct PeerCounts {
     pub(crate) dropped: u64,
     /// CPU time of its thread.
     pub(crate) cpu: Duration,
+    /// What its thread waited for a CPU.
+    pub(crate) waited: Waited,
 }
 
 #[derive(Default)]
 struct Shared {
     stop: AtomicBool,
+    is_asked: AtomicBool,
     reflected: AtomicU64,
     refused: AtomicU64,
     dropped: AtomicU64,
     cpu_nanos: AtomicU64,
+    waited_nanos: AtomicU64,
+    waited_times: AtomicU64,
 }
 
 /// A reflector with a thread of its own; ends when dropped.
@@ -71,6 +81,17 @@ impl Reflector {
         self.address
     }
 
+    /// What it did, after it has read all that lay in its socket; none where it does not get to it in that time.
+    pub(crate) fn final_counts(&self, limit: Duration) -> Option<PeerCounts> {
+        self.shared.is_asked.store(true, Release);
+        let looks = limit.as_millis() / LOOK.as_millis();
+        let is_told = (0..looks).any(|_| {
+            std::thread::sleep(LOOK);
+            !self.shared.is_asked.load(Acquire)
+        });
+        is_told.then(|| self.counts())
+    }
+
     /// What it did so far.
     pub(crate) fn counts(&self) -> PeerCounts {
         PeerCounts {
@@ -78,6 +99,10 @@ impl Reflector {
             refused: self.shared.refused.load(Relaxed),
             dropped: self.shared.dropped.load(Relaxed),
             cpu: Duration::from_nanos(self.shared.cpu_nanos.load(Relaxed)),
+            waited: Waited {
+                time: Duration::from_nanos(self.shared.waited_nanos.load(Relaxed)),
+                times: self.shared.waited_times.load(Relaxed),
+            },
         }
     }
 }
@@ -95,6 +120,7 @@ fn reflect(socket: &OwnedFd, shared: &Shared) {
     let mut buffer = vec![0; BUFFER];
     let (mut reflected, mut refused, mut since) = (0, 0, 0);
     loop {
+        let mut is_idle = false;
         match rustix::net::recvfrom(socket, &mut buffer[..], RecvFlags::empty()) {
             Ok((length, _, from)) => {
                 match from.map(|from| send_back(socket, &buffer[..length], &from)) {
@@ -105,7 +131,7 @@ fn reflect(socket: &OwnedFd, shared: &Shared) {
             }
             // An ICMP error of an earlier packet says nothing about this socket.
             Err(Errno::INTR | Errno::CONNREFUSED) => {}
-            Err(_) => since = PUBLISH_EVERY,
+            Err(_) => (since, is_idle) = (PUBLISH_EVERY, true),
         }
         if since >= PUBLISH_EVERY {
             since = 0;
@@ -113,6 +139,12 @@ fn reflect(socket: &OwnedFd, shared: &Shared) {
             shared.refused.store(refused, Relaxed);
             shared.dropped.store(dropped(socket).into(), Relaxed);
             shared.cpu_nanos.store(u64::try_from(thread_cpu().as_nanos()).unwrap_or(u64::MAX), Relaxed);
+            let waited = Waited::of_thread();
+            shared.waited_nanos.store(u64::try_from(waited.time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+            shared.waited_times.store(waited.times, Relaxed);
+            if is_idle {
+                shared.is_asked.store(false, Release);
+            }
             if shared.stop.load(Relaxed) {
                 return;
             }
@@ -146,8 +178,7 @@ mod tests {
             assert_eq!(client.recv(&mut buffer).expect("an echo"), 4);
             assert_eq!(buffer[..4], round.to_be_bytes());
         }
-        std::thread::sleep(PATIENCE * 3);
-        let counts = reflector.counts();
+        let counts = reflector.final_counts(Duration::from_secs(5)).expect("in time");
         assert_eq!((counts.reflected, counts.refused, counts.dropped), (300, 0, 0));
         assert!(counts.cpu > Duration::ZERO);
     }

@@ -7,7 +7,7 @@ use super::wire::Transport;
 use crate::client::{ClientConfig, DataPath, EvenPort, Family};
 use crate::clock::Moment;
 use crate::credentials::Identity;
-use crate::media::StreamPlan;
+use crate::media::Parts;
 use crate::scenario::Scenario;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
@@ -29,11 +29,15 @@ pub(crate) struct Plan {
     pub(crate) even_port: EvenPort,
     pub(crate) dont_fragment: bool,
     pub(crate) path: DataPath,
+    /// To ask for; the server's default where none.
+    pub(crate) lifetime: Option<Duration>,
+    /// Of permissions and channels on this server.
+    pub(crate) permission_lifetime: Duration,
     pub(crate) tcp_relay: bool,
     /// Leave allocations to expire.
     pub(crate) abandon: bool,
     pub(crate) far_end: FarEnd,
-    pub(crate) streams: Vec<StreamPlan>,
+    pub(crate) parts: Parts,
     /// Packets of each stream.
     pub(crate) messages: Option<u64>,
     pub(crate) scenario: Scenario,
@@ -57,19 +61,41 @@ pub(crate) enum FarEnd {
 
 impl Plan {
     /// What allocation `id` asks for, when it begins at `now` since the run began.
-    pub(super) fn client(&self, id: u32, attempt: u32, since_start: Duration) -> ClientConfig {
+    pub(super) fn client(
+        &self,
+        id: u32,
+        attempt: u32,
+        since_start: Duration,
+        reservation_token: Option<[u8; 8]>,
+    ) -> ClientConfig {
         ClientConfig {
             credentials: self.identity.login(self.unix_start + since_start),
             family: self.family,
             even_port: self.even_port,
-            reservation_token: None,
+            reservation_token,
             dont_fragment: self.dont_fragment,
-            lifetime: None,
+            lifetime: self.lifetime,
+            permission_lifetime: self.permission_lifetime,
             reliable: self.transport.is_reliable(),
             path: self.path,
             tcp_relay: self.tcp_relay,
             seed: self.seed ^ (u64::from(id) << 32 | u64::from(attempt)).wrapping_mul(0x9e37_79b9_7f4a_7c15),
         }
+    }
+
+    /// Each second allocation gets the port that the one before reserved.
+    pub(super) fn reserves(&self) -> bool {
+        self.even_port == EvenPort::Reserve
+    }
+
+    /// Allocations send to each other.
+    pub(super) fn is_paired(&self) -> bool {
+        self.far_end == FarEnd::Pairs
+    }
+
+    /// Two of them belong together.
+    pub(super) fn is_in_twos(&self) -> bool {
+        self.is_paired() || self.reserves()
     }
 
     /// From where allocation `id` sends.

@@ -1,79 +1,71 @@
-//! The server's process on this machine, or its thread in this process.
+//! All that is known of the server besides what it sends us.
 //!
-//! In: its number. Out: its CPU and memory, each second. Never: a signal to it.
+//! In: its process, its endpoints, or a thread of ours. Out: a sample a second, and what the user should know. Never: a
+//! wait of the load.
 
+use super::process::ProcessProbe;
+use super::scraper::Scraper;
 use crate::clock::Moment;
+use crate::config::RunConfig;
 use crate::result::ServerSample;
+use std::io;
 use std::time::Duration;
 
-/// Looks at a process or a thread.
+/// Looks at the server from outside.
+#[derive(Default)]
 pub(crate) struct ServerProbe {
-    /// Of proc(5).
-    stat: String,
-    /// It is a thread of ours: its memory cannot be told from the rest, its CPU time is part of that of the process.
-    is_ours: bool,
-    before: Option<(Moment, Duration)>,
+    process: Option<ProcessProbe>,
+    scraper: Option<Scraper>,
+    is_missed: bool,
 }
 
 impl ServerProbe {
-    pub(crate) fn new(pid: u32) -> Self {
-        Self { stat: format!("/proc/{pid}/stat"), is_ours: false, before: None }
+    /// As it was asked for; looks at nothing where nothing was.
+    ///
+    /// # Errors
+    /// The system gives no threads.
+    pub(crate) fn of(config: &RunConfig) -> io::Result<Self> {
+        let output = &config.output;
+        let scraper = Scraper::start(&output.server_metrics, &config.metrics_trust)?;
+        Ok(Self { process: output.server_pid.map(ProcessProbe::new), scraper, is_missed: false })
     }
 
     /// A thread of this process.
     #[cfg(feature = "demo")]
     pub(crate) fn of_thread(thread: u32) -> Self {
-        Self { stat: format!("/proc/self/task/{thread}/stat"), is_ours: true, before: None }
+        Self { process: Some(ProcessProbe::of_thread(thread)), ..Self::default() }
+    }
+
+    /// Soon a sample is wanted: whoever has to be asked is asked now.
+    pub(crate) fn prepare(&self) {
+        self.scraper.iter().for_each(Scraper::ask);
+    }
+
+    /// What is known now. Rates are since the sample before.
+    pub(crate) fn sample(&mut self, now: Moment) -> Option<ServerSample> {
+        let seen = self.process.as_mut().and_then(|process| process.sample(now));
+        let said = self.scraper.as_ref().and_then(Scraper::sample);
+        match (seen, said) {
+            (Some(seen), Some(said)) => Some(seen.or(said)),
+            (seen, said) => seen.or(said),
+        }
+    }
+
+    /// What the user should know, once.
+    pub(crate) fn notes(&mut self) -> Vec<String> {
+        let mut notes = self.scraper.as_ref().map(Scraper::notes).unwrap_or_default();
+        if let Some(process) = &self.process
+            && !self.is_missed
+            && !process.is_there()
+        {
+            self.is_missed = true;
+            notes.push("--server-pid: there is no such process, or no more".to_owned());
+        }
+        notes
     }
 
     /// CPU time that this process spent on being the server, up to the last sample.
     pub(super) fn our_cpu(&self) -> Duration {
-        match self.before {
-            Some((_, cpu)) if self.is_ours => cpu,
-            _ => Duration::ZERO,
-        }
-    }
-
-    /// Since the sample before; none where there is no such process.
-    pub(crate) fn sample(&mut self, now: Moment) -> Option<ServerSample> {
-        let stat = std::fs::read_to_string(&self.stat).ok()?;
-        let (cpu, pages) = figures(&stat)?;
-        let cpu = Duration::from_secs_f64(cpu as f64 / rustix::param::clock_ticks_per_second() as f64);
-        let cores = self
-            .before
-            .replace((now, cpu))
-            .map(|(then, before)| cpu.saturating_sub(before).as_secs_f64() / now.since(then).as_secs_f64().max(1e-3));
-        let memory = pages.saturating_mul(rustix::param::page_size() as u64);
-        Some(ServerSample { cpu_cores: cores, memory_bytes: (!self.is_ours).then_some(memory), allocations: None })
-    }
-}
-
-/// CPU ticks of user and kernel, and resident pages: fields 14, 15 and 24 of proc(5). The name in the second field may
-/// hold blanks and brackets, so that counting begins behind its last bracket.
-fn figures(stat: &str) -> Option<(u64, u64)> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-    Some((field(14)? + field(15)?, field(24)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_figures_are_found_behind_any_name() {
-        let stat = "7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0 5 0 999 123456 77 88";
-        assert_eq!(figures(stat), Some((300, 77)));
-        assert_eq!(figures("7 (a"), None);
-    }
-
-    #[test]
-    fn our_own_process_has_memory() {
-        let mut probe = ServerProbe::new(std::process::id());
-        let first = probe.sample(Moment::START).expect("this process");
-        assert!(first.memory_bytes > Some(100_000) && first.cpu_cores.is_none());
-        assert!(probe.sample(Moment::from_nanos(1_000_000_000)).expect("this process").cpu_cores.is_some());
-        assert_eq!(ServerProbe::new(u32::MAX).sample(Moment::START), None);
+        self.process.as_ref().map_or(Duration::ZERO, ProcessProbe::our_cpu)
     }
 }

@@ -3,12 +3,13 @@
 //! In: messages, times. Out: messages to the link, figures to the statistics. Never: another session; that two of them
 //! talk to each other is the shard's matter.
 
+use super::burst::Burst;
 use super::clock::Almanac;
 use super::plan::{FarEnd, Plan};
 use super::wire::{self, Broken, Link};
 use crate::client::{Client, Counters, Event, Failure, Input, PeerId};
 use crate::clock::Moment;
-use crate::media::{self, Due, Pacer, Receiver, Stamp, StreamId};
+use crate::media::{self, Due, MAX_STREAMS, Pacer, Receiver, StreamId, StreamPlan};
 use crate::stats::{ShardStats, Way};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -39,11 +40,12 @@ pub(super) enum Phase {
 
 /// One stream, there and back.
 pub(super) struct Stream {
-    pacer: Pacer,
-    due: Option<Due>,
-    is_paced: bool,
-    id: StreamId,
-    sent: u64,
+    /// None where it is only heard.
+    pub(super) pacer: Option<Pacer>,
+    pub(super) due: Option<Due>,
+    pub(super) is_paced: bool,
+    pub(super) id: StreamId,
+    pub(super) sent: u64,
     receiver: Receiver,
     /// What had been sent one and two seconds ago: so long an echo may take before it is counted as lost.
     sent_before: [u64; 2],
@@ -53,8 +55,6 @@ pub(super) struct Stream {
 
 /// Packets sent by each stream of an allocation.
 pub(super) type Sent = [u64; MAX_STREAMS];
-/// Audio and video.
-const MAX_STREAMS: usize = 2;
 
 /// One allocation.
 pub(super) struct Session {
@@ -68,21 +68,34 @@ pub(super) struct Body {
     pub(super) generation: u32,
     pub(super) phase: Phase,
     pub(super) client: Client,
+    /// When it was due.
     pub(super) opened: Moment,
+    /// When the last answer to a request arrived.
+    answered: Moment,
     pub(super) streams: Vec<Stream>,
     pub(super) peer: Option<PeerId>,
     pub(super) peer_is_ready: bool,
     way: Way,
     /// The slot of the other one of a pair.
     pub(super) partner: Option<u32>,
+    /// The slot of the one that waits for the port above ours.
+    pub(super) next: Option<u32>,
+    /// Nothing is asked for before a port is reserved for it.
+    pub(super) waits: bool,
+    /// The port that is reserved for it.
+    reservation: Option<[u8; 8]>,
     /// The earliest timer in the wheel.
     pub(super) armed: Option<Moment>,
     /// What the epoll was told.
     pub(super) watches_write: bool,
-    /// How long the last echoes may take.
-    pub(super) linger_until: Moment,
+    /// When its media ended.
+    pub(super) ended: Moment,
+    /// The longest time that a packet was on its way.
+    pub(super) longest: Duration,
     /// What is lost has been counted.
     pub(super) is_settled: bool,
+    /// Its end came before its answer.
+    pub(super) is_unwanted: bool,
     server: SocketAddr,
     redirections: u32,
     /// The client has something to say.
@@ -107,24 +120,30 @@ pub(super) enum News {
 }
 
 impl Session {
-    /// Begins to connect.
-    pub(super) fn open(plan: &Plan, id: u32, generation: u32, now: Moment) -> Result<Self, Broken> {
+    /// Begins to connect; it was `due`.
+    pub(super) fn open(plan: &Plan, id: u32, generation: u32, due: Moment, now: Moment) -> Result<Self, Broken> {
         let link = Link::open(&plan.transport, plan.server, plan.source(id), plan.clock)?;
         let body = Body {
             id,
             generation,
             phase: Phase::Connecting,
-            client: Client::new(plan.client(id, 0, now.since(Moment::START))),
-            opened: now,
+            client: Client::new(plan.client(id, 0, now.since(Moment::START), None)),
+            opened: due,
+            answered: now,
             streams: Vec::new(),
             peer: None,
             peer_is_ready: false,
             way: if plan.far_end == FarEnd::Pairs { Way::Direct } else { Way::Echo },
             partner: None,
+            next: None,
+            waits: plan.reserves() && id % 2 == 1,
+            reservation: None,
             armed: None,
             watches_write: false,
-            linger_until: Moment::START,
+            ended: Moment::START,
+            longest: Duration::ZERO,
             is_settled: false,
+            is_unwanted: false,
             server: plan.server,
             redirections: 0,
             is_dirty: false,
@@ -134,8 +153,39 @@ impl Session {
         Ok(Self { link, body })
     }
 
+    /// Asks `server` for the port that is reserved there. Whether it had to be connected to anew.
+    pub(super) fn begin_at(
+        &mut self,
+        plan: &Plan,
+        server: SocketAddr,
+        token: [u8; 8],
+        now: Moment,
+    ) -> Result<bool, Broken> {
+        let is_elsewhere = self.body.server != server;
+        if is_elsewhere {
+            self.body.server = server;
+            self.link = Link::open(&plan.transport, server, plan.source(self.body.id), plan.clock)?;
+            self.body.dropped = 0;
+            self.body.watches_write = false;
+        }
+        self.body.waits = false;
+        // What it waited for before is the other one's time.
+        self.body.opened = now;
+        self.body.reservation = Some(token);
+        self.body.client = Client::new(plan.client(self.body.id, 0, now.since(Moment::START), Some(token)));
+        Ok(is_elsewhere)
+    }
+
     /// To another server, as the one before said. Whether that is followed.
-    pub(super) fn redirect(&mut self, plan: &Plan, server: SocketAddr, now: Moment) -> Result<bool, Broken> {
+    pub(super) fn redirect(
+        &mut self,
+        plan: &Plan,
+        server: SocketAddr,
+        now: Moment,
+        stats: &mut ShardStats,
+    ) -> Result<bool, Broken> {
+        // The client that follows counts from zero.
+        self.account(stats);
         self.body.redirections += 1;
         let may_go = plan.may_leave || server == self.body.server || crate::config::is_near(server.ip());
         if self.body.redirections > MAX_REDIRECTIONS || !may_go {
@@ -143,9 +193,11 @@ impl Session {
         }
         self.body.server = server;
         self.link = Link::open(&plan.transport, server, plan.source(self.body.id), plan.clock)?;
-        let config = plan.client(self.body.id, self.body.redirections, now.since(Moment::START));
+        let (attempt, token) = (self.body.redirections, self.body.reservation);
+        let config = plan.client(self.body.id, attempt, now.since(Moment::START), token);
         self.body.client = Client::new(config);
         self.body.counted = Counters::default();
+        self.body.dropped = 0;
         self.body.phase = Phase::Connecting;
         self.body.watches_write = false;
         Ok(true)
@@ -195,7 +247,7 @@ impl Session {
         stats: &mut ShardStats,
     ) -> Result<Option<News>, Broken> {
         let body = &mut self.body;
-        if body.phase == Phase::Connecting && self.link.is_ready() {
+        if body.phase == Phase::Connecting && !body.waits && self.link.is_ready() {
             body.phase = Phase::Allocating;
             body.client.allocate(now);
         }
@@ -216,7 +268,7 @@ impl Session {
         Ok(news)
     }
 
-    /// Sends the packet of `stream` that was due; when the next one is.
+    /// Sends the packet of `stream` that was due, and on UDP those that were due with it; when the next one is.
     #[inline]
     pub(super) fn send_media(
         &mut self,
@@ -229,24 +281,17 @@ impl Session {
         let (Some(peer), Some(stream), Phase::Streaming) = (body.peer, body.streams.get_mut(stream), body.phase) else {
             return Ok(None);
         };
-        let Some(due) = stream.due else { return Ok(None) };
-        let scheduled = if stream.is_paced { due.at } else { now };
-        let stamp = Stamp { id: stream.id, sequence: stream.sent, scheduled, sent: now };
-        out.clear();
-        let length = due.packet.bytes.max(media::MIN_PAYLOAD as u16);
-        let is_wrapped = body.client.wrap(peer, length.into(), out).is_some();
-        if is_wrapped {
-            media::write(out, &stamp, &due.packet);
-            body.client.finish_wrap(out, 0);
-        }
-        stats.offered(length, scheduled);
-        if is_wrapped && self.link.send(out)? == wire::Sent::Yes {
-            stream.sent += 1;
-            stats.sent(length, now.since(scheduled));
-        } else {
-            stats.counters.send_errors += 1;
-        }
-        stream.due = stream.pacer.next();
+        let takes_more = self.link.takes_bursts();
+        let Some(burst) = Burst::write(stream, (&mut body.client, peer), takes_more, now, out, stats) else {
+            return Ok(None);
+        };
+        let taken = match burst.count {
+            0 => 0,
+            1 => u64::from(self.link.send(out)? == wire::Sent::Yes),
+            _ => self.link.send_burst(out, burst.message)?,
+        };
+        stream.sent += taken;
+        burst.count(taken, now, stats);
         Ok(stream.due.map(|next| if stream.is_paced { next.at } else { now }))
     }
 
@@ -264,6 +309,7 @@ impl Session {
             (&mut counters.challenges, now.challenges, before.challenges),
             (&mut counters.stale_nonces, now.stale_nonces, before.stale_nonces),
             (&mut counters.refreshes, now.refreshes, before.refreshes),
+            (&mut counters.renewals, now.renewals, before.renewals),
         ] {
             *sum += u64::from(now.saturating_sub(before));
         }
@@ -271,11 +317,20 @@ impl Session {
 }
 
 impl Body {
+    /// Who grants what it asks for.
+    pub(super) const fn server(&self) -> SocketAddr {
+        self.server
+    }
+
     #[inline]
     fn input(&mut self, message: &[u8], arrived: Moment, now: Moment, stats: &mut ShardStats) {
         match self.client.handle_input(message, now) {
             Input::Data { payload, .. } => self.arrive(payload, arrived, stats),
-            Input::Handled => self.is_dirty = true,
+            Input::Handled => {
+                stats.answered(now.since(arrived));
+                self.answered = arrived;
+                self.is_dirty = true;
+            }
             Input::Ignored => {}
         }
     }
@@ -292,6 +347,7 @@ impl Body {
         match self.streams.get_mut(at) {
             Some(stream) => {
                 let verdict = stream.receiver.arrive(&arrived, now);
+                self.longest = self.longest.max(verdict.since_scheduled);
                 if arrived.stamp.sequence >= stream.counted_from {
                     stats.arrived(&verdict, self.way);
                 }
@@ -304,7 +360,7 @@ impl Body {
         match event {
             Event::Allocated { .. } => {
                 // From when it was due: connecting and TLS are part of what a user waits for.
-                stats.succeeded(now.since(self.opened), now);
+                stats.succeeded(self.answered.since(self.opened), now);
                 self.phase = Phase::Up;
                 Some(News::Allocated)
             }
@@ -315,6 +371,7 @@ impl Body {
             Event::PeerRefused(_, failure) => {
                 stats.peer_refused(&failure.key(), &failure.to_string());
                 self.peer_is_ready = false;
+                self.peer = None;
                 Some(News::PeerRefused)
             }
             Event::Refreshed => None,
@@ -351,7 +408,8 @@ impl Body {
             Phase::Connecting | Phase::Allocating => stats.failed(broken.key(), &broken.reason()),
             Phase::Up | Phase::Streaming | Phase::Lingering => stats.lost(broken.key(), &broken.reason()),
             // The answer to the deletion is all that is missing.
-            Phase::Closing | Phase::Over => {}
+            Phase::Closing => stats.counters.undeleted += 1,
+            Phase::Over => {}
         }
         self.phase = Phase::Over;
     }
@@ -361,29 +419,27 @@ impl Body {
         self.peer = Some(self.client.open_peer(peer, now));
     }
 
-    /// Begins to send; what is to arrive are the packets of allocation `from`. When the first packets are due: whole
-    /// multiples of [`GRID`] after `grid`.
-    pub(super) fn start_media(&mut self, plan: &Plan, from: u32, now: Moment, grid: Moment) -> Vec<Moment> {
+    /// Begins to send; what is to arrive are the packets of allocation `from`. When the first packets of which streams
+    /// are due: where a schedule allows it, whole multiples of [`GRID`] after `grid`.
+    pub(super) fn start_media(&mut self, plan: &Plan, from: u32, now: Moment, grid: Moment) -> Vec<(usize, Moment)> {
         self.phase = Phase::Streaming;
-        self.streams.reserve_exact(plan.streams.len());
-        for (number, shape) in plan.streams.iter().enumerate() {
+        let mine = plan.parts.of_allocation(self.id);
+        // Of two that play different parts one may hear more streams than it sends.
+        let heard = mine.len().max(plan.parts.of_allocation(from).len());
+        self.streams.reserve_exact(heard);
+        for number in 0..heard {
             let id = StreamId { run: plan.run, allocation: self.id, stream: number as u16 };
-            let mut pacer = Pacer::new(shape, plan.seed, id, now);
-            // Streams of the same interval meet on a grid: their packets leave with one wake-up of the thread.
-            if let Some(first) = pacer.due().filter(|_| shape.is_paced()) {
-                let past = first.as_nanos().saturating_sub(grid.as_nanos()) % GRID.as_nanos() as u64;
-                let wait = (GRID.as_nanos() as u64 - past) % GRID.as_nanos() as u64;
-                pacer = Pacer::new(shape, plan.seed, id, now.plus(Duration::from_nanos(wait)));
-            }
+            let shape = mine.get(number);
+            let mut pacer = shape.map(|shape| first_on_grid(shape, plan.seed, id, now, grid));
             if let Some(messages) = plan.messages {
-                pacer = pacer.limited(messages);
+                pacer = pacer.map(|pacer| pacer.limited(messages));
             }
-            let due = pacer.next();
+            let due = pacer.as_mut().and_then(Pacer::next);
             let receiver = Receiver::new(StreamId { allocation: from, ..id });
             self.streams.push(Stream {
                 pacer,
                 due,
-                is_paced: shape.is_paced(),
+                is_paced: shape.is_none_or(StreamPlan::is_paced),
                 id,
                 sent: 0,
                 receiver,
@@ -391,14 +447,15 @@ impl Body {
                 counted_from: 0,
             });
         }
-        self.streams.iter().filter_map(|stream| stream.due.map(|due| due.at)).collect()
+        let due = |(number, stream): (usize, &Stream)| Some((number, stream.due?.at));
+        self.streams.iter().enumerate().filter_map(due).collect()
     }
 
-    /// No more media. What is on its way may still come until `until`.
-    pub(super) fn stop_media(&mut self, until: Moment) {
+    /// No more media. What is on its way may still come.
+    pub(super) fn stop_media(&mut self, now: Moment) {
         self.pause();
         self.phase = Phase::Lingering;
-        self.linger_until = until;
+        self.ended = now;
     }
 
     /// Nothing is sent any longer.
@@ -446,8 +503,22 @@ impl Body {
         }
     }
 
+    /// Some was lost before the last that arrived.
+    pub(super) fn is_lossy(&self) -> bool {
+        self.streams.iter().any(|stream| stream.receiver.has_gaps())
+    }
+
     /// Everything that was sent has arrived.
     pub(super) fn is_complete(&self, senders: Sent) -> bool {
         self.streams.iter().zip(senders).all(|(stream, sent)| stream.receiver.tally().delivered >= sent)
     }
+}
+
+/// Streams of the same interval meet on a grid: their packets leave with one wake-up of the thread.
+fn first_on_grid(shape: &StreamPlan, seed: u64, id: StreamId, now: Moment, grid: Moment) -> Pacer {
+    let pacer = Pacer::new(shape, seed, id, now);
+    let Some(first) = pacer.due().filter(|_| shape.is_on_grid()) else { return pacer };
+    let past = first.as_nanos().saturating_sub(grid.as_nanos()) % GRID.as_nanos() as u64;
+    let wait = (GRID.as_nanos() as u64 - past) % GRID.as_nanos() as u64;
+    Pacer::new(shape, seed, id, now.plus(Duration::from_nanos(wait)))
 }

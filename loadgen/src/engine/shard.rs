@@ -3,7 +3,9 @@
 //! In: the plan and its signal. Out: statistics once a second, and the last ones at the end. Never: a lock or a memory
 //! allocation for a packet; a packet sent before its time.
 
-use super::clock::{Almanac, thread_cpu};
+mod pairs;
+
+use super::clock::{Almanac, Waited, thread_cpu};
 use super::plan::{FarEnd, Plan};
 use super::session::{GRID, News, Phase, Sent, Session};
 use super::wheel::Wheel;
@@ -35,8 +37,12 @@ const LOOK_SOON: Duration = Duration::from_millis(1);
 const LOOK_LATER: Duration = Duration::from_millis(50);
 /// Statistics go to the control thread so often.
 const REPORT: Duration = Duration::from_secs(1);
-/// How long the last echoes may take.
+/// How long the last echoes may take where others come back fast; and where they take long, or nothing comes at all, so
+/// that a stall at the end is no loss either: as long as any packet may take.
 const LINGER: Duration = Duration::from_millis(500);
+const MAX_LINGER: Duration = Duration::from_secs(2);
+/// An answer that takes longer than this at the end of an allocation is none: RTO (RFC 8489, section 6.2.1).
+const LAST_ANSWER: Duration = Duration::from_millis(500);
 /// How often it is looked whether they have come.
 const LINGER_STEP: Duration = Duration::from_millis(20);
 /// Between two deletions, so that the server's socket buffer holds them.
@@ -51,6 +57,8 @@ pub(crate) struct Report {
     pub(crate) stats: ShardStats,
     /// CPU time of the thread since it began.
     pub(crate) cpu: Duration,
+    /// What the thread waited for a CPU since it began.
+    pub(crate) waited: Waited,
     pub(crate) standing: Standing,
     /// Of the time before the media counts.
     pub(crate) is_settling: bool,
@@ -66,11 +74,9 @@ pub(crate) struct Standing {
 
 /// Why a timer is in the wheel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
 enum Why {
-    /// A packet of the first stream, or the second.
-    Media0,
-    Media1,
+    /// A packet of the stream with this number.
+    Media(u8),
     /// Client or transport.
     Timeout,
     /// The call ends.
@@ -86,16 +92,27 @@ enum Why {
 }
 
 impl Why {
+    const fn number(self) -> u8 {
+        match self {
+            Why::Media(stream) => stream,
+            Why::Timeout => u8::MAX,
+            Why::Ends => u8::MAX - 1,
+            Why::Linger => u8::MAX - 2,
+            Why::Look => u8::MAX - 3,
+            Why::Measure => u8::MAX - 4,
+            Why::Report => u8::MAX - 5,
+        }
+    }
+
     const fn of(number: u8) -> Self {
         match number {
-            0 => Why::Media0,
-            1 => Why::Media1,
-            2 => Why::Timeout,
-            3 => Why::Ends,
-            4 => Why::Linger,
-            5 => Why::Look,
-            6 => Why::Measure,
-            _ => Why::Report,
+            u8::MAX => Why::Timeout,
+            254 => Why::Ends,
+            253 => Why::Linger,
+            252 => Why::Look,
+            251 => Why::Measure,
+            250 => Why::Report,
+            stream => Why::Media(stream),
         }
     }
 }
@@ -113,7 +130,7 @@ impl Key {
     const GENERATIONS: u32 = 1 << 24;
 
     const fn token(self, why: Why) -> u64 {
-        self.slot as u64 | (why as u64) << 32 | (self.generation as u64) << 40
+        self.slot as u64 | (why.number() as u64) << 32 | (self.generation as u64) << 40
     }
 
     const fn of(token: u64) -> (Self, Why) {
@@ -127,6 +144,31 @@ fn sleep(time: Duration) {
     let time = Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() };
     // Woken early by a signal, the loop goes round once more.
     let _ = rustix::thread::nanosleep(&time);
+}
+
+/// Packets, and first requests, that were sent since anything came.
+#[derive(Default)]
+struct Unheard {
+    packets: u32,
+    since: Moment,
+}
+
+impl Unheard {
+    /// As many in a row are not lost by chance.
+    const MANY: u32 = 3;
+
+    #[inline]
+    fn sent(&mut self, now: Moment) {
+        if self.packets == 0 {
+            self.since = now;
+        }
+        self.packets += 1;
+    }
+
+    /// How long it has been silent.
+    fn silence(&self, now: Moment) -> Duration {
+        if self.packets < Self::MANY { Duration::ZERO } else { now.since(self.since) }
+    }
 }
 
 /// One allocation, or two that talk to each other.
@@ -155,6 +197,9 @@ pub(super) struct Shard {
     /// When the next deletion may be sent.
     next_delete: Moment,
     draining_until: Option<Moment>,
+    /// When a socket last had something, and what was sent since.
+    last_heard: Moment,
+    unheard: Unheard,
     is_settling: bool,
     stats: ShardStats,
     reports: Sender<Report>,
@@ -184,6 +229,8 @@ impl Shard {
             begun: 0,
             next_delete: Moment::START,
             draining_until: None,
+            last_heard: Moment::START,
+            unheard: Unheard::default(),
             is_settling: plan.measured_from.is_some(),
             stats: ShardStats::default(),
             reports,
@@ -213,7 +260,7 @@ impl Shard {
             let next = self.wheel.next().unwrap_or(Moment::from_nanos(u64::MAX));
             // A wake-up for each packet costs more than the packet. Where the system notes when they arrived, they can
             // wait for the next ones, but not longer than a grain of the grid.
-            if self.plan.transport.notes_arrivals() && next > now && events.len() < EVENTS {
+            if self.plan.transport.notes_each_arrival() && next > now && events.len() < EVENTS {
                 let until = next.min(last_look.plus(GRID));
                 if until > now {
                     sleep(until.since(now));
@@ -254,8 +301,7 @@ impl Shard {
             let Some((at, token)) = self.wheel.pop_due(now) else { break };
             let (key, why) = Key::of(token);
             match why {
-                Why::Media0 => self.send_media(key, 0, now),
-                Why::Media1 => self.send_media(key, 1, now),
+                Why::Media(stream) => self.send_media(key, stream, now),
                 Why::Timeout => self.timeout(key, at, now),
                 Why::Ends => self.end(key, now),
                 Why::Linger => self.linger(key, now),
@@ -278,15 +324,15 @@ impl Shard {
     // ---- media ----
 
     #[inline]
-    fn send_media(&mut self, key: Key, stream: usize, now: Moment) {
+    fn send_media(&mut self, key: Key, stream: u8, now: Moment) {
         let Some(session) = self.sessions.get_mut(key.slot as usize).and_then(Option::as_deref_mut) else { return };
         if session.body.generation != key.generation {
             return;
         }
-        match session.send_media(stream, now, &mut self.output, &mut self.stats) {
+        match session.send_media(stream.into(), now, &mut self.output, &mut self.stats) {
             Ok(Some(next)) => {
-                let why = if stream == 0 { Why::Media0 } else { Why::Media1 };
-                self.wheel.insert(next, key.token(why));
+                self.unheard.sent(now);
+                self.wheel.insert(next, key.token(Why::Media(stream)));
             }
             Ok(None) => {
                 let both = session.body.has_sent_all()
@@ -308,6 +354,12 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(key.slot as usize).and_then(Option::as_deref_mut) else { return };
         if session.body.generation != key.generation {
             return;
+        }
+        self.last_heard = now;
+        // What comes once nothing more is waited for is no echo.
+        if session.body.phase != Phase::Closing {
+            self.stats.silence = self.stats.silence.max(self.unheard.silence(now));
+            self.unheard.packets = 0;
         }
         match session.receive(&mut self.input, now, self.almanac, &mut self.stats) {
             Ok(false) => {}
@@ -389,13 +441,16 @@ impl Shard {
 
     fn allocated(&mut self, key: Key, now: Moment) {
         let far_end = self.plan.far_end;
-        if self.draining_until.is_some() {
+        let is_draining = self.draining_until.is_some();
+        let Some(session) = self.session(key) else { return };
+        if is_draining || session.body.is_unwanted {
             self.end(key, now);
             return;
         }
-        let Some(session) = self.session(key) else { return };
+        self.begin_next(key, now);
         match far_end {
             FarEnd::Peer(peer) => {
+                let Some(session) = self.session(key) else { return };
                 session.body.open_peer(peer, now);
                 self.pump(key, now);
             }
@@ -414,16 +469,11 @@ impl Shard {
         }
     }
 
-    /// The other one of a pair, where it lives.
-    fn partner(&self, key: Key) -> Option<Key> {
-        let slot = self.sessions.get(key.slot as usize)?.as_deref()?.body.partner?;
-        let generation = self.sessions.get(slot as usize)?.as_deref()?.body.generation;
-        let other = Key { slot, generation };
-        let back = self.sessions.get(slot as usize)?.as_deref()?.body.partner;
-        (back == Some(key.slot)).then_some(other)
-    }
-
     fn peer_ready(&mut self, key: Key, now: Moment) {
+        // What is sent through a TCP relay goes over connections of its own (RFC 6062), which are not made.
+        if self.plan.tcp_relay {
+            return;
+        }
         match self.plan.far_end {
             FarEnd::Peer(_) => self.start_media(key, None, now),
             FarEnd::Pairs => {
@@ -451,17 +501,19 @@ impl Shard {
         let from = from.unwrap_or(session.body.id);
         let dues = session.body.start_media(&plan, from, now, grid);
         self.stats.counters.streams += dues.len() as u64;
-        for (stream, due) in dues.into_iter().enumerate() {
-            let why = if stream == 0 { Why::Media0 } else { Why::Media1 };
-            self.wheel.insert(due, key.token(why));
+        for (stream, due) in dues {
+            self.wheel.insert(due, key.token(Why::Media(stream as u8)));
         }
     }
 
     fn redirect(&mut self, key: Key, server: std::net::SocketAddr, now: Moment) {
         let plan = Arc::clone(&self.plan);
-        let Some(session) = self.session(key) else { return };
+        let Some(session) = self.sessions.get_mut(key.slot as usize).and_then(Option::as_deref_mut) else { return };
+        if session.body.generation != key.generation {
+            return;
+        }
         session.body.armed = None;
-        match session.redirect(&plan, server, now) {
+        match session.redirect(&plan, server, now, &mut self.stats) {
             Ok(true) => {
                 self.register(key);
                 self.pump(key, now);
@@ -486,13 +538,24 @@ impl Shard {
 
     fn end_one(&mut self, key: Key, now: Moment) {
         let Some(session) = self.session(key) else { return };
+        let latest = session.body.opened.plus(LAST_ANSWER);
         match session.body.phase {
+            // One that came just before the end has no answer yet, and that is not the server's fault.
+            Phase::Connecting | Phase::Allocating if now < latest => {
+                session.body.is_unwanted = true;
+                self.wheel.insert(latest, key.token(Why::Ends));
+            }
             Phase::Connecting | Phase::Allocating => {
                 self.stats.failed("timeout", "no answer before the end of the load");
                 self.free(key);
             }
             Phase::Up | Phase::Streaming => {
-                session.body.stop_media(now.plus(LINGER));
+                let is_unheard = session.body.peer.is_some() && !session.body.peer_is_ready;
+                if is_unheard && now >= latest {
+                    self.stats.peer_refused("timeout", "no answer before the end of the load");
+                }
+                let Some(session) = self.session(key) else { return };
+                session.body.stop_media(now);
                 self.wheel.insert(now.plus(LINGER_STEP), key.token(Why::Linger));
             }
             Phase::Lingering | Phase::Closing | Phase::Over => {}
@@ -503,14 +566,21 @@ impl Shard {
     fn linger(&mut self, key: Key, now: Moment) {
         let senders = self.senders(key);
         let next_delete = self.next_delete.max(now);
+        let last_heard = self.last_heard;
         let Some(session) = self.sessions.get_mut(key.slot as usize).and_then(Option::as_deref_mut) else { return };
         if session.body.generation != key.generation || session.body.phase != Phase::Lingering {
             return;
         }
         if !session.body.is_settled {
-            if now < session.body.linger_until && !session.body.is_complete(senders) {
+            let ended = session.body.ended;
+            let is_stalled = last_heard <= ended && !session.body.is_lossy();
+            let patience = if is_stalled { MAX_LINGER } else { LINGER.max(session.body.longest * 2).min(MAX_LINGER) };
+            if now < ended.plus(patience) && !session.body.is_complete(senders) {
                 self.wheel.insert(now.plus(LINGER_STEP), key.token(Why::Linger));
                 return;
+            }
+            if is_stalled && !session.body.is_complete(senders) {
+                self.stats.silence = self.stats.silence.max(self.unheard.silence(now));
             }
             session.body.settle_all(senders, &mut self.stats);
             if self.plan.abandon {
@@ -564,12 +634,16 @@ impl Shard {
             partner.body.partner = None;
             partner.body.pause();
             let partner = Key { slot: session.body.partner.unwrap_or_default(), generation: partner.body.generation };
-            if self.plan.messages.is_some() {
+            // Nothing but the streams would end it.
+            if self.plan.scenario.ends().is_none() {
                 self.end_one(partner, self.plan.clock.now());
             }
         }
         self.free.push(key.slot);
         self.live -= 1;
+        if let Some(next) = session.body.next {
+            self.give_up(next, session.body.id + 1);
+        }
     }
 
     fn is_over(&self, now: Moment) -> bool {
@@ -583,7 +657,8 @@ impl Shard {
         if self.draining_until.is_some() {
             return;
         }
-        self.draining_until = Some(now.plus(LINGER + DELETE_GAP * self.live + DELETE_PATIENCE));
+        self.stats.silence = self.stats.silence.max(self.unheard.silence(now));
+        self.draining_until = Some(now.plus(MAX_LINGER + DELETE_GAP * self.live + DELETE_PATIENCE));
         let keys: Vec<Key> = self.keys().collect();
         for key in keys {
             self.end_one(key, now);
@@ -599,6 +674,9 @@ impl Shard {
     fn finish(mut self) {
         let keys: Vec<Key> = self.keys().collect();
         for key in keys {
+            let is_closing = self.session(key).is_some_and(|session| session.body.phase == Phase::Closing);
+            // Who ends at once does not wait for answers.
+            self.stats.counters.undeleted += u64::from(is_closing && !self.plan.signal.is_stopped());
             self.free(key);
         }
         self.send_report();
@@ -631,10 +709,8 @@ impl Shard {
 
     /// Brings the allocations to the number that is wanted; when to look again.
     fn keep_up(&mut self, now: Moment) -> Option<Moment> {
-        let wanted = match self.plan.far_end {
-            FarEnd::Pairs => self.plan.scenario.wanted(now) / 2,
-            FarEnd::Peer(_) => self.plan.scenario.wanted(now),
-        };
+        let wanted = self.plan.scenario.wanted(now);
+        let wanted = if self.plan.is_in_twos() { wanted / 2 } else { wanted };
         let wanted = share(wanted, self.number, self.plan.shards) as usize;
         while self.roster.len() > wanted {
             let Some(call) = self.roster.pop() else { break };
@@ -646,7 +722,7 @@ impl Shard {
             if at_once > IN_FLIGHT && self.in_flight(now) >= IN_FLIGHT {
                 return Some(now.plus(LOOK_SOON));
             }
-            let call = self.open_call(now);
+            let call = self.open_call(now, now);
             self.roster.push(call);
         }
         self.plan.scenario.next_change(now)
@@ -665,14 +741,14 @@ impl Shard {
                 self.next_call = Some(call);
                 return Some(call.at);
             }
-            for key in self.open_call(now).into_iter().flatten() {
+            for key in self.open_call(call.at, now).into_iter().flatten() {
                 self.wheel.insert(call.until, key.token(Why::Ends));
             }
         }
     }
 
     /// Opens a session; it may fail at once.
-    fn open(&mut self, id: u32, now: Moment) -> Option<Key> {
+    fn open(&mut self, id: u32, due: Moment, now: Moment) -> Option<Key> {
         self.stats.requested(now);
         let slot = self.free.pop().unwrap_or(self.sessions.len() as u32);
         if slot as usize == self.sessions.len() {
@@ -681,9 +757,10 @@ impl Shard {
         }
         let generation = (self.generations[slot as usize] + 1) % Key::GENERATIONS;
         self.generations[slot as usize] = generation;
-        match Session::open(&self.plan, id, generation, now) {
+        match Session::open(&self.plan, id, generation, due, now) {
             Ok(session) => {
                 let key = Key { slot, generation };
+                self.unheard.sent(now);
                 self.sessions[slot as usize] = Some(Box::new(session));
                 self.live += 1;
                 self.in_flight.push_back((now, key));
@@ -708,24 +785,6 @@ impl Shard {
         if let Err(errno) = epoll::add(&self.epoll, &session.link, data, flags) {
             self.break_off(key, &Broken::Exhausted(errno));
         }
-    }
-
-    /// A call alone, or two that talk to each other.
-    fn open_call(&mut self, now: Moment) -> Call {
-        let number = self.number + self.begun * self.plan.shards;
-        self.begun += 1;
-        if self.plan.far_end != FarEnd::Pairs {
-            return [self.open(number, now), None];
-        }
-        let pair = [self.open(number * 2, now), self.open(number * 2 + 1, now)];
-        if let [Some(one), Some(other)] = pair {
-            for (key, partner) in [(one, other), (other, one)] {
-                if let Some(session) = self.session(key) {
-                    session.body.partner = Some(partner.slot);
-                }
-            }
-        }
-        pair
     }
 
     /// Allocations that were asked for just now and have no answer yet.
@@ -781,7 +840,14 @@ impl Shard {
             }
         }
         let stats = self.stats.take_interval();
-        let report = Report { shard: self.number, stats, cpu: thread_cpu(), standing, is_settling: self.is_settling };
+        let report = Report {
+            shard: self.number,
+            stats,
+            cpu: thread_cpu(),
+            waited: Waited::of_thread(),
+            standing,
+            is_settling: self.is_settling,
+        };
         // Where nobody listens any longer, the run is being given up.
         drop(self.reports.send(report));
     }

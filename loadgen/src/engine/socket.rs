@@ -53,7 +53,7 @@ pub(super) fn listener(bind: SocketAddr) -> Result<OwnedFd, Errno> {
     Ok(socket)
 }
 
-/// Asks the system to note when each datagram arrived.
+/// Asks the system to note when each datagram or segment arrived.
 #[allow(unsafe_code, reason = "rustix has no SO_TIMESTAMPNS")]
 pub(super) fn note_arrivals(socket: impl AsFd) -> bool {
     use std::os::fd::AsRawFd;
@@ -75,7 +75,8 @@ pub(super) fn note_arrivals(socket: impl AsFd) -> bool {
 #[repr(C, align(8))]
 struct Control([u8; 64]);
 
-/// Takes a datagram, and when it arrived by the clock of the time of day, where the system noted it.
+/// Takes a datagram, or what there is of a stream, and when it (or the last segment of it) arrived by the clock of the
+/// time of day, where the system noted it.
 #[allow(unsafe_code, reason = "rustix reads no SCM_TIMESTAMPNS")]
 #[inline]
 pub(super) fn receive_noted(socket: impl AsFd, buffer: &mut [u8]) -> Result<(usize, Option<Duration>), Errno> {
@@ -112,6 +113,42 @@ pub(super) fn receive_noted(socket: impl AsFd, buffer: &mut [u8]) -> Result<(usi
         return Ok((length, None));
     };
     Ok((length, Some(Duration::new(seconds, nanos))))
+}
+
+/// Sends datagrams of `length` bytes, of which the last may be shorter, all or none: the system parts them.
+#[allow(unsafe_code, reason = "rustix has no UDP_SEGMENT")]
+pub(super) fn send_segments(socket: impl AsFd, datagrams: &[u8], length: usize) -> Result<(), Errno> {
+    use std::os::fd::AsRawFd;
+    let length = u16::try_from(length).map_err(|_| Errno::MSGSIZE)?;
+    let mut control = Control([0; 64]);
+    let mut part = libc::iovec { iov_base: datagrams.as_ptr().cast_mut().cast(), iov_len: datagrams.len() };
+    // SAFETY: zeros are a valid msghdr: null pointers with lengths of zero.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut control.0).cast();
+    // SAFETY: only computes a length; it is far below that of `control`.
+    message.msg_controllen = unsafe { libc::CMSG_SPACE(size_of::<u16>() as u32) } as _;
+    // SAFETY: `message` points to `control`, which is alive and holds more than a header.
+    let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
+    if header.is_null() {
+        return Err(Errno::INVAL);
+    }
+    // SAFETY: not null, so it points to a whole header inside of `control`, which is aligned for it and ours alone; what
+    // stands behind it has room for the length, which is written without asking for alignment.
+    unsafe {
+        (*header).cmsg_level = libc::SOL_UDP;
+        (*header).cmsg_type = libc::UDP_SEGMENT;
+        (*header).cmsg_len = libc::CMSG_LEN(size_of::<u16>() as u32) as _;
+        libc::CMSG_DATA(header).cast::<u16>().write_unaligned(length);
+    }
+    // SAFETY: the descriptor is open as long as `socket` is borrowed; `message` points to `datagrams` and `control`, which
+    // live until the call is over, with their true lengths; the system only reads them.
+    let sent = unsafe { libc::sendmsg(socket.as_fd().as_raw_fd(), &raw const message, 0) };
+    match sent {
+        0.. => Ok(()),
+        _ => Err(std::io::Error::last_os_error().raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)),
+    }
 }
 
 /// Where a socket is bound.
@@ -207,6 +244,41 @@ mod tests {
         let (length, arrived) = receive_noted(&listener, &mut buffer).expect("received");
         let arrived = arrived.expect("a time");
         assert_eq!(&buffer[..length], b"hello");
+        assert!(before <= arrived && arrived <= after, "{before:?} {arrived:?} {after:?}");
+    }
+
+    #[test]
+    fn datagrams_of_one_call_arrive_one_by_one() {
+        let listener = listener(loopback()).expect("a listener");
+        let client = datagrams(local_address(&listener).expect("its address"), None).expect("a client");
+        let bytes: Vec<u8> = (0..2_500_u32).map(|at| (at / 10) as u8).collect();
+        send_segments(&client, &bytes, 1_046).expect("sent");
+        let mut buffer = [0; 4_000];
+        for expected in bytes.chunks(1_046) {
+            let (length, _) = rustix::net::recv(&listener, &mut buffer[..], RecvFlags::DONTWAIT).expect("received");
+            assert_eq!(&buffer[..length], expected);
+        }
+        assert!(rustix::net::recv(&listener, &mut buffer[..], RecvFlags::DONTWAIT).is_err());
+        // More than a datagram holds is refused, and nothing of it is sent.
+        assert!(send_segments(&client, &[0; 70_000], 1_000).is_err());
+        assert!(rustix::net::recv(&listener, &mut buffer[..], RecvFlags::DONTWAIT).is_err());
+    }
+
+    #[test]
+    fn the_system_knows_when_a_segment_arrived() {
+        let listener = std::net::TcpListener::bind(loopback()).expect("a listener");
+        let client = stream(listener.local_addr().expect("its address"), None).expect("a client");
+        assert!(note_arrivals(&client));
+        let (mut server, _) = listener.accept().expect("a connection");
+        std::thread::sleep(Duration::from_millis(100));
+        use crate::engine::clock::time_of_day;
+        let before = time_of_day();
+        std::io::Write::write_all(&mut server, b"hello").expect("sent");
+        let after = time_of_day();
+        std::thread::sleep(Duration::from_millis(20));
+        let (length, arrived) = receive_noted(&client, &mut [0; 16]).expect("received");
+        let arrived = arrived.expect("a time");
+        assert_eq!(length, 5);
         assert!(before <= arrived && arrived <= after, "{before:?} {arrived:?} {after:?}");
     }
 

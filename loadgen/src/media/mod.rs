@@ -5,11 +5,15 @@
 //! clock, memory that grows with packets.
 
 mod pacer;
+mod parts;
 mod payload;
 mod plan;
 mod receiver;
+mod track;
 
 pub use pacer::{Due, Pacer};
+pub use parts::{MAX_STREAMS, Parts};
 pub use payload::{Arrived, Corrupt, MIN_PAYLOAD, Packet, Stamp, StreamId, read, write};
 pub use plan::{Kind, StreamPlan, Unplannable};
 pub use receiver::{Fate, Receiver, Tally, Verdict};
+pub use track::{Beat, Course};

@@ -8,8 +8,13 @@ use super::plan::{
     AUDIO_INTERVAL, COMFORT_FRAMES, FRAME_SWING, KEY_INTERVAL, KEY_WEIGHT, Kind, MTU, PAUSE, Shape, Steps, StreamPlan,
     TALK,
 };
+use super::track::{Course, Replaying};
 use crate::clock::Moment;
 use crate::random::Random;
+use std::sync::Arc;
+
+/// Its multiples leave no large gap in a round of 64 bits, however many there are of them.
+const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A packet that is due.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,12 +44,13 @@ pub struct Pacer {
 }
 
 /// What the next packet depends on besides time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum State {
     Even,
     Talk(Spell),
     Frames(Frames),
     Flood,
+    Replay(Replaying),
 }
 
 /// Speech, or a pause.
@@ -74,12 +80,11 @@ impl Pacer {
     /// interval, in the order of their allocations nowhere near each other.
     pub fn new(plan: &StreamPlan, seed: u64, id: StreamId, start: Moment) -> Self {
         let mut random = Random::of(seed, u64::from(id.allocation) << 16 | u64::from(id.stream));
-        // Multiples of the golden ratio leave no large gap, however many there are of them.
         let spread = Random::of(seed, u64::from(id.stream)).bits();
-        let turn = spread.wrapping_add(u64::from(id.allocation).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let turn = spread.wrapping_add(u64::from(id.allocation).wrapping_mul(GOLDEN_RATIO));
         let phase = ((u128::from(turn) * u128::from(plan.interval.whole())) >> 64) as u64;
         let at = Moment::from_nanos(start.as_nanos().saturating_add(phase));
-        let shape = match plan.shape {
+        let shape = match &plan.shape {
             Shape::Even => State::Even,
             Shape::Talk => State::Talk(Spell::new(&mut random, None)),
             // Every stream begins with a key frame; where the next one is differs, or all would have theirs at once.
@@ -90,7 +95,15 @@ impl Pacer {
                 packets: 0,
             }),
             Shape::Flood => State::Flood,
+            Shape::Replay { track, course, among } => {
+                let turn = match course {
+                    Course::Once | Course::Again => 0,
+                    Course::Spread => u64::from(id.allocation / (*among).max(1)).wrapping_mul(GOLDEN_RATIO),
+                };
+                State::Replay(Replaying::new(Arc::clone(track), start.as_nanos(), turn))
+            }
         };
+        let left = plan.packets().unwrap_or(u64::MAX);
         let mut pacer = Self {
             kind: plan.kind,
             shape,
@@ -100,10 +113,12 @@ impl Pacer {
             random,
             origin: at,
             at,
-            left: u64::MAX,
+            left,
         };
-        if let State::Frames(frames) = &mut pacer.shape {
-            frames.begin(key_frame(&mut pacer.size));
+        match &mut pacer.shape {
+            State::Frames(frames) => frames.begin(key_frame(&mut pacer.size)),
+            State::Replay(replaying) => pacer.at = Moment::from_nanos(replaying.due()),
+            State::Even | State::Talk(_) | State::Flood => {}
         }
         pacer
     }
@@ -111,7 +126,7 @@ impl Pacer {
     /// So many packets at most.
     #[must_use]
     pub const fn limited(mut self, packets: u64) -> Self {
-        self.left = packets;
+        self.left = if packets < self.left { packets } else { self.left };
         self
     }
 
@@ -129,6 +144,7 @@ impl Pacer {
             State::Talk(spell) if spell.talking => (self.size.next(), spell.fresh),
             State::Talk(_) => (MIN_PAYLOAD as u64, false),
             State::Frames(frames) => frames.take(),
+            State::Replay(replaying) => replaying.take(),
         };
         self.advance();
         let bytes = u16::try_from(bytes).unwrap_or(u16::MAX);
@@ -152,6 +168,10 @@ impl Pacer {
                 let bytes = frames.next_size(&mut self.size, &mut self.random);
                 frames.begin(bytes);
                 1
+            }
+            State::Replay(replaying) => {
+                self.at = Moment::from_nanos(replaying.due());
+                0
             }
         };
         let nanos = (0..intervals).fold(0_u64, |sum, _| sum.saturating_add(self.interval.next()));
@@ -235,7 +255,7 @@ mod tests {
     }
 
     fn plan(traffic: &Traffic) -> StreamPlan {
-        StreamPlan::of(traffic).expect("a plan")[0]
+        StreamPlan::of(traffic).expect("a plan").remove(0)
     }
 
     fn profile(profile: Profile) -> StreamPlan {

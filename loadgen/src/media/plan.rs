@@ -4,10 +4,12 @@
 //! that was rounded.
 
 use super::payload::MIN_PAYLOAD;
+use super::track::{Course, Track};
 use crate::args::Profile;
 use crate::config::Traffic;
 use crate::quantity::{Bitrate, Rate};
 use std::fmt;
+use std::sync::Arc;
 
 /// Nanoseconds of an Opus frame as browsers send them (RFC 7587, section 4.2).
 pub(super) const AUDIO_INTERVAL: u64 = 20_000_000;
@@ -151,7 +153,7 @@ impl Steps {
 }
 
 /// When packets are due, and which.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Shape {
     /// One packet an interval.
     Even,
@@ -161,10 +163,12 @@ pub(super) enum Shape {
     Frames,
     /// No interval.
     Flood,
+    /// Those of a capture, which has so many parts.
+    Replay { track: Arc<Track>, course: Course, among: u32 },
 }
 
-/// What one stream sends; the same for all allocations.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What one stream sends.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StreamPlan {
     pub(super) kind: Kind,
     pub(super) shape: Shape,
@@ -225,6 +229,11 @@ impl StreamPlan {
         Self { kind: Kind::Data, shape, interval, size }
     }
 
+    pub(super) fn replay(track: Arc<Track>, course: Course, among: u32) -> Self {
+        let (kind, none) = (track.kind, Steps::constant(0));
+        Self { kind, shape: Shape::Replay { track, course, among }, interval: none, size: none }
+    }
+
     fn check(&self) -> Result<(), Unplannable> {
         let smallest = match self.shape {
             Shape::Frames => self.size.whole() - self.size.whole() / FRAME_SWING,
@@ -249,10 +258,28 @@ impl StreamPlan {
         self.shape != Shape::Flood
     }
 
+    /// True where the streams of one start meet on a grid; the times of a capture stay as they are.
+    pub fn is_on_grid(&self) -> bool {
+        !matches!(self.shape, Shape::Flood | Shape::Replay { .. })
+    }
+
+    /// Packets after which it ends by itself.
+    pub fn packets(&self) -> Option<u64> {
+        match &self.shape {
+            Shape::Replay { track, course: Course::Once, .. } => Some(track.beats.len() as u64),
+            _ => None,
+        }
+    }
+
+    /// Seconds after which it begins anew, or ends; of a replay.
+    pub fn seconds(&self) -> Option<f64> {
+        if let Shape::Replay { track, .. } = &self.shape { Some(track.seconds()) } else { None }
+    }
+
     /// Packets a second in the mean, for plans. None for a flood.
     pub fn packets_per_second(&self) -> Option<f64> {
         let per_second = 1e9 / self.interval.mean();
-        match self.shape {
+        match &self.shape {
             Shape::Even => Some(per_second),
             Shape::Talk => {
                 let comfort_interval = f64::from(COMFORT_FRAMES) * AUDIO_INTERVAL as f64;
@@ -265,6 +292,7 @@ impl StreamPlan {
                 let key = (size * f64::from(KEY_WEIGHT) / f64::from(MTU)).ceil();
                 Some(per_second * (packets_of_a_frame(size) * (frames - 1.0) + key) / frames)
             }
+            Shape::Replay { track, .. } => Some(track.beats.len() as f64 / track.seconds()),
             Shape::Flood => None,
         }
     }
@@ -272,7 +300,7 @@ impl StreamPlan {
     /// Bits of RTP packets a second in the mean, headers included. None for a flood.
     pub fn bits_per_second(&self) -> Option<f64> {
         let per_second = 1e9 / self.interval.mean();
-        match self.shape {
+        match &self.shape {
             Shape::Even => Some(8.0 * self.size.mean() * per_second),
             Shape::Talk => {
                 let talking = TALK / AUDIO_INTERVAL as f64 * 1e9 / (TALK + PAUSE);
@@ -283,6 +311,7 @@ impl StreamPlan {
                 let weights = f64::from(KEY_INTERVAL - 1 + KEY_WEIGHT);
                 Some(8.0 * self.size.mean() * weights / f64::from(KEY_INTERVAL) * per_second)
             }
+            Shape::Replay { track, .. } => Some(8.0 * track.bytes() as f64 / track.seconds()),
             Shape::Flood => None,
         }
     }
@@ -336,7 +365,7 @@ mod tests {
     #[test]
     fn plans_know_their_rates() {
         let rates = |traffic: Traffic| {
-            let plan = StreamPlan::of(&traffic).expect("a plan")[0];
+            let plan = StreamPlan::of(&traffic).expect("a plan").remove(0);
             (plan.packets_per_second(), plan.bits_per_second())
         };
         assert_eq!(rates(Traffic::Profile(Profile::Audio, None)), (Some(50.0), Some(36_800.0)));

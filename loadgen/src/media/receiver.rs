@@ -182,6 +182,11 @@ impl Receiver {
         missed
     }
 
+    /// Packets before the last one that arrived have not.
+    pub fn has_gaps(&self) -> bool {
+        !self.gaps.is_empty()
+    }
+
     /// The jitter now (RFC 3550, section 6.4.1): of arrival against schedule.
     pub const fn jitter(&self) -> Duration {
         Duration::from_nanos(self.jitter >> 4)

@@ -52,6 +52,9 @@ const COLUMNS: &[Column] = &[
     ("server_cpu_cores", |row| optional(row.server.and_then(|server| server.cpu_cores))),
     ("server_memory_bytes", |row| whole(row.server.and_then(|server| server.memory_bytes))),
     ("server_allocations", |row| whole(row.server.and_then(|server| server.allocations))),
+    ("server_machine_cpu_cores", |row| optional(row.server.and_then(|server| server.machine_cpu_cores))),
+    ("server_machine_memory_bytes", |row| whole(row.server.and_then(|server| server.machine_memory_bytes))),
+    ("level", |row| whole(row.level)),
 ];
 
 /// Writes the table.
@@ -123,6 +126,8 @@ mod tests {
         assert_eq!(field(&table, 1, "offered_pps"), "49800.000000");
         assert_eq!(field(&table, 1, "rtt_p50_ms"), "0.240000");
         assert_eq!(field(&table, 1, "server_memory_bytes"), "52428800");
+        assert_eq!(field(&table, 1, "server_allocations"), "996");
+        assert_eq!(field(&table, 1, "server_machine_cpu_cores"), "1.500000");
     }
 
     #[test]
@@ -131,9 +136,17 @@ mod tests {
         result.intervals.push(Interval::default());
         result.intervals[0].generator.cpu_s = f64::NAN;
         let table = table(&result);
-        for name in ["rtt_p50_ms", "latency_p99_ms", "lost_pct", "server_cpu_cores", "cpu_s"] {
+        for name in ["rtt_p50_ms", "latency_p99_ms", "lost_pct", "server_cpu_cores", "cpu_s", "level"] {
             assert_eq!(field(&table, 0, name), "", "{name}");
         }
+    }
+
+    #[test]
+    fn a_row_of_a_search_says_of_which_step_it_is() {
+        let mut result = samples::result();
+        result.intervals[2].level = Some(64);
+        let table = table(&result);
+        assert_eq!((field(&table, 1, "level"), field(&table, 2, "level")), (String::new(), "64".to_owned()));
     }
 
     #[test]

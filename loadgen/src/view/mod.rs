@@ -17,6 +17,8 @@ mod samples;
 pub mod text;
 pub mod tui;
 
+pub(crate) use number::span;
+
 use crate::result::{Interval, Media, Phase};
 use crate::stats::ErrorCount;
 

@@ -35,13 +35,21 @@ fn scaled(value: f64) -> (String, &'static str) {
         rest /= 1_000.0;
         prefix = larger;
     }
-    (three_digits(rest), prefix)
+    // Beside 1.98 k stands 2.00 k: what changes each second keeps its width.
+    let number = if prefix.is_empty() { three_digits(rest) } else { with_point(rest) };
+    (number, prefix)
 }
 
 /// `12.3`, `1.23`, `123`; whole numbers below ten without a point.
 fn three_digits(value: f64) -> String {
     match value.abs() {
         whole if whole.fract() == 0.0 && whole < 1_000.0 => format!("{value:.0}"),
+        _ => with_point(value),
+    }
+}
+
+fn with_point(value: f64) -> String {
+    match value.abs() {
         large if large >= 99.95 => format!("{value:.0}"),
         middle if middle >= 9.995 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
@@ -152,6 +160,7 @@ mod tests {
     fn rates_keep_three_digits_and_never_show_a_thousand_of_a_unit() {
         assert_eq!(packet_rate(50.0), "50 pps");
         assert_eq!(packet_rate(49_950.0), "50.0 kpps");
+        assert_eq!((packet_rate(1_990.0), packet_rate(2_000.0)), ("1.99 kpps".to_owned(), "2.00 kpps".to_owned()));
         assert_eq!(packet_rate(999_700.0), "1.00 Mpps");
         assert_eq!(bitrate(1_604_000.0), "1.60 Mbit/s");
         assert_eq!(rate(712.4), "712/s");

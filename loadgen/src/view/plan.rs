@@ -3,9 +3,13 @@
 //! In: what is meant, the seed, and what the engine says of this machine. Out: packets, bits, sockets, ports, memory as
 //! text. Never: a socket, a promise; rates of video and of arrivals are means.
 
+mod search;
+
+pub use search::SearchPlan;
+
 use super::number::{bitrate, bytes, count, packet_rate, rate, span};
 use crate::config::{End, Load, Peer, RunConfig};
-use crate::media::{StreamPlan, Unplannable};
+use crate::media::{Parts, StreamPlan};
 use crate::uri::{Host, Wire};
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -31,15 +35,18 @@ pub struct Plan {
     made_per_second: Option<f64>,
     /// Until the drain.
     lasts: Option<Duration>,
-    /// Of one allocation; none for a flood.
+    /// Of the streams of one allocation, none for a flood; of a capture one for the mean allocation.
     rates: Vec<Option<Rates>>,
+    /// Parts of the capture that is replayed, and all their streams.
+    replayed: Option<(u64, u64)>,
     /// Of all streams.
     packets: Option<f64>,
     /// Bytes around the RTP packet, up to and with the IP header.
     overhead: f64,
     peer: Peer,
     source_addresses: usize,
-    relay_ports_each: f64,
+    /// Where it is only the most that a search tries.
+    search: Option<SearchPlan>,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -49,20 +56,26 @@ struct Rates {
 }
 
 impl Plan {
-    /// Of `config`, with everything random from `seed`.
-    ///
-    /// # Errors
-    /// Traffic that cannot be planned: sizes that no packet has, and captures.
-    pub fn of(config: &RunConfig, seed: u64) -> Result<Self, Unplannable> {
-        let rates: Vec<Option<Rates>> = StreamPlan::of(&config.traffic)?.iter().map(Rates::of).collect();
-        let schedule = Schedule::of(&config.load, config.end, &rates);
+    /// Of `config` with its `parts`, and everything random from `seed`.
+    pub fn of(config: &RunConfig, parts: &Parts, seed: u64) -> Self {
+        let streams: usize = parts.iter().map(<[StreamPlan]>::len).sum();
+        let replayed = parts.longest().map(|_| (parts.iter().len() as u64, streams as u64));
+        let rates: Vec<Option<Rates>> = match replayed {
+            Some(_) => vec![Rates::mean(parts)],
+            None => parts.of_allocation(0).iter().map(Rates::of).collect(),
+        };
+        let schedule = Schedule::of(&config.load, config.end, &rates, parts);
         let packets = match config.end {
-            End::Messages(messages) => schedule.made.map(|made| made * messages as f64 * rates.len() as f64),
+            End::Messages(messages) => {
+                let each = streams as f64 / parts.iter().len().max(1) as f64;
+                schedule.made.map(|made| made * messages as f64 * each)
+            }
+            End::OnceThrough => schedule.made.and_then(|made| parts.packets(made as u64)).map(|packets| packets as f64),
             End::After(_) | End::WithStages => {
                 sum(&rates, |rates| rates.packets_per_second).and_then(|each| Some(each * schedule.allocation_seconds?))
             }
         };
-        Ok(Self {
+        Self {
             target: config.server.to_string(),
             seed,
             peak: schedule.peak,
@@ -71,12 +84,19 @@ impl Plan {
             made_per_second: schedule.made_per_second,
             lasts: schedule.lasts,
             rates,
+            replayed,
             packets,
             overhead: overhead(config),
             peer: config.peer.clone(),
             source_addresses: config.source_ips.len().max(1),
-            relay_ports_each: if config.relay.even_port { 2.0 } else { 1.0 },
-        })
+            search: None,
+        }
+    }
+
+    /// The same as the most that a search tries.
+    #[must_use]
+    pub fn as_limit_of(self, search: SearchPlan) -> Self {
+        Self { search: Some(search), ..self }
     }
 
     /// Writes it, and below it `notes`: what the machine cannot give, a line each.
@@ -84,7 +104,14 @@ impl Plan {
     /// # Errors
     /// Those of the writer.
     pub fn write(&self, notes: &[String], out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "Plan of a load on {}; nothing was sent\n", self.target)?;
+        let what = if self.search.is_some() { "search for the knee of" } else { "load on" };
+        writeln!(out, "Plan of a {what} {}; nothing was sent\n", self.target)?;
+        if let Some(search) = &self.search {
+            for (name, text) in search.lines() {
+                writeln!(out, "  {name:<13}{text}")?;
+            }
+            writeln!(out, "\nIts largest step:\n")?;
+        }
         for (name, text) in self.lines() {
             writeln!(out, "  {name:<13}{text}")?;
         }
@@ -117,7 +144,7 @@ impl Plan {
             several => format!("each of {several} source addresses"),
         };
         lines.push(("local ports", format!("{each} on {addresses}")));
-        lines.push(("relay ports", format!("{} on the server", whole(self.peak * self.relay_ports_each))));
+        lines.push(("relay ports", format!("{} on the server", peak)));
         lines.push(("memory", format!("{} at most", bytes(self.peak * BYTES_PER_ALLOCATION))));
         lines.push(("seed", self.seed.to_string()));
         lines
@@ -147,6 +174,10 @@ impl Plan {
                 None => "as fast as it goes".to_owned(),
             })
             .collect();
+        if let Some((parts, streams)) = self.replayed {
+            let parts = if parts == 1 { "one part".to_owned() } else { format!("{} parts in turn", count(parts)) };
+            return format!("{} captured in {parts}: {} an allocation in the mean", count(streams), each.join(" and "));
+        }
         format!("{}: {} each", whole(self.peak * self.rates.len() as f64), each.join(" and "))
     }
 
@@ -170,6 +201,13 @@ impl Rates {
     fn of(plan: &StreamPlan) -> Option<Self> {
         Some(Self { packets_per_second: plan.packets_per_second()?, bits_per_second: plan.bits_per_second()? })
     }
+
+    fn mean(parts: &Parts) -> Option<Self> {
+        Some(Self {
+            packets_per_second: parts.mean(StreamPlan::packets_per_second)?,
+            bits_per_second: parts.mean(StreamPlan::bits_per_second)?,
+        })
+    }
 }
 
 /// None where one of the streams has no rate.
@@ -188,7 +226,7 @@ struct Schedule {
 }
 
 impl Schedule {
-    fn of(load: &Load, end: End, rates: &[Option<Rates>]) -> Self {
+    fn of(load: &Load, end: End, rates: &[Option<Rates>], parts: &Parts) -> Self {
         let full = match end {
             End::After(time) => Some(time),
             // The slowest stream of an allocation ends last.
@@ -197,6 +235,7 @@ impl Schedule {
                 .map(|rates| rates.map(|rates| messages as f64 / rates.packets_per_second))
                 .try_fold(0.0_f64, |longest, time| Some(longest.max(time?)))
                 .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            End::OnceThrough => parts.longest().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             End::WithStages => None,
         };
         match load {
@@ -288,8 +327,17 @@ mod tests {
         let arguments = Arguments::try_parse_from(format!("turnload {line} --no-auth").split(' ')).expect("arguments");
         let Ok(Request::Run(config)) = Request::of(arguments, &|_| None) else { panic!("a run") };
         let mut text = Vec::new();
-        let notes = ["only 1,024 file descriptors; raise with ulimit -n".to_owned()];
-        Plan::of(&config, 7).expect("a plan").write(&notes, &mut text).expect("a vector takes it");
+        let mut notes = vec!["only 1,024 file descriptors; raise with ulimit -n".to_owned()];
+        let plan = |config: &RunConfig| Plan::of(config, &Parts::of(&config.traffic).expect("parts"), 7);
+        let plan = match config.find_knee {
+            None => plan(&config),
+            Some(search) => {
+                let (search, largest, warning) = crate::find_knee::plan(&config, search);
+                notes.extend(warning);
+                plan(&largest).as_limit_of(search)
+            }
+        };
+        plan.write(&notes, &mut text).expect("a vector takes it");
         String::from_utf8(text).expect("text")
     }
 
@@ -301,7 +349,7 @@ mod tests {
              allocations  1,000 at most, 1,000 made, 100/s while they are made\n  \
              lasts        1m10s, and the drain\n  \
              streams      1,000: 50 pps, 36.8 kbit/s each\n  \
-             offered      50 kpps at the peak, 36.8 Mbit/s of RTP, 49.6 Mbit/s with headers to the server, the same back\n  \
+             offered      50.0 kpps at the peak, 36.8 Mbit/s of RTP, 49.6 Mbit/s with headers to the server, the same back\n  \
              packets      3,250,000 from the clients, as many back\n  \
              peer         in this process: each packet passes the relay twice\n  \
              sockets      1,000, and those of the peer\n  \
@@ -311,6 +359,20 @@ mod tests {
              seed         7\n\n  \
              ! only 1,024 file descriptors; raise with ulimit -n\n"
         );
+    }
+
+    #[test]
+    fn the_plan_of_a_search_says_what_is_tried_and_how_large_it_grows() {
+        let text = plan("turn:127.0.0.1 --find-knee -m 500 --duration 1s --threshold media.lost_pct<0.5");
+        insta::assert_snapshot!("search", text);
+    }
+
+    #[test]
+    fn the_plan_of_a_search_for_the_packet_rate_is_in_packets() {
+        let text = plan("turn:127.0.0.1 --find-knee=pps -m 10 --pps 800 --size 200 --threshold media.lost_pct<0.5");
+        assert!(text.contains("the packet rate of each stream: 50, then twice as fast up to 800"), "{text}");
+        // Ten streams of 800 packets.
+        assert!(text.contains("offered      8.00 kpps at the peak") && !text.contains("short"), "{text}");
     }
 
     #[test]
@@ -342,8 +404,8 @@ mod tests {
     }
 
     #[test]
-    fn ports_are_shared_among_source_addresses_and_pairs_of_relay_ports_count_twice() {
+    fn ports_are_shared_among_source_addresses_and_a_reserved_port_is_that_of_an_allocation() {
         let text = plan("turn:127.0.0.1 -m 6 --source-ip 127.0.0.2 --source-ip 127.0.0.3 --even-port -y");
-        assert!(text.contains("3 on each of 2 source addresses") && text.contains("relay ports  12"), "{text}");
+        assert!(text.contains("3 on each of 2 source addresses") && text.contains("relay ports  6"), "{text}");
     }
 }

@@ -1,7 +1,7 @@
 //! The metrics of a run while it runs, as OpenMetrics text; whoever has the socket serves it.
 //!
-//! In: a progress. Out: text that ends with `# EOF`, units in seconds, bits, bytes. Never: a counter that goes back, NaN,
-//! a label that each allocation has its own value of.
+//! In: a progress. Out: text that ends with `# EOF`, units in seconds, bits, bytes. Never: a counter that goes back
+//! (but where the next step of a search begins), NaN, a label that each allocation has its own value of.
 
 use super::offered_pps;
 use crate::result::{Phase, Progress, ServerSample};
@@ -10,6 +10,9 @@ use std::fmt::Display;
 
 /// What the text is served as.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The text before there is a progress.
+pub const NOTHING_YET: &str = "# EOF\n";
 
 /// The text.
 pub fn exposition(progress: &Progress, target: &str) -> String {
@@ -21,7 +24,7 @@ pub fn exposition(progress: &Progress, target: &str) -> String {
     if let Some(server) = &progress.last.server {
         self::server(&mut text, server);
     }
-    text.0.push_str("# EOF\n");
+    text.0.push_str(NOTHING_YET);
     text.0
 }
 
@@ -188,6 +191,14 @@ fn server(text: &mut Exposition, server: &ServerSample) {
     if let Some(count) = server.allocations {
         text.gauge("server_allocations", "", "Allocations that the server counts.", count as f64);
     }
+    if let Some(cores) = server.machine_cpu_cores {
+        let help = "CPU of the server's machine in cores, in the last interval.";
+        text.gauge("server_machine_cpu_cores", "cores", help, cores);
+    }
+    if let Some(bytes) = server.machine_memory_bytes {
+        let help = "Memory of the server's machine that is not available.";
+        text.gauge("server_machine_memory_bytes", "bytes", help, bytes as f64);
+    }
 }
 
 const fn finite(value: f64) -> f64 {
@@ -213,6 +224,8 @@ mod tests {
             "turnload_media_offered_packets_per_second 49800",
             "turnload_generator_cpu_seconds_total{part=\"peer\"} 12.25",
             "turnload_server_memory_bytes 52428800",
+            "turnload_server_allocations 996",
+            "turnload_server_machine_cpu_cores 1.5",
             "# UNIT turnload_media_rtt_seconds seconds",
         ] {
             assert!(text.lines().any(|known| known == line), "{line} is not in\n{text}");

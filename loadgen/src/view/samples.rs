@@ -2,6 +2,7 @@
 
 use crate::args::Arguments;
 use crate::config::{Request, RunConfig};
+use crate::knee::{Axis, Capacity, Cause, Knee, Point};
 use crate::result::{Allocations, Generator, Interval, Media, Phase, Progress, RunResult, ServerSample};
 use crate::stats::{Errors, Percentiles};
 use clap::Parser;
@@ -27,11 +28,10 @@ pub(super) fn allocations() -> Allocations {
         requested: 1_000,
         succeeded: 996,
         failed: 4,
-        lost: 0,
         errors,
-        later_errors: Errors::default(),
         latency_ms: Some(percentiles(1.5)),
         per_second: 99.5,
+        ..Allocations::default()
     }
 }
 
@@ -92,7 +92,14 @@ pub(super) fn interval(at: u64) -> Interval {
             ..Media::default()
         },
         generator: Generator { cpu_s: 0.42, peer_cpu_s: Some(0.21), max_send_lag_ms: 0.31, ..Generator::default() },
-        server: Some(ServerSample { cpu_cores: Some(0.75), memory_bytes: Some(52_428_800), allocations: Some(996) }),
+        server: Some(ServerSample {
+            cpu_cores: Some(0.75),
+            memory_bytes: Some(52_428_800),
+            allocations: Some(996),
+            machine_cpu_cores: Some(1.5),
+            machine_memory_bytes: Some(3_221_225_472),
+        }),
+        level: None,
     }
 }
 
@@ -111,6 +118,40 @@ pub(super) fn result() -> RunResult {
     let thresholds = ["media.lost_pct<0.1", "media.rtt_ms.p99<50"].map(|text| text.parse().expect("a threshold"));
     result.judge(&thresholds);
     result
+}
+
+/// A search that a quota ended.
+pub(super) fn capacity() -> Capacity {
+    let point = |level: u64, granted: u64, lost_pct: f64, cause: Option<Cause>| Point {
+        level,
+        granted,
+        offered_pps: granted as f64 * 50.0,
+        delivered_pps: granted as f64 * 50.0 * (1.0 - lost_pct / 100.0),
+        lost_pct: Some(lost_pct),
+        p50_ms: Some(0.2),
+        p99_ms: Some(4.0),
+        server_cores: Some(granted as f64 / 500.0),
+        generator_cores: granted as f64 / 250.0,
+        cause,
+    };
+    let lost = Cause::Threshold { threshold: "media.lost_pct<0.1".parse().expect("a threshold"), value: Some(0.4) };
+    let tired = Cause::Generator(vec!["2.1 % of the packets left more than 5 ms after they were due".to_owned()]);
+    let gone = Cause::Lost { key: "437".to_owned(), reason: "Allocation Mismatch".to_owned(), count: 2 };
+    let refused = Cause::Refused { key: "486".to_owned(), reason: "Allocation Quota Reached".to_owned(), granted: 100 };
+    Capacity {
+        axis: Axis::Allocations,
+        limit: 1_000,
+        knee: Some(Knee { carried: 100, failed: Some((128, refused.clone())) }),
+        curve: vec![
+            point(16, 16, 0.0, None),
+            point(32, 32, 0.4, Some(lost)),
+            point(32, 32, 0.0, None),
+            point(64, 64, 0.0, Some(gone)),
+            point(64, 64, 0.0, Some(tired)),
+            point(128, 100, 0.0, Some(refused)),
+            Point { server_cores: None, p50_ms: None, p99_ms: None, lost_pct: None, ..point(100, 100, 0.0, None) },
+        ],
+    }
 }
 
 pub(super) fn progress(at: u64) -> Progress {

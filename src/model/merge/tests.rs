@@ -246,3 +246,35 @@ fn a_fragment_that_came_twice_is_in_no_class_twice() {
         }
     }
 }
+
+#[test]
+fn packets_are_kept_on_request_and_are_those_that_the_figures_count() {
+    let kept = |options: Options, interface: u32| {
+        let mut stage = Stage::with(options);
+        for seq in 1..=20_u16 {
+            let media = rtp(if seq == 9 { 0x80 } else { 0 }, 7, seq, u32::from(seq) * 160);
+            stage.udp(20 * i64::from(seq), "10.0.0.1:5000", "10.0.0.2:6000", &media).again(interface);
+            stage.udp(20 * i64::from(seq) + 1, "10.0.0.3:5000", "10.0.0.4:3478", &channel_data(0x4000, &media));
+        }
+        let snapshot = stage.snapshot();
+        let streams = snapshot.streams.iter().map(|row| (row.figures.packets, row.packets.clone()));
+        (streams.collect::<Vec<_>>(), stage.analyzer.kept_packets())
+    };
+    let wanted = Options { keep_packets: true, ..Options::default() };
+    let (unasked, none) = kept(Options::default(), 1);
+    assert!(none == 0 && unasked.iter().all(|(count, packets)| *count == 20 && packets.is_empty()));
+    // Copies on another interface, and copies alike to the last bit.
+    for interface in [0, 1] {
+        let (streams, all) = kept(wanted.clone(), interface);
+        assert_eq!((streams.len(), all), (2, 60));
+        for ((count, packets), offset) in streams.into_iter().zip([0, 1]) {
+            assert_eq!((count, packets.len()), (20, 20));
+            for (packet, seq) in packets.into_iter().zip(1..) {
+                assert_eq!(packet.ts.as_nanos(), (20 * seq + offset) * 1_000_000);
+                assert_eq!((packet.bytes, i64::from(packet.seq), packet.marker), (32, seq, seq == 9));
+            }
+        }
+        let (with_copies, _) = kept(Options { remove_copies: false, ..wanted.clone() }, interface);
+        assert_eq!((with_copies[0].0, with_copies[0].1.len()), (40, 40));
+    }
+}

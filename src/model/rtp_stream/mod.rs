@@ -4,12 +4,15 @@
 //! Never: a packet's bytes kept, or a decision about other streams.
 
 mod histogram;
+mod log;
 mod notes;
 mod rate;
 mod sequence;
 mod timing;
 mod tshark;
 
+pub use log::KeptPacket;
+pub(crate) use log::PacketLog;
 pub use notes::{LossPlace, StreamNotes};
 pub use sequence::SequenceSummary;
 pub use timing::{Clock, ClockSource, JitterSummary, TimingSummary};
@@ -441,13 +444,22 @@ impl RtpStream {
         self.packets
     }
 
+    /// Copies so far: those that are the capture's, and those that may be.
+    pub(crate) fn copies_seen(&self) -> (u64, u64) {
+        (self.certain_copies.packets, self.likely_copies.packets)
+    }
+
+    /// True where the copies that may be the capture's are.
+    pub(crate) fn is_mirrored(&self) -> bool {
+        let first_seen = self.packets - self.certain_copies.packets - self.likely_copies.packets;
+        first_seen >= ENOUGH_ORIGINALS && self.likely_copies.packets * 2 >= first_seen
+    }
+
     fn copies(&self, remove_copies: bool) -> Copies {
         if !remove_copies {
             return Copies::default();
         }
-        let first_seen = self.packets - self.certain_copies.packets - self.likely_copies.packets;
-        let mirrored = first_seen >= ENOUGH_ORIGINALS && self.likely_copies.packets * 2 >= first_seen;
-        let likely = if mirrored { self.likely_copies } else { Copies::default() };
+        let likely = if self.is_mirrored() { self.likely_copies } else { Copies::default() };
         Copies {
             packets: self.certain_copies.packets + likely.packets,
             bytes: self.certain_copies.bytes + likely.bytes,

@@ -6,7 +6,7 @@ use super::peer::{self, Own};
 use super::talk::{Talk, cause, certificate};
 use super::{Visitor, candidate, nat};
 use crate::check::{Asked, Cause, Certificate, Kind, Path, binding, judge_relay, peer_refused, refusal};
-use crate::client::{Client, ClientConfig, DataPath, EvenPort, Event, State};
+use crate::client::{Client, ClientConfig, DataPath, EvenPort, Event, PERMISSION_LIFETIME, State, server_text};
 use crate::clock::Moment;
 use crate::config::Trust;
 use crate::engine::clock::RunClock;
@@ -104,6 +104,7 @@ fn steps(
         reservation_token: None,
         dont_fragment: false,
         lifetime: None,
+        permission_lifetime: PERMISSION_LIFETIME,
         reliable: transport.is_reliable(),
         path: DataPath::Indications,
         tcp_relay: false,
@@ -242,7 +243,7 @@ impl Relay {
         use rtcscope::proto::stun::{AttributeType, Class, Method};
         let Ok(message) = Message::parse(bytes) else { return };
         if let Some(realm) = message.realm() {
-            self.realm = Some(binding::text(realm));
+            self.realm = Some(server_text(realm));
         }
         if let Some(software) = binding::software(&message) {
             self.software = Some(software);

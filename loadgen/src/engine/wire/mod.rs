@@ -18,7 +18,7 @@ use dtls::DtlsWire;
 use framing::Partial;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::SendFlags;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,9 +38,10 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// The system notes when messages arrive, so that they may be read a little later.
-    pub(crate) const fn notes_arrivals(&self) -> bool {
-        matches!(self, Transport::Udp)
+    /// The system notes when each message arrives, so that they may be read a little later. Of a stream it notes only the
+    /// last of those that are read at once.
+    pub(crate) const fn notes_each_arrival(&self) -> bool {
+        matches!(self, Transport::Udp | Transport::Dtls(_))
     }
 
     /// Nothing is lost on the way: nothing is retransmitted, and ChannelData is padded.
@@ -83,7 +84,11 @@ impl Broken {
         match self {
             Broken::Unreachable(errno) | Broken::Exhausted(errno) => errno.to_string(),
             Broken::Closed => "the server closed the connection".to_owned(),
-            Broken::Certificate(_, reason) | Broken::Security(reason) => reason.clone(),
+            Broken::Certificate(Doubt::Other, reason) | Broken::Security(reason) => reason.clone(),
+            Broken::Certificate(doubt, _) => {
+                let advice = doubt.advice().map_or_else(String::new, |advice| format!("; {advice}"));
+                format!("the server's certificate: {}{advice}", doubt.words())
+            }
             Broken::Garbage => "the server sent what is no STUN and no ChannelData".to_owned(),
         }
     }
@@ -143,14 +148,15 @@ impl Link {
         source: Option<IpAddr>,
         clock: RunClock,
     ) -> Result<Self, Broken> {
-        let datagrams = || socket::datagrams(server, source).map_err(Broken::of);
-        let stream = || socket::stream(server, source).map_err(Broken::of);
+        // Where the system does not note arrivals, messages arrive when they are read.
+        let noted = |socket: OwnedFd| {
+            socket::note_arrivals(&socket);
+            socket
+        };
+        let datagrams = || socket::datagrams(server, source).map(noted).map_err(Broken::of);
+        let stream = || socket::stream(server, source).map(noted).map_err(Broken::of);
         Ok(match transport {
-            Transport::Udp => {
-                let socket = datagrams()?;
-                socket::note_arrivals(&socket);
-                Self { socket, wire: Wire::Udp }
-            }
+            Transport::Udp => Self { socket: datagrams()?, wire: Wire::Udp },
             Transport::Tcp => Self {
                 socket: stream()?,
                 wire: Wire::Tcp { connected: false, partial: Partial::default(), backlog: Vec::new() },
@@ -185,6 +191,30 @@ impl Link {
         }
     }
 
+    /// Several messages may go with one call.
+    pub(crate) const fn takes_bursts(&self) -> bool {
+        matches!(self.wire, Wire::Udp)
+    }
+
+    /// Sends messages of `length` bytes, of which the last may be shorter. How many of them, from the first on, the socket
+    /// had room for.
+    pub(crate) fn send_burst(&mut self, messages: &[u8], length: usize) -> Result<u64, Broken> {
+        match socket::send_segments(&self.socket, messages, length) {
+            Ok(()) => return Ok(messages.len().div_ceil(length.max(1)) as u64),
+            Err(Errno::AGAIN | Errno::NOBUFS) => return Ok(0),
+            // The way there takes no segments, as where they are larger than its MTU; or the socket has an error to tell.
+            Err(_) => {}
+        }
+        let mut taken = 0;
+        for message in messages.chunks(length.max(1)) {
+            if self.send(message)? != Sent::Yes {
+                break;
+            }
+            taken += 1;
+        }
+        Ok(taken)
+    }
+
     /// Sends one whole message.
     #[inline]
     pub(crate) fn send(&mut self, message: &[u8]) -> Result<Sent, Broken> {
@@ -211,22 +241,19 @@ impl Link {
         buffer: &mut [u8],
         mut deliver: impl FnMut(&[u8], Option<Duration>),
     ) -> Result<(), Broken> {
-        let received = match &self.wire {
-            Wire::Udp => socket::receive_noted(&self.socket, buffer),
-            _ => rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::empty()).map(|(length, _)| (length, None)),
-        };
-        let (length, arrived) = match received {
+        let (length, arrived) = match socket::receive_noted(&self.socket, buffer) {
             Ok(received) => received,
             Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
             Err(errno) => return Err(Broken::of(errno)),
         };
-        let mut at_once = |message: &[u8]| deliver(message, None);
+        // Of a stream it is the time of the last segment that was read, which the messages before it came with or before.
+        let mut deliver = |message: &[u8]| deliver(message, arrived);
         match &mut self.wire {
-            Wire::Udp => deliver(&buffer[..length], arrived),
+            Wire::Udp => deliver(&buffer[..length]),
             Wire::Tcp { .. } | Wire::Tls(_) if length == 0 => return Err(Broken::Closed),
-            Wire::Tcp { partial, .. } => partial.split(&buffer[..length], &mut at_once)?,
-            Wire::Tls(tls) => tls.receive(&self.socket, &buffer[..length], &mut at_once)?,
-            Wire::Dtls(dtls) => dtls.receive(&self.socket, &buffer[..length], &mut at_once)?,
+            Wire::Tcp { partial, .. } => partial.split(&buffer[..length], &mut deliver)?,
+            Wire::Tls(tls) => tls.receive(&self.socket, &buffer[..length], &mut deliver)?,
+            Wire::Dtls(dtls) => dtls.receive(&self.socket, &buffer[..length], &mut deliver)?,
         }
         Ok(())
     }
@@ -315,4 +342,29 @@ fn connected_or(socket: &OwnedFd, connected: &mut bool) -> Result<(), Broken> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::RecvFlags;
+
+    #[test]
+    fn what_the_system_does_not_part_is_sent_one_by_one() {
+        let listener = socket::listener(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a listener");
+        let address = socket::local_address(&listener).expect("its address");
+        let link = Link::open(&Transport::Udp, address, None, RunClock::start());
+        let Ok(mut link) = link else { panic!("a link") };
+        assert!(link.takes_bursts());
+        // More of them than it takes at once; and a few, which it takes.
+        for count in [200, 7] {
+            let messages: Vec<u8> = (0..count * 100 - 1).map(|at| (at / 100) as u8).collect();
+            assert!(matches!(link.send_burst(&messages, 100), Ok(taken) if taken == count as u64));
+            for message in messages.chunks(100) {
+                let mut buffer = [0; 200];
+                let (length, _) = rustix::net::recv(&listener, &mut buffer[..], RecvFlags::DONTWAIT).expect("received");
+                assert_eq!(&buffer[..length], message);
+            }
+        }
+    }
 }

@@ -50,6 +50,8 @@ struct Relay {
     data: &'static str,
     dont_fragment: bool,
     even_port: bool,
+    lifetime_s: Option<f64>,
+    permission_lifetime_s: Option<f64>,
     abandon: bool,
 }
 
@@ -72,6 +74,7 @@ struct Step {
 enum Limit {
     Duration { duration_s: f64 },
     Messages { messages: u64 },
+    OnceThrough,
     Stages,
 }
 
@@ -111,6 +114,7 @@ impl Config {
             end: match config.end {
                 End::After(time) => Limit::Duration { duration_s: time.as_secs_f64() },
                 End::Messages(messages) => Limit::Messages { messages },
+                End::OnceThrough => Limit::OnceThrough,
                 End::WithStages => Limit::Stages,
             },
             traffic: Sent::of(&config.traffic),
@@ -145,13 +149,15 @@ impl Who {
 }
 
 impl Relay {
-    const fn of(relay: &RelayArguments) -> Self {
+    fn of(relay: &RelayArguments) -> Self {
         Self {
             family: if relay.ipv6_relay { "ipv6" } else { "ipv4" },
             transport: if relay.tcp_relay { "tcp" } else { "udp" },
             data: if relay.send_indications { "indications" } else { "channels" },
             dont_fragment: relay.dont_fragment,
             even_port: relay.even_port,
+            lifetime_s: relay.lifetime.map(|time| time.as_secs_f64()),
+            permission_lifetime_s: relay.permission_lifetime.map(|time| time.as_secs_f64()),
             abandon: relay.abandon,
         }
     }
@@ -226,7 +232,8 @@ mod tests {
             json("turnload turn:127.0.0.1 --no-auth -m 10 --ramp 5s --duration 30s"),
             "{\"uri\":\"turn:127.0.0.1:3478\",\"transport\":\"udp\",\"credentials\":{\"kind\":\"none\"},\"trust\":null,\
              \"source_ips\":[],\"relay\":{\"family\":\"ipv4\",\"transport\":\"udp\",\"data\":\"channels\",\
-             \"dont_fragment\":false,\"even_port\":false,\"abandon\":false},\
+             \"dont_fragment\":false,\"even_port\":false,\"lifetime_s\":null,\"permission_lifetime_s\":null,\
+             \"abandon\":false},\
              \"load\":{\"kind\":\"allocations\",\"count\":10,\"ramp_s\":5.0},\
              \"end\":{\"kind\":\"duration\",\"duration_s\":30.0},\
              \"traffic\":{\"kind\":\"profile\",\"profile\":\"audio\",\"bitrate_bps\":null},\

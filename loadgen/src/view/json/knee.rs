@@ -24,6 +24,7 @@ enum Why<'r> {
     Threshold { expr: String, value: Option<f64> },
     Refused { code: &'r str, reason: &'r str, granted: u64 },
     Lost { code: &'r str, reason: &'r str, count: u64 },
+    Stalled { longest_ms: f64 },
     Generator { because: &'r [String] },
 }
 
@@ -78,6 +79,7 @@ impl<'r> Why<'r> {
             }
             Cause::Refused { key, reason, granted } => Why::Refused { code: key, reason, granted: *granted },
             Cause::Lost { key, reason, count } => Why::Lost { code: key, reason, count: *count },
+            Cause::Stalled { longest } => Why::Stalled { longest_ms: longest.as_secs_f64() * 1e3 },
             Cause::Generator(because) => Why::Generator { because },
         }
     }

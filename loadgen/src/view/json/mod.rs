@@ -43,6 +43,7 @@ struct Report<'r> {
     invalid_because: &'r [String],
     incomplete: Option<&'r str>,
     exit_code: u8,
+    replay: Option<ReplayFigures<'r>>,
     allocations: AllocationFigures<'r>,
     media: MediaFigures,
     generator: GeneratorFigures,
@@ -58,14 +59,34 @@ struct Tool {
 }
 
 #[derive(Serialize)]
+struct ReplayFigures<'r> {
+    parts: u64,
+    streams: u64,
+    packets: u64,
+    padded_packets: u64,
+    length_s: f64,
+    notes: &'r [String],
+}
+
+#[derive(Serialize)]
 struct AllocationFigures<'r> {
     requested: u64,
     succeeded: u64,
     failed: u64,
     lost: u64,
+    undeleted: u64,
+    peers_refused: u64,
+    requests: u64,
+    retransmissions: u64,
+    refreshes: u64,
+    renewals: u64,
+    stale_nonces: u64,
+    redirected: u64,
+    mismatched: u64,
     errors: BTreeMap<&'r str, u64>,
     error_reasons: BTreeMap<&'r str, &'r str>,
     later_errors: BTreeMap<&'r str, u64>,
+    later_error_reasons: BTreeMap<&'r str, &'r str>,
     latency_ms: Option<Quantiles>,
     per_second: Option<f64>,
 }
@@ -121,6 +142,7 @@ struct Row<'r> {
     media: MediaFigures,
     generator: GeneratorFigures,
     server: Option<Server>,
+    level: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -128,6 +150,8 @@ struct Server {
     cpu_cores: Option<f64>,
     memory_bytes: Option<u64>,
     allocations: Option<u64>,
+    machine_cpu_cores: Option<f64>,
+    machine_memory_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -160,6 +184,14 @@ impl<'r> Report<'r> {
             invalid_because: &result.invalid_because,
             incomplete: result.incomplete.as_deref(),
             exit_code: result.exit_code(),
+            replay: result.replayed.as_ref().map(|replayed| ReplayFigures {
+                parts: replayed.parts,
+                streams: replayed.streams,
+                packets: replayed.packets,
+                padded_packets: replayed.padded_packets,
+                length_s: replayed.length.as_secs_f64(),
+                notes: &replayed.notes,
+            }),
             allocations: AllocationFigures::of(&result.allocations),
             media: MediaFigures::of(&result.media),
             generator: GeneratorFigures::of(&result.generator),
@@ -173,15 +205,28 @@ impl<'r> Report<'r> {
 impl<'r> AllocationFigures<'r> {
     fn of(allocations: &'r Allocations) -> Self {
         let counts = |errors: &'r Errors| errors.iter().map(|(key, error)| (key.as_str(), error.count)).collect();
-        let reasons = allocations.errors.iter().filter(|(_, error)| !error.reason.is_empty());
+        let reasons = |errors: &'r Errors| {
+            let given = errors.iter().filter(|(_, error)| !error.reason.is_empty());
+            given.map(|(key, error)| (key.as_str(), error.reason.as_str())).collect()
+        };
         Self {
             requested: allocations.requested,
             succeeded: allocations.succeeded,
             failed: allocations.failed,
             lost: allocations.lost,
+            undeleted: allocations.undeleted,
+            peers_refused: allocations.peers_refused,
+            requests: allocations.requests,
+            retransmissions: allocations.retransmissions,
+            refreshes: allocations.refreshes,
+            renewals: allocations.renewals,
+            stale_nonces: allocations.stale_nonces,
+            redirected: allocations.redirected,
+            mismatched: allocations.mismatched,
             errors: counts(&allocations.errors),
-            error_reasons: reasons.map(|(key, error)| (key.as_str(), error.reason.as_str())).collect(),
+            error_reasons: reasons(&allocations.errors),
             later_errors: counts(&allocations.later_errors),
+            later_error_reasons: reasons(&allocations.later_errors),
             latency_ms: allocations.latency_ms.as_ref().map(Quantiles::of),
             per_second: number(allocations.per_second),
         }
@@ -249,6 +294,7 @@ impl<'r> Row<'r> {
             media: MediaFigures::of(&interval.media),
             generator: GeneratorFigures::of(&interval.generator),
             server: interval.server.as_ref().map(Server::of),
+            level: interval.level,
         }
     }
 }
@@ -259,6 +305,8 @@ impl Server {
             cpu_cores: sample.cpu_cores.and_then(number),
             memory_bytes: sample.memory_bytes,
             allocations: sample.allocations,
+            machine_cpu_cores: sample.machine_cpu_cores.and_then(number),
+            machine_memory_bytes: sample.machine_memory_bytes,
         }
     }
 }
@@ -312,6 +360,11 @@ mod tests {
             ("/generator/late_sends", Value::is_u64),
             ("/generator/socket_drops", Value::is_u64),
             ("/intervals/0/media/rtt_ms/p99", Value::is_f64),
+            ("/intervals/0/server/cpu_cores", Value::is_f64),
+            ("/intervals/0/server/memory_bytes", Value::is_u64),
+            ("/intervals/0/server/allocations", Value::is_u64),
+            ("/intervals/0/server/machine_cpu_cores", Value::is_f64),
+            ("/intervals/0/server/machine_memory_bytes", Value::is_u64),
             ("/thresholds/0/expr", Value::is_string),
             ("/thresholds/0/value", Value::is_f64),
             ("/thresholds/0/ok", Value::is_boolean),
@@ -362,6 +415,14 @@ mod tests {
         let object = object(&result);
         assert_eq!((&object["valid"], &object["exit_code"]), (&Value::from(false), &Value::from(4)));
         assert_eq!(object["invalid_because"][0], "sends were late");
+    }
+
+    #[test]
+    fn a_search_is_written_with_its_knee_and_its_curve() {
+        let mut result = samples::result();
+        result.knee = Some(samples::capacity());
+        let knee = &object(&result)["knee"];
+        insta::assert_snapshot!("knee", serde_json::to_string_pretty(knee).expect("JSON"));
     }
 
     #[test]

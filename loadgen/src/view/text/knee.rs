@@ -41,6 +41,17 @@ pub(super) fn sentence(capacity: &Capacity) -> String {
     }
 }
 
+/// Of which step the figures of the result are; none where no step was tried to its end.
+pub(super) fn shown(capacity: &Capacity) -> Option<String> {
+    let is_shown = |point: &&Point| {
+        point.cause.is_none() && capacity.knee.as_ref().is_some_and(|knee| knee.carried == point.level)
+    };
+    match capacity.curve.iter().rev().find(is_shown) {
+        Some(point) => Some(format!("of the highest step that was carried, {}", load(capacity.axis, point.level))),
+        None => capacity.curve.last().map(|point| format!("of the last step, {}", load(capacity.axis, point.level))),
+    }
+}
+
 /// The table.
 pub(super) fn write(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()> {
     heading(out, "Knee", &sentence(capacity))?;
@@ -50,7 +61,7 @@ pub(super) fn write(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()> 
     {
         let mut line = String::from(" ");
         row.iter().for_each(|cell| line.push_str(&format!(" {cell:>10}")));
-        writeln!(out, "{line}  {end}")?;
+        writeln!(out, "{}", format!("{line}  {end}").trim_end())?;
     }
     Ok(())
 }
@@ -76,6 +87,7 @@ const fn mark(point: &Point) -> &'static str {
         Some(Cause::Refused { .. }) => "refused",
         Some(Cause::Lost { .. }) => "allocations lost",
         Some(Cause::Threshold { .. }) => "threshold failed",
+        Some(Cause::Stalled { .. }) => "server stalled",
     }
 }
 
@@ -98,6 +110,12 @@ fn because(cause: &Cause) -> String {
         Cause::Refused { key, reason, granted } => format!("{} granted, then {}", count(*granted), said(key, reason)),
         Cause::Lost { key, reason, count: lost } => {
             format!("{} lost after they were granted, {}", count(*lost), said(key, reason))
+        }
+        Cause::Stalled { longest } => {
+            format!(
+                "the server stood still: nothing came from it for {}",
+                optional_millis(Some(longest.as_secs_f64() * 1e3))
+            )
         }
         Cause::Generator(complaints) => plain(&complaints.join("; ")),
     }

@@ -4,8 +4,10 @@
 
 use super::super::json::wire;
 use super::super::number::{bitrate, count, packet_rate, rate, span};
-use crate::config::{End, Load, Peer, RunConfig, Traffic, Trust};
+use crate::args::RelayArguments;
+use crate::config::{End, FindKnee, Load, Peer, RunConfig, Traffic, Trust};
 use crate::credentials::Credentials;
+use crate::knee::Axis;
 use clap::ValueEnum;
 
 /// What was meant, for [`RunResult::config`](crate::result::RunResult::config).
@@ -14,7 +16,7 @@ pub fn meant(config: &RunConfig) -> Vec<(String, String)> {
         ("transport", transport(config)),
         ("credentials", credentials(&config.credentials)),
         ("load", load(config)),
-        ("traffic", traffic(&config.traffic)),
+        ("traffic", searched(config).unwrap_or_else(|| traffic(&config.traffic))),
         ("relay", relay(config)),
         ("peer", peer(&config.peer)),
     ]
@@ -45,10 +47,28 @@ fn credentials(credentials: &Credentials) -> String {
     }
 }
 
+/// What each step of a search is of, and how far it goes.
+fn search(config: &RunConfig, search: FindKnee) -> String {
+    let End::After(time) = config.end else { return String::new() };
+    let steps = format!("steps of {} after {}", span(time), span(search.settle));
+    match (search.axis, &config.load) {
+        (Axis::PacketRate, Load::Allocations { count: number, .. }) => format!(
+            "search of the packet rate up to {}, {} allocations, {steps}",
+            packet_rate(search.limit as f64),
+            count((*number).into())
+        ),
+        _ => format!("search of the number of allocations up to {}, {steps}", count(search.limit)),
+    }
+}
+
 fn load(config: &RunConfig) -> String {
+    if let Some(knee) = config.find_knee {
+        return search(config, knee);
+    }
     let end = match config.end {
         End::After(time) => format!("for {}", span(time)),
         End::Messages(messages) => format!("for {} packets a stream", count(messages)),
+        End::OnceThrough => "once through".to_owned(),
         End::WithStages => String::new(),
     };
     match &config.load {
@@ -66,6 +86,14 @@ fn load(config: &RunConfig) -> String {
                 stages.list().iter().map(|stage| format!("{}:{}", span(stage.over), stage.target)).collect();
             format!("allocations by stages {}", stages.join(","))
         }
+    }
+}
+
+/// Where the rate is what is searched, the one of the configuration means nothing.
+fn searched(config: &RunConfig) -> Option<String> {
+    match (config.find_knee?.axis, &config.traffic) {
+        (Axis::PacketRate, Traffic::Steady { size, .. }) => Some(format!("packets of {size} bytes")),
+        _ => None,
     }
 }
 
@@ -91,17 +119,26 @@ fn traffic(traffic: &Traffic) -> String {
 
 fn relay(config: &RunConfig) -> String {
     let relay = &config.relay;
-    let mut parts = vec![if relay.send_indications { "Send indications" } else { "channels" }];
+    let mut parts = match relay {
+        // RFC 6062: neither of both.
+        RelayArguments { tcp_relay: true, .. } => Vec::new(),
+        RelayArguments { send_indications: true, .. } => vec!["Send indications".to_owned()],
+        _ => vec!["channels".to_owned()],
+    };
     for (is_asked, name) in [
         (relay.ipv6_relay, "IPv6"),
         (relay.tcp_relay, "TCP"),
-        (relay.even_port, "even ports"),
-        (relay.dont_fragment, "DONT-FRAGMENT"),
+        (relay.even_port, "even ports, and those above them"),
+        (relay.dont_fragment && relay.send_indications, "DONT-FRAGMENT"),
+        (relay.dont_fragment && !relay.send_indications, "DONT-FRAGMENT in the Allocate request"),
         (relay.abandon, "abandoned at the end"),
     ] {
         if is_asked {
-            parts.push(name);
+            parts.push(name.to_owned());
         }
+    }
+    for (time, name) in [(relay.lifetime, "lifetime"), (relay.permission_lifetime, "permissions for")] {
+        parts.extend(time.map(|time| format!("{name} {}", span(time))));
     }
     parts.join(", ")
 }

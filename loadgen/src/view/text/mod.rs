@@ -13,7 +13,8 @@ pub use verdict::verdict;
 
 use super::number::{UNKNOWN, bitrate, bytes, clock, count, optional_millis, packet_rate, percent, plain, rate, span};
 use super::{error_text, lost, offered_pps, phase};
-use crate::result::{Allocations, Generator, Media, Outcome, Progress, RunResult, ServerSample};
+use crate::media::MIN_PAYLOAD;
+use crate::result::{Allocations, Generator, Media, Outcome, Progress, Replayed, RunResult, ServerSample};
 use crate::stats::Percentiles;
 use std::io::{self, Write};
 
@@ -28,7 +29,13 @@ pub fn write(result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
     for (name, value) in &result.config {
         entry(out, name, &plain(value))?;
     }
+    if let Some(shown) = result.knee.as_ref().and_then(knee::shown) {
+        entry(out, "figures", &shown)?;
+    }
     writeln!(out)?;
+    if let Some(replayed) = &result.replayed {
+        capture(replayed, out)?;
+    }
     allocations(&result.allocations, out)?;
     media(&result.media, out)?;
     generator(result, out)?;
@@ -69,8 +76,9 @@ fn heading(out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
     writeln!(out, "{}", format!("{name:<15}{value}").trim_end())
 }
 
+/// A name may be as long as a server makes it, and a blank is behind it.
 fn entry(out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
-    writeln!(out, "  {name:<13}{value}")
+    writeln!(out, "  {name:<12} {value}")
 }
 
 fn distribution(out: &mut dyn Write, name: &str, values: Option<&Percentiles>) -> io::Result<()> {
@@ -85,6 +93,23 @@ fn distribution(out: &mut dyn Write, name: &str, values: Option<&Percentiles>) -
     entry(out, name, &text.join("  "))
 }
 
+fn capture(replayed: &Replayed, out: &mut dyn Write) -> io::Result<()> {
+    let Replayed { parts, streams, packets, padded_packets, length, notes } = replayed;
+    let summary = format!(
+        "{} streams with {} packets, in {} parts of up to {}",
+        count(*streams),
+        count(*packets),
+        count(*parts),
+        span(*length)
+    );
+    heading(out, "Capture", &summary)?;
+    if *padded_packets > 0 {
+        let text = format!("{} packets, up to the {MIN_PAYLOAD} bytes that measuring takes", count(*padded_packets));
+        entry(out, "enlarged", &text)?;
+    }
+    notes.iter().try_for_each(|note| entry(out, "note", &plain(note)))
+}
+
 fn allocations(allocations: &Allocations, out: &mut dyn Write) -> io::Result<()> {
     let mut text = format!("{} of {} granted", count(allocations.succeeded), count(allocations.requested));
     if allocations.failed > 0 {
@@ -97,11 +122,29 @@ fn allocations(allocations: &Allocations, out: &mut dyn Write) -> io::Result<()>
     if allocations.lost > 0 {
         text.push_str(&format!(", {} lost later", count(allocations.lost)));
     }
+    if allocations.undeleted > 0 {
+        text.push_str(&format!(", {} whose deletion nobody answered", count(allocations.undeleted)));
+    }
     if allocations.per_second > 0.0 {
         text.push_str(&format!("; {}", rate(allocations.per_second)));
     }
     heading(out, "Allocations", &text)?;
     distribution(out, "latency", allocations.latency_ms.as_ref())?;
+    let upkeep: Vec<String> = [
+        (allocations.retransmissions, "requests sent again"),
+        (allocations.refreshes, "refreshes"),
+        (allocations.renewals, "renewals of permissions and channels"),
+        (allocations.stale_nonces, "stale nonces (438)"),
+        (allocations.redirected, "redirections (300)"),
+        (allocations.mismatched, "new ports (437)"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, what)| format!("{} {what}", count(number)))
+    .collect();
+    if !upkeep.is_empty() {
+        entry(out, "upkeep", &upkeep.join(", "))?;
+    }
     for (key, error) in &allocations.errors {
         entry(out, &plain(key), &format!("{}  {}", count(error.count), error_text(key, error)))?;
     }
@@ -163,28 +206,45 @@ fn generator(result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
             count(*socket_drops)
         ),
     )?;
-    let mut text = format!("{cpu_s:.1} s");
+    let mut text = cpu(*cpu_s);
     if let Some(peer) = peer_cpu_s {
-        text.push_str(&format!(", and {peer:.1} s of the peer"));
+        text.push_str(&format!(", and {} of the peer", cpu(*peer)));
     }
     entry(out, "CPU", &text)
+}
+
+/// Of short runs there is little, and it is not nothing.
+fn cpu(seconds: f64) -> String {
+    if seconds < 9.995 { format!("{seconds:.2} s") } else { format!("{seconds:.1} s") }
 }
 
 /// The most that was seen of it.
 fn server(result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
     let samples = || result.intervals.iter().filter_map(|interval| interval.server.as_ref());
     let highest = |of: fn(&ServerSample) -> Option<f64>| samples().filter_map(of).reduce(f64::max);
-    let mut parts = Vec::new();
-    if let Some(cores) = highest(|sample| sample.cpu_cores) {
-        parts.push(format!("{cores:.2} cores"));
+    let cores = |of| highest(of).map(|cores| format!("{cores:.2} cores"));
+    let memory = |of| highest(of).map(bytes);
+    let allocations = highest(|sample| sample.allocations.map(|count| count as f64));
+    let process = [
+        cores(|sample| sample.cpu_cores),
+        memory(|sample| sample.memory_bytes.map(|bytes| bytes as f64)),
+        allocations.map(|allocations| format!("{} allocations", count(allocations as u64))),
+    ];
+    let machine = [
+        cores(|sample| sample.machine_cpu_cores),
+        memory(|sample| sample.machine_memory_bytes.map(|bytes| bytes as f64)),
+    ];
+    let said = |parts: &[Option<String>]| {
+        let parts: Vec<&str> = parts.iter().filter_map(Option::as_deref).collect();
+        if parts.is_empty() { None } else { Some(format!("{} at most", parts.join(", "))) }
+    };
+    match (said(&process), said(&machine)) {
+        (None, None) => Ok(()),
+        (process, machine) => {
+            heading(out, "Server", process.as_deref().unwrap_or("known by its machine"))?;
+            machine.map_or(Ok(()), |machine| entry(out, "its machine", &machine))
+        }
     }
-    if let Some(memory) = highest(|sample| sample.memory_bytes.map(|bytes| bytes as f64)) {
-        parts.push(bytes(memory));
-    }
-    if let Some(allocations) = highest(|sample| sample.allocations.map(|count| count as f64)) {
-        parts.push(format!("{allocations:.0} allocations"));
-    }
-    if parts.is_empty() { Ok(()) } else { heading(out, "Server", &format!("{} at most", parts.join(", "))) }
 }
 
 fn thresholds(outcomes: &[Outcome], out: &mut dyn Write) -> io::Result<()> {

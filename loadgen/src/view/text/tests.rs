@@ -1,4 +1,5 @@
 use super::*;
+use crate::knee::{Axis, Capacity};
 use crate::view::samples;
 
 fn summary(result: &RunResult) -> String {
@@ -14,6 +15,42 @@ fn a_summary_tells_a_ticket_all_it_needs() {
         "turnload turn:127.0.0.1 -u user -w opensesame --allocations 1000 --ramp 10s --duration 60s",
     ));
     insta::assert_snapshot!("summary", summary(&result));
+}
+
+#[test]
+fn a_summary_of_a_search_has_the_knee_and_the_curve() {
+    let mut result = samples::result();
+    result.config = meant(&samples::config(
+        "turnload turn:127.0.0.1 --no-auth --find-knee -m 1000 --duration 2s --threshold media.lost_pct<0.1",
+    ));
+    result.knee = Some(samples::capacity());
+    insta::assert_snapshot!("knee", summary(&result));
+}
+
+#[test]
+fn a_search_that_was_cut_short_says_so_and_of_which_step_the_figures_are() {
+    let mut result = samples::result();
+    result.knee = Some(Capacity { knee: None, ..samples::capacity() });
+    let text = summary(&result);
+    assert!(text.contains("Knee           the search for the knee was cut short"), "{text}");
+    assert!(text.contains("figures      of the last step, 100 allocations"), "{text}");
+}
+
+#[test]
+fn a_search_of_the_packet_rate_is_said_in_packets() {
+    let mut result = samples::result();
+    result.config = meant(&samples::config(
+        "turnload turn:127.0.0.1 --no-auth --find-knee=pps -m 10 --size 200 --threshold media.lost_pct<0.1",
+    ));
+    result.knee = Some(Capacity { axis: Axis::PacketRate, ..samples::capacity() });
+    let text = summary(&result);
+    for said in [
+        "load         search of the packet rate up to 100 kpps, 10 allocations, steps of 10s after 2s",
+        "traffic      packets of 200 bytes",
+        "figures      of the highest step that was carried, 100 packets a second and stream",
+    ] {
+        assert!(text.contains(said), "{said} is not in\n{text}");
+    }
 }
 
 #[test]
@@ -43,6 +80,60 @@ fn a_server_that_refuses_everybody_is_quoted() {
         verdict(&result),
         "the server granted none of 1,000 allocations (mostly 486: Allocation Quota Reached)."
     );
+}
+
+#[test]
+fn a_server_that_carried_nothing_is_told_with_the_cause() {
+    let carried = |change: fn(&mut RunResult)| {
+        let mut result = samples::result();
+        result.thresholds.clear();
+        change(&mut result);
+        verdict(&result)
+    };
+    assert_eq!(
+        carried(|result| {
+            result.allocations.lost = 996;
+            (0..996).for_each(|_| result.allocations.later_errors.add("unreachable", "Connection refused"));
+        }),
+        "the server went away and was not there at the end: 996 of 996 allocations were lost (mostly unreachable: \
+         Connection refused)."
+    );
+    assert_eq!(
+        carried(|result| result.allocations.undeleted = 996),
+        "the server went away and was not there at the end: nobody answered to the deletion of 996 allocations."
+    );
+    assert_eq!(
+        carried(|result| {
+            (result.media, result.allocations.peers_refused) = (Media::default(), 996);
+            result.allocations.later_errors.add("403", "ChannelBind: 403 Forbidden IP");
+        }),
+        "nothing could be sent: the server granted 996 allocations and refused the peer of each (mostly 403: \
+         ChannelBind: 403 Forbidden IP)."
+    );
+    assert_eq!(
+        carried(|result| result.media.delivered_packets = 0),
+        "the server carried nothing: of 3,000,000 packets not one came back. Does the server reach the peer, and is a \
+         peer there?"
+    );
+}
+
+#[test]
+fn upkeep_is_shown_where_there_was_some() {
+    let mut result = samples::result();
+    assert!(!summary(&result).contains("upkeep"));
+    (result.allocations.refreshes, result.allocations.stale_nonces) = (12, 1_000);
+    assert!(summary(&result).contains("\n  upkeep       12 refreshes, 1,000 stale nonces (438)\n"));
+}
+
+#[test]
+fn a_name_as_long_as_its_column_is_parted_from_what_follows() {
+    let mut result = samples::result();
+    for key in ["unreachable", "a-longer-word"] {
+        result.allocations.errors.add(key, "gone");
+    }
+    result.config = vec![("credentials".to_owned(), "long-term".to_owned())];
+    let text = summary(&result);
+    assert!(text.contains("  credentials  long-term") && text.contains("  a-longer-word 1  gone"), "{text}");
 }
 
 #[test]

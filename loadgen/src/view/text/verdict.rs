@@ -5,32 +5,25 @@
 use super::super::error_text;
 use super::super::number::{count, percent, plain};
 use super::value;
-use crate::result::{EXIT_INCOMPLETE, EXIT_INVALID, EXIT_REFUSED, EXIT_THRESHOLD, RunResult};
+use crate::result::{Downfall, EXIT_INCOMPLETE, EXIT_INVALID, EXIT_THRESHOLD, RunResult};
+use crate::stats::Errors;
 
 /// The sentence.
 pub fn verdict(result: &RunResult) -> String {
-    let allocations = &result.allocations;
     if let Some(capacity) = result.knee.as_ref().filter(|_| result.incomplete.is_none()) {
         return format!("{}.", super::knee::sentence(capacity));
     }
-    match result.exit_code() {
-        EXIT_INCOMPLETE => {
+    match (result.exit_code(), result.downfall()) {
+        (EXIT_INCOMPLETE, _) => {
             let why = result.incomplete.as_deref().unwrap_or_default();
             format!("incomplete ({}); the figures are those until then.", plain(why))
         }
-        EXIT_INVALID => format!(
+        (EXIT_INVALID, _) => format!(
             "the generator gave up, and not the server ({}); the figures say nothing of what the server can carry.",
             plain(&result.invalid_because.join("; "))
         ),
-        EXIT_REFUSED => {
-            // The commonest reason; of several equally common ones the first.
-            let commonest = allocations.errors.iter().reduce(|a, b| if b.1.count > a.1.count { b } else { a });
-            let why = commonest.map_or_else(String::new, |(key, error)| {
-                format!(" (mostly {}: {})", plain(key), error_text(key, error))
-            });
-            format!("the server granted none of {} allocations{why}.", count(allocations.requested))
-        }
-        EXIT_THRESHOLD => {
+        (_, Some(downfall)) => fallen(result, downfall),
+        (EXIT_THRESHOLD, _) => {
             let failed = result.thresholds.iter().filter(|outcome| !outcome.ok);
             let failed: Vec<String> =
                 failed.map(|outcome| format!("{} is {}", outcome.threshold.figure, value(outcome.value))).collect();
@@ -41,8 +34,47 @@ pub fn verdict(result: &RunResult) -> String {
                 failed.join(", ")
             )
         }
-        _ => done(result),
+        (_, None) => done(result),
     }
+}
+
+/// How nothing was carried, and why.
+fn fallen(result: &RunResult, downfall: Downfall) -> String {
+    let (allocations, media) = (&result.allocations, &result.media);
+    match downfall {
+        Downfall::NoneGranted => {
+            let why = mostly(&allocations.errors);
+            format!("the server granted none of {} allocations{why}.", count(allocations.requested))
+        }
+        Downfall::AllLost => {
+            let gone = match (allocations.lost, allocations.undeleted) {
+                (lost, 0) => format!("{} of {} allocations were lost", count(lost), count(allocations.succeeded)),
+                (0, unheard) => format!("nobody answered to the deletion of {} allocations", count(unheard)),
+                (lost, unheard) => {
+                    format!("{} allocations were lost, {} could not be deleted", count(lost), count(unheard))
+                }
+            };
+            let why = mostly(&allocations.later_errors);
+            format!("the server went away and was not there at the end: {gone}{why}.")
+        }
+        Downfall::AllPeersRefused => {
+            let (granted, why) = (count(allocations.succeeded), mostly(&allocations.later_errors));
+            format!(
+                "nothing could be sent: the server granted {granted} allocations and refused the peer of each{why}."
+            )
+        }
+        Downfall::NothingBack => format!(
+            "the server carried nothing: of {} packets not one came back. Does the server reach the peer, and is a \
+             peer there?",
+            count(media.sent_packets)
+        ),
+    }
+}
+
+/// The commonest reason; of several equally common ones the first.
+fn mostly(errors: &Errors) -> String {
+    let commonest = errors.iter().reduce(|a, b| if b.1.count > a.1.count { b } else { a });
+    commonest.map_or_else(String::new, |(key, error)| format!(" (mostly {}: {})", plain(key), error_text(key, error)))
 }
 
 fn done(result: &RunResult) -> String {
@@ -54,8 +86,17 @@ fn done(result: &RunResult) -> String {
     if allocations.lost > 0 {
         shortfall.push(format!("{} were lost later", count(allocations.lost)));
     }
+    if allocations.undeleted > 0 {
+        shortfall.push(format!("nobody answered to the deletion of {}", count(allocations.undeleted)));
+    }
+    if allocations.peers_refused > 0 {
+        shortfall.push(format!("the peers of {} were refused", count(allocations.peers_refused)));
+    }
     if media.lost_packets > 0 {
         shortfall.push(format!("{} of the packets were lost", percent(media.lost_pct.unwrap_or_default())));
+    }
+    if let Some(longest) = result.stalled {
+        shortfall.push(format!("it stood still for {:.1} s", longest.as_secs_f64()));
     }
     let thresholds = match result.thresholds.len() {
         0 => String::new(),

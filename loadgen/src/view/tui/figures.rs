@@ -3,7 +3,7 @@
 //! In: a progress. Out: labels, texts, and how to feel about them. Never: a place on the screen.
 
 use super::history::Point;
-use crate::result::Progress;
+use crate::result::{Progress, ServerSample};
 use crate::stats::ErrorCount;
 use crate::view::number::{
     UNKNOWN, bitrate, bytes, clock, count, millis, optional_millis, packet_rate, percent, plain, rate,
@@ -100,11 +100,11 @@ pub(super) fn allocations(progress: &Progress) -> Vec<Row> {
         row("allocating", count(progress.allocating), Tone::Plain),
         unwanted("failed", all.failed, Tone::Bad),
         unwanted("lost", all.lost, Tone::Bad),
-        row("p50", optional_millis(all.latency_ms.map(|latency| latency.p50)), Tone::Plain),
-        row("p99", optional_millis(all.latency_ms.map(|latency| latency.p99)), Tone::Plain),
+        row("latency p50", optional_millis(all.latency_ms.map(|latency| latency.p50)), Tone::Plain),
+        row("latency p99", optional_millis(all.latency_ms.map(|latency| latency.p99)), Tone::Plain),
         row("rate", rate(last.allocations.per_second), Tone::Plain),
         row("granted", count(all.succeeded), Tone::Plain),
-        row("max", optional_millis(all.latency_ms.map(|latency| latency.max)), Tone::Plain),
+        row("latency max", optional_millis(all.latency_ms.map(|latency| latency.max)), Tone::Plain),
     ]
 }
 
@@ -138,37 +138,46 @@ pub(super) fn generator(progress: &Progress) -> Vec<Row> {
         row("CPU", cores(last.cpu_s), Tone::Plain),
         row("peer CPU", last.peer_cpu_s.map_or_else(|| UNKNOWN.to_owned(), cores), Tone::Plain),
     ];
-    if let Some(server) = &progress.last.server {
-        let cpu = server.cpu_cores.map_or_else(|| UNKNOWN.to_owned(), |cores| format!("{cores:.2} cores"));
-        rows.push(row("server CPU", cpu, Tone::Plain));
-        let memory = server.memory_bytes.map_or_else(|| UNKNOWN.to_owned(), |memory| bytes(memory as f64));
-        rows.push(row("its memory", memory, Tone::Plain));
-    }
+    rows.extend(progress.last.server.iter().flat_map(server));
     rows
 }
 
-/// The most frequent first.
-pub(super) fn errors(progress: &Progress) -> Vec<Row> {
+/// What is known of it.
+fn server(server: &ServerSample) -> Vec<Row> {
+    let cores = |cores: f64| format!("{cores:.2} cores");
+    let memory = |memory: u64| bytes(memory as f64);
+    let figures = [
+        ("server CPU", server.cpu_cores.map(cores)),
+        ("its memory", server.memory_bytes.map(memory)),
+        ("it holds", server.allocations.map(count)),
+        ("host CPU", server.machine_cpu_cores.map(cores)),
+        ("host mem", server.machine_memory_bytes.map(memory)),
+    ];
+    figures.into_iter().filter_map(|(label, value)| Some(row(label, value?, Tone::Plain))).collect()
+}
+
+/// Of a search the last step; errors, the most frequent first; what else the user should know; the earlier steps.
+pub(super) fn errors(progress: &Progress, notes: &[String], steps: &[String]) -> Vec<Row> {
     let all = &progress.allocations;
     let first = all.errors.iter().map(|entry| (entry, ""));
     let later = all.later_errors.iter().map(|entry| (entry, " (after it was granted)"));
     let mut entries: Vec<((&String, &ErrorCount), &str)> = first.chain(later).collect();
     entries.sort_by_key(|((_, error), _)| std::cmp::Reverse(error.count));
-    if entries.is_empty() {
-        return vec![row("none", String::new(), Tone::Good)];
-    }
-    entries
-        .into_iter()
-        .map(|((key, error), when)| {
-            let text = format!("{:>7}  {}{when}", count(error.count), error_text(key, error));
-            row(&plain(key), text, Tone::Bad)
-        })
-        .collect()
+    let entries = entries.into_iter().map(|((key, error), when)| {
+        let text = format!("{:>7}  {}{when}", count(error.count), error_text(key, error));
+        row(&plain(key), text, Tone::Bad)
+    });
+    let mut steps = steps.iter().rev().map(|step| row("step", step.clone(), Tone::Plain));
+    let last = steps.next();
+    let notes = notes.iter().map(|note| row("note", note.clone(), Tone::Notable));
+    let rows: Vec<Row> = last.into_iter().chain(entries).chain(notes).chain(steps).collect();
+    if rows.is_empty() { vec![row("none", String::new(), Tone::Good)] } else { rows }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Errors;
     use crate::view::samples;
 
     fn tone(rows: &[Row], label: &str) -> Tone {
@@ -192,8 +201,24 @@ mod tests {
     fn the_commonest_error_stands_first() {
         let mut progress = samples::progress(42);
         (0..9).for_each(|_| progress.allocations.later_errors.add("437", "Allocation Mismatch"));
-        let labels: Vec<String> = errors(&progress).into_iter().map(|row| row.label).collect();
+        let labels: Vec<String> = errors(&progress, &[], &[]).into_iter().map(|row| row.label).collect();
         assert_eq!(labels, ["437", "486", "timeout"]);
+    }
+
+    #[test]
+    fn the_last_step_of_a_search_stands_first_and_the_earlier_ones_last() {
+        let (notes, steps) = (["no endpoint".to_owned()], ["16: carried".to_owned(), "32: refused".to_owned()]);
+        let rows = errors(&samples::progress(42), &notes, &steps);
+        let labels: Vec<&str> = rows.iter().map(|row| row.label.as_str()).collect();
+        assert_eq!(labels, ["step", "486", "timeout", "note", "step"]);
+        assert_eq!((rows[0].value.as_str(), rows[4].value.as_str()), ("32: refused", "16: carried"));
+    }
+
+    #[test]
+    fn nothing_to_say_is_said() {
+        let mut progress = samples::progress(42);
+        progress.allocations.errors = Errors::default();
+        assert_eq!(errors(&progress, &[], &[]), [row("none", String::new(), Tone::Good)]);
     }
 
     #[test]

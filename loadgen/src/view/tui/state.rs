@@ -40,6 +40,10 @@ pub struct State {
     live: Shown,
     /// As it was when the display was paused.
     held: Option<Box<Shown>>,
+    /// What the user should know.
+    notes: Vec<String>,
+    /// What became of the steps of a search.
+    steps: Vec<String>,
     is_help_shown: bool,
     zoom: usize,
     quit: Quit,
@@ -52,6 +56,8 @@ impl State {
             target: plain(target),
             live: Shown::default(),
             held: None,
+            notes: Vec::new(),
+            steps: Vec::new(),
             is_help_shown: false,
             zoom: 0,
             quit: Quit::No,
@@ -62,6 +68,16 @@ impl State {
     pub fn progress(&mut self, progress: Progress) {
         self.live.history.push(figures::point(&progress));
         self.live.latest = Some(progress);
+    }
+
+    /// Shows `note` from now on, where there is room.
+    pub fn note(&mut self, note: &str) {
+        self.notes.push(plain(note));
+    }
+
+    /// Shows what became of a step.
+    pub fn step(&mut self, step: &str) {
+        self.steps.push(plain(step));
     }
 
     /// Does what a key means.
@@ -87,6 +103,14 @@ impl State {
 
     pub(super) fn target(&self) -> &str {
         &self.target
+    }
+
+    pub(super) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    pub(super) fn steps(&self) -> &[String] {
+        &self.steps
     }
 
     pub(super) fn shown(&self) -> &Shown {

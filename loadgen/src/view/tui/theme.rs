@@ -21,9 +21,9 @@ impl Theme {
         if self.is_coloured { Style::new().fg(colour) } else { Style::new() }
     }
 
-    /// Names beside figures.
+    /// Names beside figures. Grey would be the background in some schemes of colours.
     pub(super) fn label(self) -> Style {
-        self.colour(Color::DarkGray)
+        Style::new().add_modifier(Modifier::DIM)
     }
 
     /// Frames and their titles.

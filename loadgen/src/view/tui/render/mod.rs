@@ -48,18 +48,21 @@ pub fn render(out: &mut Frame<'_>, state: &State, theme: Theme) {
     match &shown.latest {
         None => out.render_widget(Paragraph::new(format!(" turnload  {}  starting", state.target())), top),
         Some(progress) => {
-            let [place, time] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(34)]).areas(top);
+            let text = figures::time(progress);
+            let width = text.chars().count() as u16 + 2;
+            let [place, time] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(width)]).areas(top);
             let target =
                 Line::from(vec![Span::styled(" turnload  ", theme.title()), Span::raw(state.target().to_owned())]);
             out.render_widget(Paragraph::new(target), place);
-            out.render_widget(Paragraph::new(figures::time(progress)).right_aligned(), time);
+            out.render_widget(Paragraph::new(text).right_aligned(), time);
             let [allocations, media, generator] = thirds(panels);
             panel::figures(out, allocations, "Allocations", &figures::allocations(progress), theme);
             panel::figures(out, media, "Media", &figures::media(progress), theme);
             panel::figures(out, generator, "Generator", &figures::generator(progress), theme);
             let drawn: Vec<_> = CURVES.iter().map(|curve| curve.of(progress)).collect();
             curves::render(out, middle, &shown.history, state.seconds_a_column(), &drawn, theme);
-            panel::list(out, errors, "Errors", &figures::errors(progress), theme);
+            let rows = figures::errors(progress, state.notes(), state.steps());
+            panel::list(out, errors, "Errors", &rows, theme);
         }
     }
     out.render_widget(Paragraph::new(footer(state, theme)), bottom);
