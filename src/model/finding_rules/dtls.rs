@@ -1,7 +1,7 @@
 //! DTLS handshakes that were not begun, did not end, or met the wrong certificate (RFC 6347, RFC 5763, RFC 8122).
 
 use super::super::class::Class;
-use super::super::dtls::{Direction, Flight, Opening, State};
+use super::super::dtls::{Direction, Flight, MessageKind, Opening, State};
 use super::super::finding::{Finding, Severity};
 use super::super::snapshot::{FingerprintCheck, HandshakeRow, PairStatus};
 use super::evidence::{IceSession, span};
@@ -166,6 +166,12 @@ fn stuck(evidence: &Evidence<'_>) -> Vec<Finding> {
     let rows = evidence.snapshot.handshakes.iter().filter(is_stuck);
     rows.filter_map(|row| {
         let last = row.handshake.flights.last()?;
+        // The end of DTLS 1.3 is encrypted: behind the client's last flight it may be complete with nothing more to say.
+        let may_be_whole = Some(last.from) == row.handshake.client
+            && last.messages.iter().any(|message| message.kind == MessageKind::Encrypted);
+        if may_be_whole {
+            return None;
+        }
         let (sender, silent) = (side(row, last.from), side(row, last.from.opposite()));
         let times = match last.retransmissions {
             0 => String::new(),

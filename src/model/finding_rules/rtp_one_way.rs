@@ -1,7 +1,7 @@
 //! Media that both sides agreed to send and that only one side is seen to send.
 
 use super::super::finding::{Finding, Severity};
-use super::super::snapshot::{SessionDescription, SessionSummary, StreamRow};
+use super::super::snapshot::{SessionDescription, SessionSummary, Signal, StreamRow};
 use super::evidence::{IceSession, is_media, span, way};
 use super::{Evidence, Rule};
 use crate::net::Endpoint;
@@ -32,7 +32,9 @@ fn one_way(evidence: &Evidence<'_>, session: &SessionSummary, id: &str) -> Optio
     let (offer, answer) = (session.offer()?, session.answer()?);
     // Silence by agreement: hold, or a side that never wanted to send.
     let agreed = session.descriptions.iter().all(|described| is_both_ways(&described.sdp));
-    if !offer.is_offer || answer.is_offer || !agreed {
+    // Before somebody answers there are announcements and tones, which nobody talks back to.
+    let is_answered = session.signal != Signal::Sip || session.setup_ms.is_some();
+    if !offer.is_offer || answer.is_offer || !agreed || !is_answered {
         return None;
     }
     let streams = streams_of(evidence, session);
