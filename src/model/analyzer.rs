@@ -192,6 +192,7 @@ impl Front {
                 match (look, Media::of(&datagram, look)) {
                     (_, Some(media)) => return sink.media(media),
                     (Look::Other(Proposal::Sip), None) => signalling.sip(&datagram, &mut sink),
+                    (Look::Other(Proposal::Stun), None) => signalling.relayed.stun(&datagram, &mut sink),
                     _ => {}
                 }
                 sink.datagram(&datagram, Framing::Datagram, look);

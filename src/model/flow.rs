@@ -8,6 +8,7 @@ use super::copies::CopyGuard;
 use super::dtls::Association;
 use super::ice::PairState;
 use super::rtcp::RtcpState;
+use super::shard::Leg;
 use super::stun::Transactions;
 use super::turn::TurnState;
 use crate::net::{Endpoint, FiveTuple};
@@ -128,6 +129,8 @@ pub(crate) struct Flow {
     pub(crate) streams: Vec<u32>,
     /// Streams of this flow that two consistent packets have not confirmed yet, oldest first.
     pub(crate) unconfirmed: Vec<u32>,
+    /// Where the flow is a side of a TURN server.
+    pub(crate) leg: Option<Box<Leg>>,
     pub(crate) details: Option<Box<Details>>,
 }
 
@@ -161,6 +164,7 @@ impl Flow {
             classes: ClassCounts::default(),
             streams: Vec::new(),
             unconfirmed: Vec::new(),
+            leg: None,
             details: None,
         }
     }
@@ -173,6 +177,11 @@ impl Flow {
         } else {
             Direction::Backward
         }
+    }
+
+    /// The way of what this end sends.
+    pub(crate) fn direction_from(&self, end: Endpoint) -> Direction {
+        if self.tuple.src == end { Direction::Forward } else { Direction::Backward }
     }
 
     /// The sender's side of a direction.

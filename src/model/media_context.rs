@@ -64,9 +64,12 @@ struct SectionGroup {
     by_media_line: bool,
 }
 
-/// The contexts that one description gives.
+/// What all shards are told: the contexts that one description gives, or the addresses that a TURN server granted.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Announcement(Vec<(Endpoint, Arc<MediaContext>)>);
+pub(crate) struct Announcement {
+    contexts: Vec<(Endpoint, Arc<MediaContext>)>,
+    relayed: Vec<Endpoint>,
+}
 
 impl Announcement {
     /// Reads the media addresses of a description.
@@ -98,17 +101,28 @@ impl Announcement {
             shared.insert(group, Arc::clone(&context));
             (endpoint, context)
         });
-        Self(contexts.collect())
+        Self { contexts: contexts.collect(), relayed: Vec::new() }
     }
 
     /// Addresses that are known to carry RTP, without a word on what.
     pub(crate) fn of_endpoints(endpoints: impl Iterator<Item = Endpoint>) -> Self {
         let context = Arc::new(MediaContext { rtp: true, ..MediaContext::default() });
-        Self(endpoints.map(|endpoint| (endpoint, Arc::clone(&context))).collect())
+        let contexts = endpoints.map(|endpoint| (endpoint, Arc::clone(&context))).collect();
+        Self { contexts, relayed: Vec::new() }
+    }
+
+    /// Addresses on the far side of a TURN server.
+    pub(crate) fn of_relayed(relayed: Vec<Endpoint>) -> Self {
+        Self { contexts: Vec::new(), relayed }
+    }
+
+    /// Those that are announced.
+    pub(crate) fn relayed(&self) -> &[Endpoint] {
+        &self.relayed
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.contexts.is_empty() && self.relayed.is_empty()
     }
 }
 
@@ -207,7 +221,7 @@ impl MediaContexts {
 
     pub(crate) fn add(&mut self, announcement: &Announcement) {
         let mut is_new = false;
-        for (endpoint, context) in &announcement.0 {
+        for (endpoint, context) in &announcement.contexts {
             match self.by_endpoint.get_mut(endpoint) {
                 Some(known) if Arc::ptr_eq(known, context) || known == context => {}
                 Some(known) => {
@@ -343,7 +357,7 @@ mod tests {
         let mut contexts = MediaContexts::default();
         for n in 0..MAX_CONTEXTS as u32 + 10 {
             let endpoint = Endpoint { addr: std::net::IpAddr::from(std::net::Ipv4Addr::from(n)).into(), port: 1 };
-            contexts.add(&Announcement(vec![(endpoint, Arc::default())]));
+            contexts.add(&Announcement { contexts: vec![(endpoint, Arc::default())], relayed: Vec::new() });
         }
         assert_eq!((contexts.by_endpoint.len(), contexts.order.len()), (MAX_CONTEXTS, MAX_CONTEXTS));
     }

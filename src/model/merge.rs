@@ -5,6 +5,8 @@
 
 mod described;
 mod fingerprints;
+mod pairing;
+mod relay_hop;
 mod retransmission;
 mod secrecy;
 
@@ -15,6 +17,7 @@ use super::dtls;
 use super::finding_rules;
 use super::flow::{Direction, Flow, Origin};
 use super::media_context::{Format, MediaContexts};
+use super::relay_hop::RelayHop;
 use super::rtp_stream::{ClockSource, StreamFigures};
 use super::shard::{Shard, StreamEntry};
 use super::snapshot::{
@@ -153,6 +156,7 @@ impl<'a> Merge<'a> {
         packets.add(Class::Other, untracked);
 
         let inner: u64 = self.shards.iter().map(|shard| shard.inner_datagrams).sum();
+        let inputs = facts.files.len();
         let capture = CaptureSummary {
             facts,
             packets: self.front.packets,
@@ -178,7 +182,7 @@ impl<'a> Merge<'a> {
             rtcp: self.rtcp(&clock_rates),
             transactions: self.transactions(),
             pairs: self.pairs(),
-            allocations: self.allocations(),
+            allocations: self.allocations(inputs),
             handshakes: self.handshakes(),
             sessions: self.front.signalling.sessions().to_vec(),
             findings: Vec::new(),
@@ -375,25 +379,34 @@ impl<'a> Merge<'a> {
             .collect()
     }
 
-    fn allocations(&self) -> Vec<AllocationRow> {
-        let mut rows: Vec<AllocationRow> = self
+    fn allocations(&self, inputs: usize) -> Vec<AllocationRow> {
+        let mut placed: Vec<(Place, AllocationRow)> = self
             .details()
             .flat_map(|(place, flow, details)| {
-                details.turn.allocations().iter().map(move |allocation| AllocationRow {
-                    id: String::new(),
-                    flow: self.id(place),
-                    client: flow.sender(allocation.client_direction),
-                    server: flow.receiver(allocation.client_direction),
-                    transport: flow.tuple.transport,
-                    end: allocation.end(self.end),
-                    allocation: allocation.clone(),
+                details.turn.allocations().iter().map(move |allocation| {
+                    (
+                        place,
+                        AllocationRow {
+                            id: String::new(),
+                            flow: self.id(place),
+                            client: flow.sender(allocation.client_direction),
+                            server: flow.receiver(allocation.client_direction),
+                            transport: flow.tuple.transport,
+                            end: allocation.end(self.end),
+                            allocation: allocation.clone(),
+                            relay_hop: RelayHop::default(),
+                            relay_peers: Vec::new(),
+                        },
+                    )
                 })
             })
             .collect();
-        rows.sort_by_key(|row| row.allocation.first_frame);
+        placed.sort_by_key(|(_, row)| row.allocation.first_frame);
+        let (places, mut rows): (Vec<Place>, Vec<AllocationRow>) = placed.into_iter().unzip();
         for (at, row) in rows.iter_mut().enumerate() {
             row.id = format!("t{}", at + 1);
         }
+        self.join_relays(&mut rows, &places, inputs);
         rows
     }
 
@@ -431,6 +444,7 @@ impl<'a> Merge<'a> {
             ("stun_transactions_not_kept", details(|all| all.transactions.dropped)),
             ("rtcp_reports_not_kept", details(|all| all.rtcp.dropped)),
             ("allocations_not_kept", details(|all| all.turn.dropped)),
+            ("relayed_packets_not_matched", sum(|shard| shard.prints.dropped)),
             ("sessions_not_kept", self.front.signalling.dropped_sessions),
             ("descriptions_not_kept", self.front.signalling.dropped_descriptions),
         ])

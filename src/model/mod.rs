@@ -19,6 +19,8 @@ mod media;
 mod media_context;
 mod merge;
 pub mod pipeline;
+mod relay_hop;
+mod relayed;
 pub mod rtcp;
 pub mod rtp_stream;
 mod shard;

@@ -3,11 +3,14 @@
 //! In: datagrams in capture order, and announcements of media. Out: flows and streams for the merge.
 //! Never: the five-tuples of another shard, or memory beyond its bounds.
 
+mod legs;
+
 use super::class::{Class, ClassCounts};
 use super::dtls;
 use super::flow::{Direction, Flow, Origin, Peer, Via};
 use super::media::{Media, Routes};
 use super::media_context::{Announcement, MediaContexts};
+use super::relayed::RelayedAddresses;
 use super::rtp_stream::{PayloadClock, RtpStream, StreamPacket, relative_ms};
 use super::turn::TurnState;
 use crate::net::{Carrier, Datagram, Endpoint, FiveTuple, Transport};
@@ -18,6 +21,7 @@ use crate::proto::rtp::RtpHeader;
 use crate::proto::stun::{self, AttributeType, Method};
 use crate::time::Timestamp;
 use hashbrown::{HashMap, HashTable};
+pub(crate) use legs::{Leg, Print, PrintRoom};
 use std::collections::VecDeque;
 
 /// Bounds of a shard; what is beyond is counted and not followed. With all shards full a flow costs some 2 KB and a
@@ -101,6 +105,8 @@ pub(crate) struct Shard {
     /// no room left.
     doubtful: VecDeque<u32>,
     pub(crate) contexts: MediaContexts,
+    relayed: RelayedAddresses,
+    pub(crate) prints: PrintRoom,
     routes: Routes,
     room: Room,
     /// Time of the first record of the capture.
@@ -128,6 +134,8 @@ impl Shard {
             streams: Vec::with_capacity(FEW),
             doubtful: VecDeque::new(),
             contexts: MediaContexts::default(),
+            relayed: RelayedAddresses::default(),
+            prints: PrintRoom::default(),
             routes: Routes::default(),
             room: Room { transactions: MAX_TRANSACTIONS, report_blocks: MAX_REPORT_BLOCKS },
             start: Timestamp::default(),
@@ -144,8 +152,11 @@ impl Shard {
         self.start = start;
     }
 
-    /// The signalling has told of a media address.
+    /// The signalling has told of a media address, or a TURN server of one that it relays at.
     pub(crate) fn announce(&mut self, announcement: &Announcement) {
+        for endpoint in announcement.relayed() {
+            self.relayed.add(*endpoint);
+        }
         self.contexts.add(announcement);
     }
 
@@ -170,7 +181,8 @@ impl Shard {
     fn media_without_route(&mut self, media: &Media) {
         let (carrier, flow, look) = media.unpacked();
         self.datagram(&Datagram { carrier, flow, missing: 0, payload: &[] }, Framing::Datagram, look);
-        // A confirmed stream keeps its place to the end, and all that may change its clock changes the version too.
+        // A confirmed stream keeps its place to the end, and all that may change its clock changes the version too. On a side
+        // of a TURN server each packet is looked at.
         let key = (media.header().ssrc.0, Via::Datagram);
         let found = self.stream_of(&flow, key).filter(|index| self.streams[*index as usize].stream.is_confirmed());
         if let Some(index) = found {
@@ -178,9 +190,13 @@ impl Shard {
         }
     }
 
+    /// The stream that packets may take the short way to.
     fn stream_of(&self, tuple: &FiveTuple, (ssrc, via): (u32, Via)) -> Option<u32> {
         let hash = self.hasher.hash(tuple);
         let flow = *self.by_tuple.find(hash, |index| same_flow(&self.flows[*index as usize].tuple, tuple))?;
+        if self.flows[flow as usize].leg.is_some() {
+            return None;
+        }
         let direction = self.flows[flow as usize].direction_of(tuple);
         self.by_ssrc.get(&(flow, stream_key(ssrc, via) | direction_bit(direction))).copied()
     }
@@ -232,12 +248,17 @@ impl Shard {
         if self.flows.len() >= MAX_FLOWS {
             return None;
         }
-        self.flows.push(Flow::new(tuple, origin, carrier.frame, carrier.ts));
+        let mut flow = Flow::new(tuple, origin, carrier.frame, carrier.ts);
+        flow.leg = self.leg(&flow);
+        self.flows.push(flow);
         Some(self.flows.len() as u32 - 1)
     }
 
     #[inline]
     fn message(&mut self, message: &Inner<'_>, look: Look) {
+        if self.flows[message.flow as usize].leg.is_some() {
+            self.print(message, look);
+        }
         match look {
             Look::Rtp(header, bytes) => self.rtp(message, header, bytes),
             Look::Other(proposal) => self.not_rtp(message, proposal),

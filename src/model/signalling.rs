@@ -7,6 +7,7 @@ mod rounds;
 
 use super::analyzer::FrontSink;
 use super::media_context::{Announcement, MediaContexts};
+use super::relayed::RelayedAddresses;
 use crate::net::{Datagram, Endpoint};
 use crate::packet::FrameNo;
 use crate::proto::sdp::SessionDescription;
@@ -195,6 +196,8 @@ pub(crate) struct Signalling {
     rounds: Vec<Rounds>,
     by_call_id: HashMap<String, usize, ahash::RandomState>,
     pub(crate) contexts: MediaContexts,
+    /// Where TURN servers relay: as media addresses, all shards are told of them.
+    pub(crate) relayed: RelayedAddresses,
     /// Bytes of [`MAX_TEXT`] that are used.
     text: usize,
     pub(crate) dropped_sessions: u64,

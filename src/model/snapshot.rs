@@ -10,6 +10,7 @@ pub use super::finding::{Finding, Severity};
 pub use super::finding_rules::CHECKED;
 pub use super::flow::{Peer, Via};
 pub use super::ice::{PairStatus, PairSummary, Spread};
+pub use super::relay_hop::{DelayFigures, HopFigures, RelayHop};
 pub use super::rtcp::{ReportPoint, RtcpCounts, SenderSummary};
 pub use super::rtp_stream::{
     Clock, ClockSource, DeltaSummary, JitterSummary, SequenceSummary, StreamFigures, TimingSummary, TsharkSummary,
@@ -258,6 +259,10 @@ pub struct AllocationRow {
     pub end: AllocationEnd,
     /// The rest.
     pub allocation: Allocation,
+    /// What the server did to the packets.
+    pub relay_hop: RelayHop,
+    /// Ids of the allocations whose relayed addresses are peers of this one, or have it for a peer.
+    pub relay_peers: Vec<String>,
 }
 
 /// A DTLS handshake.

@@ -185,7 +185,11 @@ fn hand_on(datagram: &Datagram<'_>, framing: Framing, signalling: &mut Signallin
         Framing::Opaque(Class::Rtsp) => signalling.rtsp(datagram, sink),
         _ => {}
     }
-    sink.datagram(datagram, framing, Look::at(datagram.payload, datagram.missing));
+    let look = Look::at(datagram.payload, datagram.missing);
+    if matches!(look, Look::Other(Proposal::Stun)) {
+        signalling.relayed.stun(datagram, sink);
+    }
+    sink.datagram(datagram, framing, look);
 }
 
 /// A connection and what is said on it.

@@ -4,8 +4,8 @@
 
 use super::{Rounded, Text};
 use crate::model::snapshot::{
-    Allocation as AllocationState, AllocationRow, Endpoint, FlowRow, HandshakeRow, PairRow, Spread, TransactionRow,
-    utc_date,
+    Allocation as AllocationState, AllocationRow, Endpoint, FlowRow, HandshakeRow, HopFigures, PairRow,
+    RelayHop as HopState, Spread, TransactionRow, utc_date,
 };
 use crate::time::Timestamp;
 use serde::Serialize;
@@ -177,6 +177,7 @@ pub(super) struct Allocation<'a> {
     indications: Indications,
     errors: Vec<Error<'a>>,
     relay_hop: RelayHop,
+    relay_peers: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -187,24 +188,52 @@ struct Channel {
     packets_in: u64,
 }
 
-/// All null: the packets of both legs are not matched.
-#[derive(Default, Serialize)]
+/// Objects of nulls where the capture does not hold both sides of the server, so that their keys can always be read.
+#[derive(Serialize)]
 struct RelayHop {
     to_peer: Leg,
     from_peer: Leg,
 }
 
-#[derive(Default, Serialize)]
+impl RelayHop {
+    fn of(hop: &HopState) -> Self {
+        Self { to_peer: Leg::of(hop.to_peer.as_ref()), from_peer: Leg::of(hop.from_peer.as_ref()) }
+    }
+}
+
+#[derive(Serialize)]
 struct Leg {
     matched: Option<u64>,
     lost: Option<u64>,
+    lost_frames: Option<Vec<u64>>,
+    unseen: Option<u64>,
+    reordered: Option<u64>,
     delay_ms: Delay,
 }
 
-#[derive(Default, Serialize)]
+impl Leg {
+    fn of(figures: Option<&HopFigures>) -> Self {
+        let delay = figures.and_then(|figures| figures.delay_ms);
+        Self {
+            matched: figures.map(|figures| figures.matched),
+            lost: figures.map(|figures| figures.lost),
+            lost_frames: figures.map(|figures| figures.lost_frames.iter().map(|frame| frame.0).collect()),
+            unseen: figures.map(|figures| figures.unseen),
+            reordered: figures.map(|figures| figures.reordered),
+            delay_ms: Delay {
+                p50: delay.map(|delay| Rounded(delay.p50)),
+                p99: delay.map(|delay| Rounded(delay.p99)),
+                max: delay.map(|delay| Rounded(delay.max)),
+            },
+        }
+    }
+}
+
+#[derive(Serialize)]
 struct Delay {
     p50: Option<Rounded>,
     p99: Option<Rounded>,
+    max: Option<Rounded>,
 }
 
 #[derive(Serialize)]
@@ -264,7 +293,8 @@ impl<'a> Allocation<'a> {
                     frame: error.frame.0,
                 })
                 .collect(),
-            relay_hop: RelayHop::default(),
+            relay_hop: RelayHop::of(&row.relay_hop),
+            relay_peers: &row.relay_peers,
         }
     }
 }
