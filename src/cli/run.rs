@@ -13,6 +13,7 @@ use crate::model::pipeline;
 use crate::source::{CaptureFiles, Fault, FileSummary, InputError, PacketSource};
 use clap::{CommandFactory, Parser};
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Exit codes beyond 0; see the report contract.
@@ -69,7 +70,12 @@ fn analyze(arguments: AnalyzeArguments) -> ExitCode {
         }
     };
 
-    let options = Options { remove_copies: config.remove_copies, ssrcs: config.ssrcs.clone() };
+    let from_file = |path: &Path| std::fs::read_to_string(path);
+    let turn_credentials = match config.turn.clone().credentials(|name| std::env::var_os(name), from_file) {
+        Ok(credentials) => credentials,
+        Err(message) => return fail(USAGE, &message),
+    };
+    let options = Options { remove_copies: config.remove_copies, ssrcs: config.ssrcs.clone(), turn_credentials };
     let mut analyzer = Analyzer::new(options);
     let mut refused: Vec<String> = files.refused().iter().map(ToString::to_string).collect();
     refused.extend(describe(&mut analyzer, &config));

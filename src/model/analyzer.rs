@@ -9,6 +9,7 @@
 use super::capture::CaptureFacts;
 use super::class::{Class, ClassCounts};
 use super::clock_steps::ClockSteps;
+pub use super::integrity::TurnCredentials;
 use super::media::Media;
 use super::media_context::Announcement;
 use super::merge;
@@ -34,11 +35,13 @@ pub struct Options {
     pub remove_copies: bool,
     /// Keep only the streams and RTCP of these SSRCs; all where empty.
     pub ssrcs: Vec<u32>,
+    /// What is known of a TURN server's credentials, to check MESSAGE-INTEGRITY.
+    pub turn_credentials: TurnCredentials,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { remove_copies: true, ssrcs: Vec::new() }
+        Self { remove_copies: true, ssrcs: Vec::new(), turn_credentials: TurnCredentials::default() }
     }
 }
 
@@ -52,7 +55,7 @@ pub struct Analyzer {
 impl Analyzer {
     /// An analysis that has seen nothing.
     pub fn new(options: Options) -> Self {
-        let shards = (0..SHARDS).map(|_| Shard::new(options.remove_copies)).collect();
+        let shards = (0..SHARDS).map(|_| Shard::new(&options)).collect();
         let connections = Connections::new(options.remove_copies);
         Self { options, front: Front { connections, ..Front::default() }, shards }
     }

@@ -7,6 +7,7 @@ use super::class::{Class, ClassCounts};
 use super::copies::CopyGuard;
 use super::dtls::Association;
 use super::ice::PairState;
+use super::integrity::{PairIntegrity, TurnKeys};
 use super::rtcp::RtcpState;
 use super::shard::Leg;
 use super::stun::Transactions;
@@ -140,6 +141,8 @@ pub(crate) struct Details {
     pub(crate) copies: CopyGuard,
     pub(crate) transactions: Transactions,
     pub(crate) ice: PairState,
+    pub(crate) pair_integrity: PairIntegrity,
+    pub(crate) turn_keys: TurnKeys,
     pub(crate) turn: TurnState,
     /// Boxed: it is by far the largest, and most flows have none.
     pub(crate) dtls: Option<Box<Association>>,

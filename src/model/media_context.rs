@@ -3,6 +3,7 @@
 //! In: session descriptions. Out: the format of a payload type at an address.
 //! Never: a guess; an address that nobody described has no context.
 
+use super::integrity::IceKeys;
 use crate::net::Endpoint;
 use crate::proto::sdp::{CandidateTransport, Media, SessionDescription};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -10,6 +11,9 @@ use std::sync::Arc;
 
 /// Addresses kept; the oldest goes first.
 const MAX_CONTEXTS: usize = 1 << 16;
+
+/// User name fragments with a password that are kept; the oldest goes first.
+const MAX_FRAGMENTS: usize = 1 << 14;
 
 /// Of one description: media sections and candidates of a section whose addresses are kept, and sources of a section.
 /// Each address gets what all sections say of it, so that without a bound one megabyte of text makes gigabytes.
@@ -69,6 +73,8 @@ struct SectionGroup {
 pub(crate) struct Announcement {
     contexts: Vec<(Endpoint, Arc<MediaContext>)>,
     relayed: Vec<Endpoint>,
+    /// By user name fragment.
+    ice_keys: Vec<(String, Arc<IceKeys>)>,
 }
 
 impl Announcement {
@@ -101,19 +107,19 @@ impl Announcement {
             shared.insert(group, Arc::clone(&context));
             (endpoint, context)
         });
-        Self { contexts: contexts.collect(), relayed: Vec::new() }
+        Self { contexts: contexts.collect(), relayed: Vec::new(), ice_keys: ice_keys(description) }
     }
 
     /// Addresses that are known to carry RTP, without a word on what.
     pub(crate) fn of_endpoints(endpoints: impl Iterator<Item = Endpoint>) -> Self {
         let context = Arc::new(MediaContext { rtp: true, ..MediaContext::default() });
         let contexts = endpoints.map(|endpoint| (endpoint, Arc::clone(&context))).collect();
-        Self { contexts, relayed: Vec::new() }
+        Self { contexts, ..Self::default() }
     }
 
     /// Addresses on the far side of a TURN server.
     pub(crate) fn of_relayed(relayed: Vec<Endpoint>) -> Self {
-        Self { contexts: Vec::new(), relayed }
+        Self { relayed, ..Self::default() }
     }
 
     /// Those that are announced.
@@ -122,8 +128,17 @@ impl Announcement {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.contexts.is_empty() && self.relayed.is_empty()
+        self.contexts.is_empty() && self.relayed.is_empty() && self.ice_keys.is_empty()
     }
+}
+
+/// The passwords of a description, those of a bundle once (RFC 8839, section 5.4).
+fn ice_keys(description: &SessionDescription) -> Vec<(String, Arc<IceKeys>)> {
+    let sections = description.media.iter().take(MAX_SECTIONS);
+    let mut credentials: Vec<_> = sections.filter_map(|media| description.ice_credentials(media)).collect();
+    credentials.retain(|found| found.ufrag.len() <= MAX_NAME && found.pwd.len() <= MAX_NAME);
+    credentials.dedup();
+    credentials.into_iter().map(|found| (found.ufrag.to_owned(), Arc::new(IceKeys::of(found.pwd)))).collect()
 }
 
 /// Address and port of a media section: that of its own lines, of the section that it is bundled with, and of its
@@ -211,6 +226,8 @@ pub(crate) struct MediaContexts {
     by_endpoint: HashMap<Endpoint, Arc<MediaContext>, ahash::RandomState>,
     order: VecDeque<Endpoint>,
     version: u32,
+    ice_keys: HashMap<String, Arc<IceKeys>, ahash::RandomState>,
+    ice_order: VecDeque<String>,
 }
 
 impl MediaContexts {
@@ -220,6 +237,7 @@ impl MediaContexts {
     }
 
     pub(crate) fn add(&mut self, announcement: &Announcement) {
+        self.add_ice_keys(&announcement.ice_keys);
         let mut is_new = false;
         for (endpoint, context) in &announcement.contexts {
             match self.by_endpoint.get_mut(endpoint) {
@@ -241,6 +259,29 @@ impl MediaContexts {
                 self.by_endpoint.remove(&oldest);
             }
         }
+    }
+
+    fn add_ice_keys(&mut self, announced: &[(String, Arc<IceKeys>)]) {
+        for (fragment, keys) in announced {
+            if let Some(known) = self.ice_keys.get_mut(fragment) {
+                if let Some(both) = known.with(keys) {
+                    *known = Arc::new(both);
+                }
+                continue;
+            }
+            self.ice_keys.insert(fragment.clone(), Arc::clone(keys));
+            self.ice_order.push_back(fragment.clone());
+            if self.ice_order.len() > MAX_FRAGMENTS
+                && let Some(oldest) = self.ice_order.pop_front()
+            {
+                self.ice_keys.remove(&oldest);
+            }
+        }
+    }
+
+    /// The keys of a user name fragment.
+    pub(crate) fn ice_keys(&self, fragment: &str) -> Option<&Arc<IceKeys>> {
+        self.ice_keys.get(fragment)
     }
 
     pub(crate) fn at(&self, endpoint: Endpoint) -> Option<&MediaContext> {
@@ -357,7 +398,7 @@ mod tests {
         let mut contexts = MediaContexts::default();
         for n in 0..MAX_CONTEXTS as u32 + 10 {
             let endpoint = Endpoint { addr: std::net::IpAddr::from(std::net::Ipv4Addr::from(n)).into(), port: 1 };
-            contexts.add(&Announcement { contexts: vec![(endpoint, Arc::default())], relayed: Vec::new() });
+            contexts.add(&Announcement { contexts: vec![(endpoint, Arc::default())], ..Announcement::default() });
         }
         assert_eq!((contexts.by_endpoint.len(), contexts.order.len()), (MAX_CONTEXTS, MAX_CONTEXTS));
     }

@@ -5,6 +5,7 @@
 
 mod described;
 mod fingerprints;
+mod mobility;
 mod pairing;
 mod relay_hop;
 mod retransmission;
@@ -373,6 +374,7 @@ impl<'a> Merge<'a> {
                         Origin::Captured => None,
                         Origin::InTurn { peer, .. } => Some(peer),
                     },
+                    integrity: details.pair_integrity.seen,
                     pair: details.ice.summary(self.end)?,
                 })
             })
@@ -393,6 +395,9 @@ impl<'a> Merge<'a> {
                             server: flow.receiver(allocation.client_direction),
                             transport: flow.tuple.transport,
                             end: allocation.end(self.end),
+                            ended_ts: allocation.ended_ts(self.end),
+                            moved_from: None,
+                            moved_to: None,
                             allocation: allocation.clone(),
                             relay_hop: RelayHop::default(),
                             relay_peers: Vec::new(),
@@ -406,6 +411,7 @@ impl<'a> Merge<'a> {
         for (at, row) in rows.iter_mut().enumerate() {
             row.id = format!("t{}", at + 1);
         }
+        mobility::join(&mut rows);
         self.join_relays(&mut rows, &places, inputs);
         rows
     }
@@ -531,5 +537,7 @@ fn clock_rates(streams: &[Draft]) -> BTreeMap<u32, u32> {
     rates.into_iter().filter_map(|(ssrc, rate)| Some((ssrc, rate?))).collect()
 }
 
+#[cfg(test)]
+mod relay_hop_tests;
 #[cfg(test)]
 mod tests;

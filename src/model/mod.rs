@@ -15,6 +15,7 @@ pub mod finding;
 mod finding_rules;
 pub mod flow;
 pub mod ice;
+pub mod integrity;
 mod media;
 mod media_context;
 mod merge;

@@ -5,16 +5,18 @@
 
 mod legs;
 
+use super::analyzer::Options;
 use super::class::{Class, ClassCounts};
 use super::dtls;
 use super::flow::{Direction, Flow, Origin, Peer, Via};
+use super::integrity::TurnCredentials;
 use super::media::{Media, Routes};
 use super::media_context::{Announcement, MediaContexts};
 use super::relayed::RelayedAddresses;
 use super::rtp_stream::{PayloadClock, RtpStream, StreamPacket, relative_ms};
 use super::turn::TurnState;
 use crate::net::{Carrier, Datagram, Endpoint, FiveTuple, Transport};
-use crate::proto::channel_data::ChannelData;
+use crate::proto::channel_data::{ChannelData, HEADER_LEN};
 use crate::proto::demux::{self, Class as Proposal};
 use crate::proto::rtcp::{RtcpShape, shape};
 use crate::proto::rtp::RtpHeader;
@@ -95,6 +97,7 @@ struct Room {
 /// The state.
 pub(crate) struct Shard {
     remove_copies: bool,
+    turn_credentials: TurnCredentials,
     hasher: TupleHasher,
     by_tuple: HashTable<u32>,
     inner: HashMap<(u32, Peer), u32, ahash::RandomState>,
@@ -123,9 +126,10 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(remove_copies: bool) -> Self {
+    pub(crate) fn new(options: &Options) -> Self {
         Self {
-            remove_copies,
+            remove_copies: options.remove_copies,
+            turn_credentials: options.turn_credentials.clone(),
             hasher: TupleHasher::new(),
             by_tuple: HashTable::new(),
             inner: HashMap::default(),
@@ -502,16 +506,28 @@ impl Shard {
         if let Some(completed) = completed.filter(|_| is_turn) {
             details.turn.response(carrier, &stun, completed);
         }
+        details.turn.passed(direction, message.len(), 0);
+        if message.missing > 0 {
+            return;
+        }
+        if is_turn {
+            let is_right = details.turn_keys.check(&stun, &self.turn_credentials);
+            details.turn.integrity(carrier, is_right);
+        } else if method == Method::BINDING {
+            details.pair_integrity.binding(direction, carrier, &stun, &self.contexts);
+        }
     }
 
     fn turn_indication(&mut self, message: &Inner<'_>, stun: &stun::Message<'_>) {
         let flow = &mut self.flows[message.flow as usize];
         flow.count(Class::TurnIndication);
-        flow.details().turn.indication(stun.method());
-        let peer = stun.address(AttributeType::XOR_PEER_ADDRESS);
+        let peer = stun.address(AttributeType::XOR_PEER_ADDRESS).map(Endpoint::from);
         let data = stun.attribute_bytes(AttributeType::DATA);
+        let turn = &mut flow.details().turn;
+        turn.passed(message.direction, message.len(), 0);
+        turn.indication(message.carrier, stun.method(), peer, data.map(<[u8]>::len));
         if let (Some(peer), Some(data)) = (peer, data) {
-            self.inside(message, Via::TurnIndication, Peer::Address(peer.into()), data, 0);
+            self.inside(message, Via::TurnIndication, Peer::Address(peer), data, 0);
         }
     }
 
@@ -524,7 +540,11 @@ impl Shard {
         flow.count(Class::TurnChannel);
         let number = channel.channel.number();
         let ports = (flow.sender(message.direction).port, flow.receiver(message.direction).port);
-        let peer = flow.details().turn.channel_data(message.direction, message.carrier, ports, number);
+        let turn = &mut flow.details().turn;
+        let data = (number, usize::from(channel.declared));
+        let peer = turn.channel_data(message.direction, message.carrier, ports, data);
+        let own = HEADER_LEN + data.1;
+        turn.passed(message.direction, own, message.len().saturating_sub(own));
         let peer = peer.map_or(Peer::Channel(number), Peer::Address);
         let missing = message.missing.min(u32::from(channel.declared).saturating_sub(channel.data.len() as u32));
         self.inside(message, Via::TurnChannel, peer, channel.data, missing);
@@ -580,6 +600,13 @@ struct Inner<'a> {
     missing: u32,
     payload: &'a [u8],
     depth: u8,
+}
+
+impl Inner<'_> {
+    /// Its bytes, those included that were not captured.
+    fn len(&self) -> usize {
+        self.payload.len() + self.missing as usize
+    }
 }
 
 /// The clock of a packet's payload type by the receiver's description (RFC 3264, section 5.1: a payload type is what

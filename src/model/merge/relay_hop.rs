@@ -140,7 +140,7 @@ impl<'a> Merge<'a> {
             prints: prints.get(..count).unwrap_or_default(),
             cut: leg.cut(direction),
             since: captured.0.max(life.since),
-            until: captured.1.min(kept_until).min(life.until),
+            until: captured.1.min(kept_until).min(life.over.unwrap_or(life.until)).min(life.until),
         }
     }
 }
@@ -201,6 +201,8 @@ impl Sum {
 struct Life {
     since: Timestamp,
     until: Timestamp,
+    /// When the client asked to delete it, or it ran out: what comes later need not come out.
+    over: Option<Timestamp>,
 }
 
 impl Life {
@@ -232,7 +234,8 @@ impl Lives {
             let group = group.get(..MAX_SIBLINGS + 1).unwrap_or(group);
             let births: Vec<Timestamp> = group.iter().filter_map(|at| rows[*at].allocation.created_ts).collect();
             for (at, created) in group.iter().zip(&births) {
-                let whole = Life { since: Timestamp::from_nanos(i64::MIN), until: end.max(*created) };
+                let whole =
+                    Life { since: Timestamp::from_nanos(i64::MIN), until: end.max(*created), over: rows[*at].ended_ts };
                 let life = lives.entry(*at).or_insert(whole);
                 if births.iter().any(|birth| birth < created) {
                     life.since = life.since.max(*created);
