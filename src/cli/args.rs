@@ -2,6 +2,7 @@
 //!
 //! In: nothing. Out: the clap types. Never: a value checked beyond its own text; that is `config`'s.
 
+use super::credentials::TurnArguments;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -105,6 +106,9 @@ pub struct AnalyzeArguments {
     /// Count the copies that a mirror port makes like any other packet.
     #[arg(long)]
     pub keep_duplicates: bool,
+    /// Credentials of a TURN server.
+    #[command(flatten)]
+    pub turn: TurnArguments,
     /// Threads to work with, from 1 to 32; the report is the same with any number. Without this, one for each processor
     /// and at most 4.
     #[arg(long, value_name = "N")]

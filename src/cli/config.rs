@@ -3,6 +3,7 @@
 //! In: [`AnalyzeArguments`]. Out: [`Config`], or a message that names the argument. Never: a file opened.
 
 use super::args::{AnalyzeArguments, Color, Format};
+use super::credentials::TurnArguments;
 use super::moment::Moment;
 use crate::net::filter::Filter;
 use crate::source::Input;
@@ -19,6 +20,7 @@ pub(super) struct Config {
     pub(super) from: Option<Moment>,
     pub(super) to: Option<Moment>,
     pub(super) remove_copies: bool,
+    pub(super) turn: TurnArguments,
     pub(super) threads: usize,
     pub(super) strict: bool,
     pub(super) full: bool,
@@ -61,6 +63,7 @@ impl Config {
             from,
             to,
             remove_copies: !arguments.keep_duplicates,
+            turn: arguments.turn,
             threads,
             strict: arguments.strict,
             full: arguments.full,

@@ -7,6 +7,7 @@
 
 pub mod args;
 mod config;
+pub mod credentials;
 mod feed;
 mod moment;
 mod output;

@@ -14,6 +14,7 @@ use crate::source::{CaptureFiles, Fault, FileSummary, InputError, PacketSource};
 use crate::view::explain;
 use clap::{CommandFactory, Parser};
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Exit codes beyond 0; see the report contract.
@@ -87,7 +88,17 @@ fn analyze(arguments: AnalyzeArguments) -> ExitCode {
         }
     };
 
-    let options = Options { remove_copies: config.remove_copies, ssrcs: config.ssrcs.clone(), ..Options::default() };
+    let from_file = |path: &Path| std::fs::read_to_string(path);
+    let turn_credentials = match config.turn.clone().credentials(|name| std::env::var_os(name), from_file) {
+        Ok(credentials) => credentials,
+        Err(message) => return fail(USAGE, &message),
+    };
+    let options = Options {
+        remove_copies: config.remove_copies,
+        ssrcs: config.ssrcs.clone(),
+        turn_credentials,
+        ..Options::default()
+    };
     let mut analyzer = Analyzer::new(options);
     let mut refused: Vec<String> = files.refused().iter().map(ToString::to_string).collect();
     refused.extend(describe(&mut analyzer, &config));

@@ -9,6 +9,7 @@
 use super::capture::CaptureFacts;
 use super::class::{Class, ClassCounts};
 use super::clock_steps::ClockSteps;
+pub use super::integrity::TurnCredentials;
 use super::media::Media;
 use super::media_context::Announcement;
 use super::merge;
@@ -38,11 +39,18 @@ pub struct Options {
     /// Keep time and size of each packet of a stream (off by default): memory then grows with packets, and whoever feeds
     /// them has to look at [`Analyzer::kept_packets`].
     pub keep_packets: bool,
+    /// What is known of a TURN server's credentials, to check MESSAGE-INTEGRITY.
+    pub turn_credentials: TurnCredentials,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { remove_copies: true, ssrcs: Vec::new(), keep_packets: false }
+        Self {
+            remove_copies: true,
+            ssrcs: Vec::new(),
+            keep_packets: false,
+            turn_credentials: TurnCredentials::default(),
+        }
     }
 }
 
@@ -56,7 +64,7 @@ pub struct Analyzer {
 impl Analyzer {
     /// An analysis that has seen nothing.
     pub fn new(options: Options) -> Self {
-        let shards = (0..SHARDS).map(|_| Shard::new(options.remove_copies, options.keep_packets)).collect();
+        let shards = (0..SHARDS).map(|_| Shard::new(&options)).collect();
         let connections = Connections::new(options.remove_copies);
         Self { options, front: Front { connections, ..Front::default() }, shards }
     }
@@ -204,6 +212,7 @@ impl Front {
                     (Look::Other(_), None) if datagram.flow.dst.port == sap::PORT => {
                         signalling.sap(&datagram, &mut sink);
                     }
+                    (Look::Other(Proposal::Stun), None) => signalling.relayed.stun(&datagram, &mut sink),
                     _ => {}
                 }
                 sink.datagram(&datagram, Framing::Datagram, look);

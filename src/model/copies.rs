@@ -38,6 +38,11 @@ impl CopyGuard {
         self.was_seen(digest(direction, payload), carrier, true)
     }
 
+    /// The same for a datagram that is known by a digest.
+    pub(crate) fn is_copy_of(&mut self, direction: Direction, carrier: &Carrier, digest: u64) -> bool {
+        self.was_seen(mixed(digest, direction as u64), carrier, true)
+    }
+
     /// The same for a segment of TCP. Its numbers, flags and length tell it from others without a look at its bytes.
     ///
     /// Acknowledgments are repeated on purpose, and where the IP header has no identification such a repetition is alike

@@ -7,7 +7,9 @@ use super::class::{Class, ClassCounts};
 use super::copies::CopyGuard;
 use super::dtls::Association;
 use super::ice::PairState;
+use super::integrity::{PairIntegrity, TurnKeys};
 use super::rtcp::RtcpState;
+use super::shard::Leg;
 use super::stun::Transactions;
 use super::turn::TurnState;
 use crate::net::{Endpoint, FiveTuple};
@@ -130,6 +132,8 @@ pub(crate) struct Flow {
     pub(crate) streams: Vec<u32>,
     /// Streams of this flow that two consistent packets have not confirmed yet, oldest first.
     pub(crate) unconfirmed: Vec<u32>,
+    /// Where the flow is a side of a TURN server.
+    pub(crate) leg: Option<Box<Leg>>,
     pub(crate) details: Option<Box<Details>>,
 }
 
@@ -139,6 +143,8 @@ pub(crate) struct Details {
     pub(crate) copies: CopyGuard,
     pub(crate) transactions: Transactions,
     pub(crate) ice: PairState,
+    pub(crate) pair_integrity: PairIntegrity,
+    pub(crate) turn_keys: TurnKeys,
     pub(crate) turn: TurnState,
     /// Boxed: it is by far the largest, and most flows have none.
     pub(crate) dtls: Option<Box<Association>>,
@@ -164,6 +170,7 @@ impl Flow {
             classes: ClassCounts::default(),
             streams: Vec::new(),
             unconfirmed: Vec::new(),
+            leg: None,
             details: None,
         }
     }
@@ -176,6 +183,11 @@ impl Flow {
         } else {
             Direction::Backward
         }
+    }
+
+    /// The way of what this end sends.
+    pub(crate) fn direction_from(&self, end: Endpoint) -> Direction {
+        if self.tuple.src == end { Direction::Forward } else { Direction::Backward }
     }
 
     /// The sender's side of a direction.

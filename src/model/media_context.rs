@@ -3,6 +3,7 @@
 //! In: session descriptions. Out: the format of a payload type at an address.
 //! Never: a guess; an address that nobody described has no context.
 
+use super::integrity::IceKeys;
 use crate::net::Endpoint;
 use crate::proto::sdp::{CandidateTransport, Media, SessionDescription};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -10,6 +11,9 @@ use std::sync::Arc;
 
 /// Addresses kept; the oldest goes first.
 const MAX_CONTEXTS: usize = 1 << 16;
+
+/// User name fragments with a password that are kept; the oldest goes first.
+const MAX_FRAGMENTS: usize = 1 << 14;
 
 /// Of one description: media sections and candidates of a section whose addresses are kept, and sources of a section.
 /// Each address gets what all sections say of it, so that without a bound one megabyte of text makes gigabytes.
@@ -64,11 +68,15 @@ struct SectionGroup {
     by_media_line: bool,
 }
 
-/// The contexts that one description gives: by address, and by ICE username fragment.
+/// What all shards are told: the contexts that one description gives, by address and by ICE username fragment, or the
+/// addresses that a TURN server granted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Announcement {
     endpoints: Vec<(Endpoint, Arc<MediaContext>)>,
     fragments: Vec<(String, Arc<MediaContext>)>,
+    relayed: Vec<Endpoint>,
+    /// By user name fragment.
+    ice_keys: Vec<(String, Arc<IceKeys>)>,
 }
 
 impl Announcement {
@@ -118,19 +126,19 @@ impl Announcement {
         };
         let fragments = by_fragment.into_iter().map(|(fragment, group)| (name(fragment), context_of(group))).collect();
         let endpoints = described.into_iter().map(|(endpoint, group)| (endpoint, context_of(group))).collect();
-        Self { endpoints, fragments }
+        Self { endpoints, fragments, relayed: Vec::new(), ice_keys: ice_keys(description) }
     }
 
     /// An address that a candidate tells of, of a side that has been described.
     pub(crate) fn of_candidate(endpoint: Endpoint, context: &Arc<MediaContext>) -> Self {
-        Self { endpoints: vec![(endpoint, Arc::clone(context))], fragments: Vec::new() }
+        Self { endpoints: vec![(endpoint, Arc::clone(context))], ..Self::default() }
     }
 
     /// Addresses that are known to carry RTP, without a word on what.
     pub(crate) fn of_endpoints(endpoints: impl Iterator<Item = Endpoint>) -> Self {
         let context = Arc::new(MediaContext { rtp: true, ..MediaContext::default() });
         let endpoints = endpoints.map(|endpoint| (endpoint, Arc::clone(&context))).collect();
-        Self { endpoints, fragments: Vec::new() }
+        Self { endpoints, ..Self::default() }
     }
 
     /// Addresses that carry the sections of a description, nobody knows which of them: a payload type that several have
@@ -147,12 +155,31 @@ impl Announcement {
         context.kinds.retain(|number, _| is_of_one(number));
         let context = Arc::new(context);
         let endpoints = endpoints.into_iter().map(|endpoint| (endpoint, Arc::clone(&context))).collect();
-        Self { endpoints, fragments: Vec::new() }
+        Self { endpoints, ..Self::default() }
+    }
+
+    /// Addresses on the far side of a TURN server.
+    pub(crate) fn of_relayed(relayed: Vec<Endpoint>) -> Self {
+        Self { relayed, ..Self::default() }
+    }
+
+    /// Those that are announced.
+    pub(crate) fn relayed(&self) -> &[Endpoint] {
+        &self.relayed
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.endpoints.is_empty() && self.fragments.is_empty()
+        self.endpoints.is_empty() && self.fragments.is_empty() && self.relayed.is_empty() && self.ice_keys.is_empty()
     }
+}
+
+/// The passwords of a description, those of a bundle once (RFC 8839, section 5.4).
+fn ice_keys(description: &SessionDescription) -> Vec<(String, Arc<IceKeys>)> {
+    let sections = description.media.iter().take(MAX_SECTIONS);
+    let mut credentials: Vec<_> = sections.filter_map(|media| description.ice_credentials(media)).collect();
+    credentials.retain(|found| found.ufrag.len() <= MAX_NAME && found.pwd.len() <= MAX_NAME);
+    credentials.dedup();
+    credentials.into_iter().map(|found| (found.ufrag.to_owned(), Arc::new(IceKeys::of(found.pwd)))).collect()
 }
 
 /// Address and port of a media section: that of its own lines, of the section that it is bundled with, and of its
@@ -273,6 +300,8 @@ pub(crate) struct MediaContexts {
     by_endpoint: Newest<Endpoint>,
     by_fragment: Newest<String>,
     version: u32,
+    ice_keys: HashMap<String, Arc<IceKeys>, ahash::RandomState>,
+    ice_order: VecDeque<String>,
 }
 
 impl MediaContexts {
@@ -282,6 +311,7 @@ impl MediaContexts {
     }
 
     pub(crate) fn add(&mut self, announcement: &Announcement) {
+        self.add_ice_keys(&announcement.ice_keys);
         let mut is_new = false;
         for (endpoint, context) in &announcement.endpoints {
             is_new |= self.by_endpoint.add(endpoint, context);
@@ -295,6 +325,29 @@ impl MediaContexts {
     /// What the side with an ICE username fragment said of all sections that have it.
     pub(crate) fn of_fragment(&self, fragment: &str) -> Option<&Arc<MediaContext>> {
         self.by_fragment.contexts.get(fragment)
+    }
+
+    fn add_ice_keys(&mut self, announced: &[(String, Arc<IceKeys>)]) {
+        for (fragment, keys) in announced {
+            if let Some(known) = self.ice_keys.get_mut(fragment) {
+                if let Some(both) = known.with(keys) {
+                    *known = Arc::new(both);
+                }
+                continue;
+            }
+            self.ice_keys.insert(fragment.clone(), Arc::clone(keys));
+            self.ice_order.push_back(fragment.clone());
+            if self.ice_order.len() > MAX_FRAGMENTS
+                && let Some(oldest) = self.ice_order.pop_front()
+            {
+                self.ice_keys.remove(&oldest);
+            }
+        }
+    }
+
+    /// The keys of a user name fragment.
+    pub(crate) fn ice_keys(&self, fragment: &str) -> Option<&Arc<IceKeys>> {
+        self.ice_keys.get(fragment)
     }
 
     pub(crate) fn at(&self, endpoint: Endpoint) -> Option<&MediaContext> {

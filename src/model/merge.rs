@@ -6,6 +6,9 @@
 mod calls;
 mod described;
 mod fingerprints;
+mod mobility;
+mod pairing;
+mod relay_hop;
 mod retransmission;
 mod secrecy;
 
@@ -16,6 +19,7 @@ use super::dtls;
 use super::finding_rules;
 use super::flow::{Direction, Flow, Origin};
 use super::media_context::{Format, MediaContexts};
+use super::relay_hop::RelayHop;
 use super::rtp_stream::{ClockSource, StreamFigures};
 use super::shard::{Shard, StreamEntry};
 use super::snapshot::{
@@ -154,6 +158,7 @@ impl<'a> Merge<'a> {
         packets.add(Class::Other, untracked);
 
         let inner: u64 = self.shards.iter().map(|shard| shard.inner_datagrams).sum();
+        let inputs = facts.files.len();
         let capture = CaptureSummary {
             facts,
             packets: self.front.packets,
@@ -179,7 +184,7 @@ impl<'a> Merge<'a> {
             rtcp: self.rtcp(&clock_rates),
             transactions: self.transactions(),
             pairs: self.pairs(),
-            allocations: self.allocations(),
+            allocations: self.allocations(inputs),
             handshakes: self.handshakes(),
             sessions: self.front.signalling.sessions().to_vec(),
             findings: Vec::new(),
@@ -364,10 +369,11 @@ impl<'a> Merge<'a> {
     }
 
     fn pairs(&self) -> Vec<PairRow> {
-        let all =
-            self.details().filter_map(|(place, flow, details)| Some((place, flow, details.ice.summary(self.end)?)));
+        let all = self
+            .details()
+            .filter_map(|(place, flow, details)| Some((place, flow, details, details.ice.summary(self.end)?)));
         all.enumerate()
-            .map(|(at, (place, flow, pair))| PairRow {
+            .map(|(at, (place, flow, details, pair))| PairRow {
                 id: format!("p{}", at + 1),
                 flow: self.id(place),
                 local: flow.tuple.src,
@@ -376,30 +382,44 @@ impl<'a> Merge<'a> {
                     Origin::Captured => None,
                     Origin::InTurn { peer, .. } => Some(peer),
                 },
+                integrity: details.pair_integrity.seen,
                 pair,
             })
             .collect()
     }
 
-    fn allocations(&self) -> Vec<AllocationRow> {
-        let mut rows: Vec<AllocationRow> = self
+    fn allocations(&self, inputs: usize) -> Vec<AllocationRow> {
+        let mut placed: Vec<(Place, AllocationRow)> = self
             .details()
             .flat_map(|(place, flow, details)| {
-                details.turn.allocations().iter().map(move |allocation| AllocationRow {
-                    id: String::new(),
-                    flow: self.id(place),
-                    client: flow.sender(allocation.client_direction),
-                    server: flow.receiver(allocation.client_direction),
-                    transport: flow.tuple.transport,
-                    end: allocation.end(self.end),
-                    allocation: allocation.clone(),
+                details.turn.allocations().iter().map(move |allocation| {
+                    (
+                        place,
+                        AllocationRow {
+                            id: String::new(),
+                            flow: self.id(place),
+                            client: flow.sender(allocation.client_direction),
+                            server: flow.receiver(allocation.client_direction),
+                            transport: flow.tuple.transport,
+                            end: allocation.end(self.end),
+                            ended_ts: allocation.ended_ts(self.end),
+                            moved_from: None,
+                            moved_to: None,
+                            allocation: allocation.clone(),
+                            relay_hop: RelayHop::default(),
+                            relay_peers: Vec::new(),
+                        },
+                    )
                 })
             })
             .collect();
-        rows.sort_by_key(|row| row.allocation.first_frame);
+        placed.sort_by_key(|(_, row)| row.allocation.first_frame);
+        let (places, mut rows): (Vec<Place>, Vec<AllocationRow>) = placed.into_iter().unzip();
         for (at, row) in rows.iter_mut().enumerate() {
             row.id = format!("t{}", at + 1);
         }
+        mobility::join(&mut rows);
+        self.join_relays(&mut rows, &places, inputs);
         rows
     }
 
@@ -437,6 +457,7 @@ impl<'a> Merge<'a> {
             ("stun_transactions_not_kept", details(|all| all.transactions.dropped)),
             ("rtcp_reports_not_kept", details(|all| all.rtcp.dropped)),
             ("allocations_not_kept", details(|all| all.turn.dropped)),
+            ("relayed_packets_not_matched", sum(|shard| shard.prints.dropped)),
             ("sessions_not_kept", self.front.signalling.dropped_sessions),
             ("descriptions_not_kept", self.front.signalling.dropped_descriptions),
         ])
@@ -523,5 +544,7 @@ fn clock_rates(streams: &[Draft]) -> BTreeMap<u32, u32> {
     rates.into_iter().filter_map(|(ssrc, rate)| Some((ssrc, rate?))).collect()
 }
 
+#[cfg(test)]
+mod relay_hop_tests;
 #[cfg(test)]
 mod tests;

@@ -3,21 +3,27 @@
 //! In: datagrams in capture order, and announcements of media. Out: flows and streams for the merge.
 //! Never: the five-tuples of another shard, or memory beyond its bounds.
 
+mod legs;
+
+use super::analyzer::Options;
 use super::class::{Class, ClassCounts};
 use super::dtls;
 use super::flow::{Direction, Flow, Origin, Peer, Via};
+use super::integrity::TurnCredentials;
 use super::media::{Media, Routes};
 use super::media_context::{Announcement, MediaContexts};
+use super::relayed::RelayedAddresses;
 use super::rtp_stream::{PacketLog, PayloadClock, RtpStream, StreamPacket, relative_ms};
 use super::turn::TurnState;
 use crate::net::{Carrier, Datagram, Endpoint, FiveTuple, Transport};
-use crate::proto::channel_data::ChannelData;
+use crate::proto::channel_data::{ChannelData, HEADER_LEN};
 use crate::proto::demux::{self, Class as Proposal};
 use crate::proto::rtcp::{RtcpShape, shape};
 use crate::proto::rtp::RtpHeader;
 use crate::proto::stun::{self, AttributeType, Method};
 use crate::time::Timestamp;
 use hashbrown::{HashMap, HashTable};
+pub(crate) use legs::{Leg, Print, PrintRoom};
 use std::collections::VecDeque;
 
 /// Bounds of a shard; what is beyond is counted and not followed. With all shards full a flow costs some 2 KB and a
@@ -95,6 +101,7 @@ pub(crate) struct Shard {
     remove_copies: bool,
     keep_packets: bool,
     kept_packets: usize,
+    turn_credentials: TurnCredentials,
     hasher: TupleHasher,
     by_tuple: HashTable<u32>,
     inner: HashMap<(u32, Peer), u32, ahash::RandomState>,
@@ -105,6 +112,8 @@ pub(crate) struct Shard {
     /// no room left.
     doubtful: VecDeque<u32>,
     pub(crate) contexts: MediaContexts,
+    relayed: RelayedAddresses,
+    pub(crate) prints: PrintRoom,
     routes: Routes,
     room: Room,
     /// Time of the first record of the capture.
@@ -121,11 +130,12 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(remove_copies: bool, keep_packets: bool) -> Self {
+    pub(crate) fn new(options: &Options) -> Self {
         Self {
-            remove_copies,
-            keep_packets,
+            remove_copies: options.remove_copies,
+            keep_packets: options.keep_packets,
             kept_packets: 0,
+            turn_credentials: options.turn_credentials.clone(),
             hasher: TupleHasher::new(),
             by_tuple: HashTable::new(),
             inner: HashMap::default(),
@@ -134,6 +144,8 @@ impl Shard {
             streams: Vec::with_capacity(FEW),
             doubtful: VecDeque::new(),
             contexts: MediaContexts::default(),
+            relayed: RelayedAddresses::default(),
+            prints: PrintRoom::default(),
             routes: Routes::default(),
             room: Room { transactions: MAX_TRANSACTIONS, report_blocks: MAX_REPORT_BLOCKS },
             start: Timestamp::default(),
@@ -150,8 +162,11 @@ impl Shard {
         self.start = start;
     }
 
-    /// The signalling has told of a media address.
+    /// The signalling has told of a media address, or a TURN server of one that it relays at.
     pub(crate) fn announce(&mut self, announcement: &Announcement) {
+        for endpoint in announcement.relayed() {
+            self.relayed.add(*endpoint);
+        }
         self.contexts.add(announcement);
     }
 
@@ -179,7 +194,8 @@ impl Shard {
     fn media_without_route(&mut self, media: &Media) {
         let (carrier, flow, look) = media.unpacked();
         self.datagram(&Datagram { carrier, flow, missing: 0, payload: &[] }, Framing::Datagram, look);
-        // A confirmed stream keeps its place to the end, and all that may change its clock changes the version too.
+        // A confirmed stream keeps its place to the end, and all that may change its clock changes the version too. On a side
+        // of a TURN server each packet is looked at.
         let key = (media.header().ssrc.0, Via::Datagram);
         let found = self.stream_of(&flow, key).filter(|index| self.streams[*index as usize].stream.is_confirmed());
         if let Some(index) = found {
@@ -191,9 +207,13 @@ impl Shard {
         self.kept_packets
     }
 
+    /// The stream that packets may take the short way to.
     fn stream_of(&self, tuple: &FiveTuple, (ssrc, via): (u32, Via)) -> Option<u32> {
         let hash = self.hasher.hash(tuple);
         let flow = *self.by_tuple.find(hash, |index| same_flow(&self.flows[*index as usize].tuple, tuple))?;
+        if self.flows[flow as usize].leg.is_some() {
+            return None;
+        }
         let direction = self.flows[flow as usize].direction_of(tuple);
         self.by_ssrc.get(&(flow, stream_key(ssrc, via) | direction_bit(direction))).copied()
     }
@@ -248,12 +268,17 @@ impl Shard {
         if self.flows.len() >= MAX_FLOWS {
             return None;
         }
-        self.flows.push(Flow::new(tuple, origin, carrier.frame, carrier.ts));
+        let mut flow = Flow::new(tuple, origin, carrier.frame, carrier.ts);
+        flow.leg = self.leg(&flow);
+        self.flows.push(flow);
         Some(self.flows.len() as u32 - 1)
     }
 
     #[inline]
     fn message(&mut self, message: &Inner<'_>, look: Look) {
+        if self.flows[message.flow as usize].leg.is_some() {
+            self.print(message, look);
+        }
         match look {
             Look::Rtp(header, bytes) => self.rtp(message, header, bytes),
             Look::Other(proposal) => self.not_rtp(message, proposal),
@@ -509,16 +534,28 @@ impl Shard {
         if let Some(completed) = completed.filter(|_| is_turn) {
             details.turn.response(carrier, &stun, completed);
         }
+        details.turn.passed(direction, message.len(), 0);
+        if message.missing > 0 {
+            return;
+        }
+        if is_turn {
+            let is_right = details.turn_keys.check(&stun, &self.turn_credentials);
+            details.turn.integrity(carrier, is_right);
+        } else if method == Method::BINDING {
+            details.pair_integrity.binding(direction, carrier, &stun, &self.contexts);
+        }
     }
 
     fn turn_indication(&mut self, message: &Inner<'_>, stun: &stun::Message<'_>) {
         let flow = &mut self.flows[message.flow as usize];
         flow.count(Class::TurnIndication);
-        flow.details().turn.indication(message.carrier, stun.method());
-        let peer = stun.address(AttributeType::XOR_PEER_ADDRESS);
+        let peer = stun.address(AttributeType::XOR_PEER_ADDRESS).map(Endpoint::from);
         let data = stun.attribute_bytes(AttributeType::DATA);
+        let turn = &mut flow.details().turn;
+        turn.passed(message.direction, message.len(), 0);
+        turn.indication(message.carrier, stun.method(), peer, data.map(<[u8]>::len));
         if let (Some(peer), Some(data)) = (peer, data) {
-            self.inside(message, Via::TurnIndication, Peer::Address(peer.into()), data, 0);
+            self.inside(message, Via::TurnIndication, Peer::Address(peer), data, 0);
         }
     }
 
@@ -531,7 +568,11 @@ impl Shard {
         flow.count(Class::TurnChannel);
         let number = channel.channel.number();
         let ports = (flow.sender(message.direction).port, flow.receiver(message.direction).port);
-        let peer = flow.details().turn.channel_data(message.direction, message.carrier, ports, number);
+        let turn = &mut flow.details().turn;
+        let data = (number, usize::from(channel.declared));
+        let peer = turn.channel_data(message.direction, message.carrier, ports, data);
+        let own = HEADER_LEN + data.1;
+        turn.passed(message.direction, own, message.len().saturating_sub(own));
         let peer = peer.map_or(Peer::Channel(number), Peer::Address);
         let missing = message.missing.min(u32::from(channel.declared).saturating_sub(channel.data.len() as u32));
         self.inside(message, Via::TurnChannel, peer, channel.data, missing);
@@ -590,6 +631,13 @@ struct Inner<'a> {
     missing: u32,
     payload: &'a [u8],
     depth: u8,
+}
+
+impl Inner<'_> {
+    /// Its bytes, those included that were not captured.
+    fn len(&self) -> usize {
+        self.payload.len() + self.missing as usize
+    }
 }
 
 /// The clock of a packet's payload type by the receiver's description (RFC 3264, section 5.1: a payload type is what

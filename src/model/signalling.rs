@@ -11,6 +11,7 @@ mod web;
 
 use super::analyzer::FrontSink;
 use super::media_context::{Announcement, MediaContexts};
+use super::relayed::RelayedAddresses;
 use crate::net::Datagram;
 use crate::proto::sdp::SessionDescription;
 use crate::proto::sip::{Message, StartLine};
@@ -44,6 +45,8 @@ pub(crate) struct Signalling {
     /// Which connections, parties and fragments belong to which session of HTTP and WebSocket.
     web: Web,
     pub(crate) contexts: MediaContexts,
+    /// Where TURN servers relay: as media addresses, all shards are told of them.
+    pub(crate) relayed: RelayedAddresses,
     /// Bytes of [`MAX_TEXT`] that are used.
     text: usize,
     pub(crate) dropped_sessions: u64,

@@ -11,7 +11,9 @@ pub use super::finding::{Finding, Severity};
 pub use super::finding_rules::{RULES, Rule};
 pub use super::flow::{Peer, Via};
 pub use super::ice::{PairStatus, PairSummary, Spread};
+pub use super::integrity::Integrity;
 pub use super::negotiation::{Negotiated, NegotiatedCodec, Security, direction as negotiated_direction};
+pub use super::relay_hop::{DelayFigures, HopFigures, RelayHop};
 pub use super::rtcp::{FeedbackSpan, ReportPoint, RtcpCounts, SenderSummary};
 pub use super::rtp_stream::{
     Clock, ClockSource, DeltaSummary, JitterSummary, KeptPacket, LossPlace, SequenceSummary, StreamFigures,
@@ -22,8 +24,11 @@ pub use super::signalling::{
 };
 pub use super::snap_length::CutRecords;
 pub use super::stun::{Outcome, Transaction};
-pub use super::turn::{Allocation, AllocationEnd, Channel, TurnError};
-pub use super::words::{LossFigures, clock_source_name, utc_date};
+pub use super::turn::{
+    Allocation, AllocationEnd, Channel, ExpiredInUse, Grant, LifeChange, LifeEvent, Stray, StrayTarget, Traffic,
+    TurnError, Volume,
+};
+pub use super::words::{LossFigures, clock_source_name, method_name, utc_date};
 pub use crate::net::{Endpoint, FragmentStatistics, Transport, TunnelKind, TunnelLayer};
 pub use crate::packet::FrameNo;
 pub use crate::proto::rtp::Ssrc;
@@ -252,6 +257,8 @@ pub struct PairRow {
     pub remote: Endpoint,
     /// The TURN peer, where the pair runs inside TURN.
     pub peer: Option<Peer>,
+    /// What MESSAGE-INTEGRITY of its checks and answers shows with the passwords of the SDP.
+    pub integrity: Integrity,
     /// The rest.
     pub pair: PairSummary,
 }
@@ -273,6 +280,16 @@ pub struct AllocationRow {
     pub end: AllocationEnd,
     /// The rest.
     pub allocation: Allocation,
+    /// When it ended; none while it lives, and where it never came to be.
+    pub ended_ts: Option<Timestamp>,
+    /// The allocation that the client took along from another five-tuple to be this one (RFC 8016).
+    pub moved_from: Option<String>,
+    /// The allocation that this one went on as, on another five-tuple.
+    pub moved_to: Option<String>,
+    /// What the server did to the packets.
+    pub relay_hop: RelayHop,
+    /// Ids of the allocations whose relayed addresses are peers of this one, or have it for a peer.
+    pub relay_peers: Vec<String>,
 }
 
 /// A DTLS handshake.

@@ -209,7 +209,11 @@ impl<S: FrontSink> Outlet<'_, S> {
             }
             _ => {}
         }
-        sink.datagram(datagram, framing, Look::at(datagram.payload, datagram.missing));
+        let look = Look::at(datagram.payload, datagram.missing);
+        if matches!(look, Look::Other(Proposal::Stun)) {
+            signalling.relayed.stun(datagram, *sink);
+        }
+        sink.datagram(datagram, framing, look);
     }
 
     fn event(&mut self, direction: Direction, event: &StreamEvent<'_>) {

@@ -3,13 +3,18 @@
 //! In: each request and response with a TURN method, and how many data messages passed. Out: [`Allocation`]s, in
 //! order. Never: the relayed side of the server, which is another five-tuple.
 
+mod allocation;
+mod life;
+
 use super::flow::Direction;
-use super::stun::{TIMEOUT_NANOS, Transaction};
+use super::stun::Transaction;
 use crate::net::{Addr, Carrier, Endpoint};
-use crate::packet::FrameNo;
 use crate::proto::stun::{AttributeType, Class, Message, Method, TransactionId, Value};
 use crate::time::Timestamp;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+pub use allocation::{Allocation, AllocationEnd, Channel, ExpiredInUse, Traffic, TurnError, Volume};
+use life::{CHANNEL_NANOS, PERMISSION_NANOS};
+pub use life::{Grant, LifeChange, LifeEvent, Stray, StrayTarget};
+use std::collections::HashMap;
 
 /// Bounds per five-tuple.
 const MAX_ALLOCATIONS: usize = 1024;
@@ -17,8 +22,9 @@ const MAX_PENDING: usize = 1024;
 const MAX_PERMISSIONS: usize = 4096;
 /// As many as there ever were channel numbers for one allocation (RFC 5766, section 11).
 const MAX_CHANNELS: usize = 1 << 14;
-/// Bound per allocation.
+/// Bounds per allocation.
 const MAX_ERRORS: usize = 256;
+const MAX_TICKETS: usize = 64;
 /// Characters of a name or a reason that are kept; RFC 8489 allows 508 bytes of a user name, 763 of the others.
 const MAX_TEXT: usize = 763;
 /// Lifetime that a server grants where it says none (RFC 8656, section 3.2).
@@ -29,167 +35,33 @@ const SERVER_PORTS: [u16; 2] = [3478, 5349];
 /// Allocation Mismatch (RFC 8656, section 18).
 const MISMATCH: u16 = 437;
 
-/// How an allocation ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AllocationEnd {
-    /// A Refresh with a zero lifetime succeeded.
-    Deleted,
-    /// Its lifetime ran out within the capture.
-    Expired,
-    /// Alive at the capture's end.
-    Open,
-    /// It never came to be.
-    Failed,
-}
-
-/// A channel of an allocation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Channel {
-    /// The peer it is bound to; none where the ChannelBind was not captured.
-    pub peer: Option<Endpoint>,
-    /// ChannelData messages from client to server.
-    pub packets_out: u64,
-    /// ChannelData messages from server to client.
-    pub packets_in: u64,
-    /// ChannelBind requests that succeeded.
-    pub binds: u64,
-}
-
-/// An error response to the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TurnError {
-    /// What was asked.
-    pub method: Method,
-    /// The code.
-    pub code: u16,
-    /// The server's words.
-    pub reason: String,
-    /// Frame of the response.
-    pub frame: FrameNo,
-    /// The request had a USERNAME.
-    pub had_credentials: bool,
-}
-
-impl TurnError {
-    /// 401 and 438 to a request without credentials ask for them (RFC 8489, section 9.2.4): the way every allocation
-    /// begins.
-    pub fn is_challenge(&self) -> bool {
-        !self.had_credentials && matches!(self.code, 401 | 438)
-    }
-}
-
-/// One allocation, or the attempt at one.
-#[derive(Clone, Debug)]
-pub struct Allocation {
-    pub(crate) client_direction: Direction,
-    /// XOR-RELAYED-ADDRESS.
-    pub relayed: Option<Endpoint>,
-    /// XOR-MAPPED-ADDRESS: the client as the server sees it.
-    pub mapped: Option<Endpoint>,
-    /// USERNAME of the client's requests.
-    pub username: Option<String>,
-    /// REALM of the server.
-    pub realm: Option<String>,
-    /// SOFTWARE of the server.
-    pub software: Option<String>,
-    /// Frame and time of the first Allocate request.
-    pub first_frame: FrameNo,
-    /// Time of the first Allocate request.
-    pub first_ts: Timestamp,
-    /// Time of the success response.
-    pub created_ts: Option<Timestamp>,
-    /// LIFETIME as last granted, in seconds.
-    pub lifetime_s: Option<u32>,
-    /// Refreshes that succeeded.
-    pub refreshes: u64,
-    /// Channels by number.
-    pub channels: BTreeMap<u16, Channel>,
-    /// Addresses with a permission.
-    pub permissions: BTreeSet<Addr>,
-    /// Send indications of the client and Data indications of the server.
-    pub indications_out: u64,
-    /// Data indications of the server.
-    pub indications_in: u64,
-    /// The last data of the client to the server, in a channel or a Send indication: frame and time.
-    pub last_out: Option<(FrameNo, Timestamp)>,
-    /// The last data of the server to the client.
-    pub last_in: Option<(FrameNo, Timestamp)>,
-    /// Error responses, challenges included, the first few hundred.
-    pub errors: Vec<TurnError>,
-    /// Requests for channels and permissions, and messages on channels, that are not among these: there was no room for
-    /// more on the five-tuple.
-    pub not_kept: u64,
-    /// Peers by channel number, from the request on.
-    bindings: BTreeMap<u16, Endpoint>,
-    /// Time of the last Allocate request while it has no answer.
-    asking: Option<Timestamp>,
-    expires: Option<Timestamp>,
-    deleted: bool,
-    failed: bool,
-}
-
-impl Allocation {
-    /// From the first Allocate request to the success response, in milliseconds.
-    pub fn setup_ms(&self) -> Option<f64> {
-        Some(self.created_ts?.millis_since(self.first_ts))
-    }
-
-    /// When the lifetime that was granted last is over.
-    pub fn expires(&self) -> Option<Timestamp> {
-        self.expires
-    }
-
-    /// Code of the error that ended the attempt; none where the allocation came to be.
-    pub fn error_code(&self) -> Option<u16> {
-        if self.created_ts.is_some() { None } else { self.errors.last().map(|error| error.code) }
-    }
-
-    /// How it ended, with the end of the capture known.
-    pub fn end(&self, capture_end: Timestamp) -> AllocationEnd {
-        if self.deleted {
-            AllocationEnd::Deleted
-        } else if self.created_ts.is_none()
-            && (self.failed || !self.errors.is_empty())
-            && !self.is_being_asked_for(capture_end)
-        {
-            AllocationEnd::Failed
-        } else if self.expires.is_some_and(|expires| expires < capture_end) {
-            AllocationEnd::Expired
-        } else {
-            AllocationEnd::Open
-        }
-    }
-
-    /// True where the client has been asked for nothing but credentials and the answer to them may still come.
-    fn is_being_asked_for(&self, capture_end: Timestamp) -> bool {
-        let in_flight = self.asking.is_some_and(|since| capture_end.nanos_since(since) < TIMEOUT_NANOS);
-        in_flight && !self.failed && self.errors.iter().all(|error| error.is_challenge() || error.code == 438)
-    }
-
-    /// True where the server has it, also where that was before the capture.
-    fn lives(&self) -> bool {
-        !self.deleted
-            && (self.created_ts.is_some()
-                || self.refreshes > 0
-                || !self.channels.is_empty()
-                || !self.permissions.is_empty())
-    }
-}
-
 /// What a request asked for, until its response comes.
 #[derive(Clone, Debug)]
 enum Asked {
     Allocate,
-    Refresh,
+    Refresh { ticket: Option<u64> },
     Permissions(Vec<Addr>),
     Channel { number: u16, peer: Endpoint },
     Connect,
+}
+
+impl Asked {
+    /// The first peer that it names.
+    fn peer(&self) -> Option<Addr> {
+        match self {
+            Asked::Permissions(addrs) => addrs.first().copied(),
+            Asked::Channel { peer, .. } => Some(peer.addr),
+            Asked::Allocate | Asked::Refresh { .. } | Asked::Connect => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
 struct Pending {
     asked: Asked,
     has_credentials: bool,
+    /// Time of the first request.
+    since: Timestamp,
 }
 
 /// The state.
@@ -200,6 +72,8 @@ pub(crate) struct TurnState {
     /// The last Allocate request: one with the same id is the same request once more.
     last_allocate: Option<TransactionId>,
     room: Room,
+    /// What went over the five-tuple before any allocation was asked for.
+    before: Traffic,
     pub(crate) dropped: u64,
 }
 
@@ -253,9 +127,10 @@ impl TurnState {
         if is_allocate {
             self.attempt(direction, carrier);
         }
+        let is_new = !self.pending.contains_key(&message.transaction_id());
         if let Some(allocation) = self.meant_by(is_allocate).and_then(|index| self.allocations.get_mut(index)) {
-            if is_allocate {
-                allocation.asking = Some(carrier.ts);
+            if is_new {
+                allocation.asked(carrier, message.method(), &asked);
             }
             if let Asked::Channel { number, peer } = asked {
                 // Known from here on: data may pass the response on its way.
@@ -271,9 +146,11 @@ impl TurnState {
         if self.pending.len() >= MAX_PENDING {
             // So many without an answer will not get one.
             self.pending.clear();
+            self.allocations.iter_mut().for_each(|allocation| allocation.awaited.clear());
         }
         let has_credentials = message.find(AttributeType::USERNAME).is_some();
-        self.pending.insert(message.transaction_id(), Pending { asked, has_credentials });
+        let pending = || Pending { asked, has_credentials, since: carrier.ts };
+        self.pending.entry(message.transaction_id()).or_insert_with(pending);
     }
 
     /// The allocation that a message is about: the newest, but while that is only asked for and the one before it
@@ -294,8 +171,7 @@ impl TurnState {
             Some(living) if living.lives() => {
                 self.room.bindings += unborn.bindings.len();
                 living.not_kept += unborn.not_kept;
-                living.errors.extend(unborn.errors);
-                living.errors.truncate(MAX_ERRORS);
+                living.take_over(unborn);
             }
             _ => self.allocations.push(unborn),
         }
@@ -304,7 +180,7 @@ impl TurnState {
     fn attempt(&mut self, direction: Direction, carrier: &Carrier) {
         let begins = match self.allocations.last() {
             None => true,
-            Some(last) => last.deleted || last.created_ts.is_some() || last.failed,
+            Some(last) => last.deleted.is_some() || last.created_ts.is_some() || last.failed,
         };
         if !begins {
             return;
@@ -313,39 +189,18 @@ impl TurnState {
             self.dropped += 1;
             return;
         }
-        self.allocations.push(Allocation {
-            client_direction: direction,
-            relayed: None,
-            mapped: None,
-            username: None,
-            realm: None,
-            software: None,
-            first_frame: carrier.frame,
-            first_ts: carrier.ts,
-            created_ts: None,
-            lifetime_s: None,
-            refreshes: 0,
-            channels: BTreeMap::new(),
-            permissions: BTreeSet::new(),
-            indications_out: 0,
-            indications_in: 0,
-            last_out: None,
-            last_in: None,
-            errors: Vec::new(),
-            not_kept: 0,
-            bindings: BTreeMap::new(),
-            asking: None,
-            expires: None,
-            deleted: false,
-            failed: false,
-        });
+        let mut allocation = Allocation::new(direction, carrier.frame, carrier.ts);
+        allocation.traffic = std::mem::take(&mut self.before);
+        if direction == Direction::Backward {
+            let Traffic { to_server, to_client, .. } = &mut allocation.traffic;
+            std::mem::swap(to_server, to_client);
+        }
+        self.allocations.push(allocation);
     }
 
     /// Takes the server's response and the transaction that it completed.
     pub(crate) fn response(&mut self, carrier: &Carrier, message: &Message<'_>, transaction: &Transaction) {
         let pending = self.pending.remove(&message.transaction_id());
-        let had_credentials = pending.as_ref().is_some_and(|pending| pending.has_credentials);
-        let asked = pending.map(|pending| pending.asked);
         if self.allocations.is_empty() {
             // The capture began after the Allocate: a success tells that there is an allocation.
             if message.class() != Class::SuccessResponse || transaction.method == Method::ALLOCATE {
@@ -365,29 +220,48 @@ impl TurnState {
         if let Some(realm) = message.attribute_bytes(AttributeType::REALM) {
             allocation.realm.get_or_insert_with(|| text(realm));
         }
+        if let Some(peer) = pending.as_ref().and_then(|pending| pending.asked.peer()) {
+            allocation.awaited.remove(&peer);
+        }
         if message.class() == Class::ErrorResponse {
-            allocation.refused(carrier, message, transaction.method, had_credentials);
+            allocation.refused(carrier, message, transaction.method, pending.as_ref());
             if is_allocate && message.error_code().is_some_and(|(code, _)| code == MISMATCH) {
                 self.forget_mismatch();
             }
             return;
         }
+        let Some(Pending { asked, since, .. }) = pending else { return };
+        if let Some(ticket) = message.attribute_bytes(AttributeType::MOBILITY_TICKET)
+            && allocation.tickets.len() < MAX_TICKETS
+        {
+            allocation.tickets.push(ticket_digest(ticket));
+        }
         match asked {
-            Some(Asked::Allocate) if allocation.created_ts.is_none() => allocation.created(carrier, message),
-            Some(Asked::Refresh) => allocation.refreshed(carrier, message, &mut self.room),
-            Some(Asked::Permissions(addrs)) => {
-                addrs.into_iter().for_each(|addr| allocation.permit(addr, &mut self.room));
+            Asked::Allocate if allocation.created_ts.is_none() => allocation.created(carrier, message),
+            Asked::Refresh { ticket } => allocation.refreshed(carrier, message, since, ticket, &mut self.room),
+            Asked::Permissions(addrs) => {
+                addrs.into_iter().for_each(|addr| allocation.permit(carrier, addr, &mut self.room));
             }
-            Some(Asked::Channel { number, peer }) => {
+            Asked::Channel { number, peer } => {
                 // RFC 8656, section 12.2: a binding installs the permission too.
-                allocation.permit(peer.addr, &mut self.room);
-                if let Some(channel) = allocation.channel(number, &mut self.room) {
-                    channel.peer = Some(peer);
-                    channel.binds += 1;
-                }
+                allocation.permit(carrier, peer.addr, &mut self.room);
+                allocation.bound(carrier, number, peer, &mut self.room);
             }
             _ => {}
         }
+    }
+
+    /// Counts a message of the five-tuple, whatever it is; `bytes` are its own, without padding.
+    pub(crate) fn passed(&mut self, direction: Direction, bytes: usize, padding: usize) {
+        let Some(allocation) = self.allocations.last_mut() else {
+            // Who the client is shows with the first request of TURN; what comes before is a question of the client.
+            let Traffic { to_server, to_client, .. } = &mut self.before;
+            (if direction == Direction::Forward { to_server } else { to_client }).add(bytes, padding);
+            return;
+        };
+        let is_outward = allocation.client_direction == direction;
+        let Traffic { to_server, to_client, .. } = &mut allocation.traffic;
+        (if is_outward { to_server } else { to_client }).add(bytes, padding);
     }
 
     /// Counts a ChannelData message; gives the peer where its binding is known. `ports` are the sender's and the
@@ -397,7 +271,7 @@ impl TurnState {
         direction: Direction,
         carrier: &Carrier,
         ports: (u16, u16),
-        number: u16,
+        (number, data_len): (u16, usize),
     ) -> Option<Endpoint> {
         if self.allocations.is_empty() {
             let from_server = SERVER_PORTS.contains(&ports.0) && !SERVER_PORTS.contains(&ports.1);
@@ -406,20 +280,46 @@ impl TurnState {
         let allocation = self.meant_by(false).and_then(|index| self.allocations.get_mut(index))?;
         let peer = allocation.bindings.get(&number).copied();
         let outward = allocation.client_direction == direction;
-        allocation.data(outward, carrier);
         if let Some(channel) = allocation.channel(number, &mut self.room) {
             channel.peer = channel.peer.or(peer);
             *(if outward { &mut channel.packets_out } else { &mut channel.packets_in }) += 1;
         }
+        if outward {
+            allocation.traffic.data_out.add(data_len, 0);
+            allocation.sends_on(carrier, number, peer);
+        } else {
+            allocation.traffic.data_in.add(data_len, 0);
+            allocation.served(carrier, peer.map(|peer| peer.addr), Some(number));
+        }
         peer
     }
 
-    /// Counts a Send or Data indication.
-    pub(crate) fn indication(&mut self, carrier: &Carrier, method: Method) {
-        if let Some(allocation) = self.meant_by(false).and_then(|index| self.allocations.get_mut(index)) {
-            let outward = method == Method::SEND;
-            allocation.data(outward, carrier);
-            *(if outward { &mut allocation.indications_out } else { &mut allocation.indications_in }) += 1;
+    /// Counts a Send or Data indication; `data_len` is none where there is no data in it.
+    pub(crate) fn indication(
+        &mut self,
+        carrier: &Carrier,
+        method: Method,
+        peer: Option<Endpoint>,
+        data_len: Option<usize>,
+    ) {
+        let Some(allocation) = self.meant_by(false).and_then(|index| self.allocations.get_mut(index)) else { return };
+        let peer = peer.map(|peer| peer.addr);
+        let Traffic { data_out, data_in, .. } = &mut allocation.traffic;
+        if method == Method::SEND {
+            allocation.indications_out += 1;
+            data_len.into_iter().for_each(|len| data_out.add(len, 0));
+            peer.into_iter().for_each(|peer| allocation.sends_to(carrier, peer));
+        } else {
+            allocation.indications_in += 1;
+            data_len.into_iter().for_each(|len| data_in.add(len, 0));
+            allocation.served(carrier, peer, None);
+        }
+    }
+
+    /// Counts what the check of a message's MESSAGE-INTEGRITY has shown.
+    pub(crate) fn integrity(&mut self, carrier: &Carrier, is_right: Option<bool>) {
+        if let Some(allocation) = self.allocations.last_mut() {
+            allocation.integrity.note(carrier, is_right);
         }
     }
 
@@ -437,15 +337,49 @@ impl Allocation {
         }
     }
 
-    fn data(&mut self, outward: bool, carrier: &Carrier) {
-        *(if outward { &mut self.last_out } else { &mut self.last_in }) = Some((carrier.frame, carrier.ts));
+    /// A request of the client, the first time that it is sent.
+    fn asked(&mut self, carrier: &Carrier, method: Method, asked: &Asked) {
+        let peer = asked.peer();
+        let retried = self
+            .errors
+            .iter_mut()
+            .find(|error| error.retried_frame.is_none() && error.method == method && error.peer == peer);
+        if let Some(error) = retried {
+            error.retried_frame = Some(carrier.frame);
+        }
+        match asked {
+            Asked::Allocate => self.asking = Some(carrier.ts),
+            Asked::Refresh { .. } if self.expires.is_some_and(|expires| carrier.ts <= expires) => {
+                self.refreshing = Some(carrier.frame);
+            }
+            _ => self.used(carrier),
+        }
+        if self.awaited.len() < MAX_PENDING {
+            self.awaited.extend(peer);
+        }
     }
 
-    fn permit(&mut self, addr: Addr, room: &mut Room) {
-        if take_place(&mut room.permissions, self.permissions.contains(&addr)) {
-            self.permissions.insert(addr);
-        } else {
+    fn permit(&mut self, carrier: &Carrier, addr: Addr, room: &mut Room) {
+        let known = self.permissions.get(&addr).copied();
+        if !take_place(&mut room.permissions, known.is_some()) {
             self.not_kept += 1;
+            return;
+        }
+        self.still_lives(carrier.ts);
+        if known.is_none() {
+            self.happened(carrier, LifeChange::Permitted(addr));
+        }
+        self.permissions.insert(addr, Grant::again(known, carrier.ts, PERMISSION_NANOS));
+    }
+
+    fn bound(&mut self, carrier: &Carrier, number: u16, peer: Endpoint, room: &mut Room) {
+        let Some(channel) = self.channel(number, room) else { return };
+        channel.peer = Some(peer);
+        channel.binds += 1;
+        let is_first = channel.grant.is_none();
+        channel.grant = Some(Grant::again(channel.grant, carrier.ts, CHANNEL_NANOS));
+        if is_first {
+            self.happened(carrier, LifeChange::Bound(number, peer));
         }
     }
 
@@ -454,24 +388,41 @@ impl Allocation {
             self.not_kept += 1;
             return None;
         }
-        Some(self.channels.entry(number).or_insert(Channel { peer: None, packets_out: 0, packets_in: 0, binds: 0 }))
+        Some(self.channels.entry(number).or_default())
     }
 
     fn created(&mut self, carrier: &Carrier, message: &Message<'_>) {
         self.created_ts.get_or_insert(carrier.ts);
         self.relayed = message.address(AttributeType::XOR_RELAYED_ADDRESS).map(Endpoint::from);
         self.mapped = message.address(AttributeType::XOR_MAPPED_ADDRESS).map(Endpoint::from);
-        self.granted(carrier, message);
+        let lifetime = self.granted(carrier, message);
+        self.happened(carrier, LifeChange::Created(lifetime));
     }
 
-    fn refreshed(&mut self, carrier: &Carrier, message: &Message<'_>, room: &mut Room) {
-        if self.granted(carrier, message) == 0 {
-            self.deleted = true;
+    /// `since` is when the client asked, `ticket` that of a client that has moved here (RFC 8016).
+    fn refreshed(
+        &mut self,
+        carrier: &Carrier,
+        message: &Message<'_>,
+        since: Timestamp,
+        ticket: Option<u64>,
+        room: &mut Room,
+    ) {
+        let lifetime = self.granted(carrier, message);
+        if lifetime == 0 {
+            self.deleted = Some(since);
+            self.happened(carrier, LifeChange::Deleted);
             room.bindings += self.bindings.len();
             self.bindings.clear();
-        } else {
-            self.refreshes += 1;
+            return;
         }
+        self.expired_in_use = None;
+        self.refreshing = None;
+        self.refreshes += 1;
+        let has_moved = ticket.is_some() && self.created_ts.is_none() && self.shown_ticket.is_none();
+        self.shown_ticket = self.shown_ticket.or(ticket);
+        let change = if has_moved { LifeChange::Moved(lifetime) } else { LifeChange::Refreshed(lifetime) };
+        self.happened(carrier, change);
     }
 
     fn granted(&mut self, carrier: &Carrier, message: &Message<'_>) -> u32 {
@@ -487,15 +438,39 @@ impl Allocation {
     }
 
     /// 401 and 438 are challenges (RFC 8489, section 9.2.5): the client asks again. Others end an attempt.
-    fn refused(&mut self, carrier: &Carrier, message: &Message<'_>, method: Method, had_credentials: bool) {
+    fn refused(&mut self, carrier: &Carrier, message: &Message<'_>, method: Method, pending: Option<&Pending>) {
         let Some((code, reason)) = message.error_code() else { return };
         if method == Method::ALLOCATE && !self.lives() && code != 401 && code != 438 {
             self.failed = true;
         }
+        let had_credentials = pending.is_some_and(|pending| pending.has_credentials);
+        let peer = pending.and_then(|pending| pending.asked.peer());
+        let error = TurnError {
+            method,
+            code,
+            reason: text(reason),
+            frame: carrier.frame,
+            had_credentials,
+            peer,
+            retried_frame: None,
+        };
+        let is_challenge = error.is_challenge() || code == 438;
+        self.happened(
+            carrier,
+            match is_challenge {
+                true => LifeChange::Challenged { code, method },
+                false => LifeChange::Refused { code, method, peer },
+            },
+        );
         if self.errors.len() < MAX_ERRORS {
-            self.errors.push(TurnError { method, code, reason: text(reason), frame: carrier.frame, had_credentials });
+            self.errors.push(error);
         }
     }
+}
+
+/// A ticket is as long as a server likes, and only compared.
+fn ticket_digest(ticket: &[u8]) -> u64 {
+    ticket.iter().fold(0xcbf2_9ce4_8422_2325, |state, byte| (state ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -505,7 +480,10 @@ fn text(bytes: &[u8]) -> String {
 fn asked(message: &Message<'_>) -> Option<Asked> {
     match message.method() {
         Method::ALLOCATE => Some(Asked::Allocate),
-        Method::REFRESH => Some(Asked::Refresh),
+        Method::REFRESH => {
+            let ticket = message.attribute_bytes(AttributeType::MOBILITY_TICKET).map(ticket_digest);
+            Some(Asked::Refresh { ticket })
+        }
         Method::CONNECT => Some(Asked::Connect),
         Method::CREATE_PERMISSION => Some(Asked::Permissions(
             message
@@ -524,5 +502,7 @@ fn asked(message: &Message<'_>) -> Option<Asked> {
     }
 }
 
+#[cfg(test)]
+mod life_tests;
 #[cfg(test)]
 mod tests;

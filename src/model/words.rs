@@ -80,7 +80,8 @@ pub const fn clock_source_name(source: ClockSource) -> &'static str {
     }
 }
 
-fn method_name(method: Method) -> String {
+/// The report's word for a STUN method.
+pub fn method_name(method: Method) -> String {
     method.to_string().to_ascii_lowercase().replace(' ', "-")
 }
 

@@ -1,9 +1,7 @@
 //! Data that a TURN server throws away: behind the end of the allocation, or for a peer that nothing was opened for.
 
 use super::super::finding::{Finding, Severity};
-use super::super::flow::{Peer, Via};
-use super::super::snapshot::AllocationRow;
-use super::super::turn::AllocationEnd;
+use super::super::turn::{Allocation, Stray, StrayTarget};
 use super::evidence::span;
 use super::{Evidence, Rule};
 
@@ -44,65 +42,54 @@ pub(super) static NO_PERMISSION: Rule = Rule {
 };
 
 fn expired(evidence: &Evidence<'_>) -> Vec<Finding> {
-    let rows = evidence.snapshot.allocations.iter().filter(|row| row.end == AllocationEnd::Expired);
+    let rows = evidence.snapshot.allocations.iter();
     rows.filter_map(|row| {
-        let expires = row.allocation.expires()?;
-        let (frame, last_out) = row.allocation.last_out?;
-        let behind = last_out.millis_since(expires) / 1000.0;
-        // Where the server still relays, the capture has missed a Refresh.
-        let relays = row.allocation.last_in.is_some_and(|(_, ts)| ts.millis_since(expires) > GRACE_S * 1000.0);
+        let in_use = row.allocation.expired_in_use.as_ref()?;
+        let behind = in_use.last_ts.millis_since(in_use.expired_ts) / 1000.0;
+        let refresh = if in_use.missed_refresh.is_some() { "its last Refresh was not answered" } else { "no Refresh" };
         let summary = format!(
-            "{} sent data to {} for {} after its allocation of {} s was over",
+            "{} went on to use its allocation at {} for {} after the lifetime of {} s was over ({refresh})",
             row.client,
             row.server,
             span(behind),
             row.allocation.lifetime_s.unwrap_or(0)
         );
-        (behind > GRACE_S && !relays).then(|| EXPIRED.finding(summary).with_frames([frame]).about(&row.id))
+        let frames = in_use.missed_refresh.into_iter().chain([in_use.first_frame]);
+        (behind > GRACE_S).then(|| EXPIRED.finding(summary).with_frames(frames).about(&row.id))
     })
     .collect()
 }
 
-/// Seen from the Allocate on, with room for all that was asked for.
-fn is_whole(row: &AllocationRow) -> bool {
-    row.allocation.created_ts.is_some() && row.allocation.not_kept == 0
-}
-
 fn no_channel(evidence: &Evidence<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for row in evidence.snapshot.allocations.iter().filter(|row| is_whole(row)) {
-        for (number, channel) in &row.allocation.channels {
-            if channel.binds == 0 && channel.packets_out >= ENOUGH && channel.packets_in == 0 {
-                let summary = format!(
-                    "{} sent {} messages to {} on channel {number:#x}, which was never bound",
-                    row.client, channel.packets_out, row.server
-                );
-                let frames = row.allocation.last_out.map(|(frame, _)| frame);
-                findings.push(NO_CHANNEL.finding(summary).with_frames(frames).about(&row.id));
-            }
-        }
-    }
-    findings
+    strays(evidence, &NO_CHANNEL, |allocation, stray| match stray.target {
+        // Where the server uses it, the capture has missed the binding.
+        StrayTarget::Channel(number) => (allocation.channels.get(&number)?.packets_in == 0 || stray.expired)
+            .then(|| format!("on channel {number:#x}, which was not bound")),
+        StrayTarget::Peer(_) => None,
+    })
 }
 
 fn no_permission(evidence: &Evidence<'_>) -> Vec<Finding> {
-    let inner = evidence.snapshot.flows.iter().filter(|flow| flow.vias.as_slice() == [Via::TurnIndication]);
-    inner
-        .filter_map(|flow| {
-            let Some(Peer::Address(peer)) = flow.peer else { return None };
-            let parent = flow.parent.as_deref()?;
-            // Of several allocations on one five-tuple nobody can tell whose permission is missing.
-            let mut of_parent = evidence.snapshot.allocations.iter().filter(|row| row.flow == parent);
-            let row = of_parent.next().filter(|row| is_whole(row) && of_parent.next().is_none())?;
-            let client_sent_only = flow.a == row.client && flow.first_backward.is_none();
-            let number: u64 = flow.classes.iter().map(|(_, number)| number).sum();
+    strays(evidence, &NO_PERMISSION, |_, stray| match stray.target {
+        StrayTarget::Peer(peer) => Some(format!("for {peer}, for which it has no permission")),
+        StrayTarget::Channel(_) => None,
+    })
+}
+
+fn strays(evidence: &Evidence<'_>, rule: &Rule, lacks: fn(&Allocation, &Stray) -> Option<String>) -> Vec<Finding> {
+    let rows = evidence.snapshot.allocations.iter();
+    rows.flat_map(|row| row.allocation.strays.iter().map(move |stray| (row, stray)))
+        .filter(|(_, stray)| stray.packets >= ENOUGH)
+        .filter_map(|(row, stray)| {
+            let any_more = if stray.expired { " any more" } else { "" };
             let summary = format!(
-                "{} sent {number} indications for {peer} to {}, which has no permission for it",
-                row.client, row.server
+                "{} sent {} messages to {} {}{any_more}",
+                row.client,
+                stray.packets,
+                row.server,
+                lacks(&row.allocation, stray)?
             );
-            let is_missing = !row.allocation.permissions.contains(&peer.addr);
-            (client_sent_only && is_missing && number >= ENOUGH)
-                .then(|| NO_PERMISSION.finding(summary).with_frames([flow.first_frame]).about(&row.id))
+            Some(rule.finding(summary).with_frames([stray.first_frame]).about(&row.id))
         })
         .collect()
 }

@@ -198,7 +198,7 @@ fn refusal(row: &AllocationRow, successes: &Successes<'_>, rule: &'static Rule) 
 fn severity(row: &AllocationRow, error: &TurnError, rule: &Rule) -> Severity {
     let allocation = &row.allocation;
     match error.code {
-        403 if allocation.last_in.is_some() || !allocation.permissions.is_empty() => Severity::Info,
+        403 if allocation.traffic.data_in.packets > 0 || !allocation.permissions.is_empty() => Severity::Info,
         // The end of an allocation that is gone already is no loss.
         437 if row.end == AllocationEnd::Deleted => Severity::Info,
         437 if row.end != AllocationEnd::Failed => Severity::Warning,

@@ -78,8 +78,9 @@ impl<'a> Merge<'a> {
             Peer::Channel(_) => None,
         };
         let allocations = self.flow((place.0, parent)).details.as_ref()?.turn.allocations();
-        let has_peer = peer_address
-            .and_then(|address| allocations.iter().rfind(|allocation| allocation.permissions.contains(&address.addr)));
+        let has_peer = peer_address.and_then(|address| {
+            allocations.iter().rfind(|allocation| allocation.permissions.contains_key(&address.addr))
+        });
         match has_peer.or(allocations.last()) {
             Some(allocation) if allocation.client_direction == sender => allocation.relayed,
             // Without an allocation nobody knows which end is the client's, and the peer may be either.

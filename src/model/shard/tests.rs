@@ -157,7 +157,7 @@ fn bytes_of_dtls_1_3_and_quic_count_only_where_a_handshake_was() {
 #[test]
 fn copies_of_a_mirror_port_are_taken_out_of_signalling_too() {
     let ring = b"SIP/2.0 180 Ringing\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n\r\n";
-    let mut shard = Shard::new(true, false);
+    let mut shard = Shard::new(&Options::default());
     let mut carrier = Carrier {
         ts: Timestamp::from_nanos(1),
         frame: crate::packet::FrameNo(1),

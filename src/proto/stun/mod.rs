@@ -14,6 +14,7 @@ mod framing;
 mod integrity;
 mod message;
 mod message_type;
+mod rest_password;
 mod value;
 
 pub use attribute::{Attribute, Attributes};
@@ -23,6 +24,7 @@ pub use framing::{Frame, find_start, frame};
 pub use integrity::{Check, Key};
 pub use message::{HEADER_LEN, MAGIC_COOKIE, Message, TransactionId};
 pub use message_type::{Class, Method, error_phrase};
+pub use rest_password::rest_password;
 pub use value::{AttributeTypes, EcnEcho, Family, PasswordAlgorithm, PasswordAlgorithms, Value};
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod media;
 mod sections;
 mod sessions;
 mod transport;
+mod turn;
 
 use crate::model::finding::Finding;
 use crate::model::snapshot::{
@@ -62,7 +63,7 @@ pub(super) fn each_row(snapshot: &Snapshot, sink: &mut RowSink<'_>) -> io::Resul
     each("rtcp", snapshot.rtcp.iter().map(media::Rtcp::of), sink)?;
     each("stun_transaction", snapshot.transactions.iter().map(transport::Transaction::of), sink)?;
     each("ice", snapshot.pairs.iter().map(transport::Pair::of), sink)?;
-    each("turn_allocation", snapshot.allocations.iter().map(transport::Allocation::of), sink)?;
+    each("turn_allocation", snapshot.allocations.iter().map(turn::Allocation::of), sink)?;
     each("dtls", snapshot.handshakes.iter().map(transport::Handshake::of), sink)?;
     each("session", sessions::sessions(snapshot), sink)?;
     each("finding", snapshot.findings.iter().map(sections::Finding::of), sink)
@@ -136,7 +137,7 @@ struct Stun<'a> {
 
 #[derive(Serialize)]
 struct Turn<'a> {
-    allocations: Rows<'a, AllocationRow, transport::Allocation<'a>>,
+    allocations: Rows<'a, AllocationRow, turn::Allocation<'a>>,
 }
 
 impl<'a> Report<'a> {
@@ -152,7 +153,7 @@ impl<'a> Report<'a> {
             rtcp: Rows(&snapshot.rtcp, media::Rtcp::of),
             stun: Stun { transactions: Rows(&snapshot.transactions, transport::Transaction::of) },
             ice: Rows(&snapshot.pairs, transport::Pair::of),
-            turn: Turn { allocations: Rows(&snapshot.allocations, transport::Allocation::of) },
+            turn: Turn { allocations: Rows(&snapshot.allocations, turn::Allocation::of) },
             dtls: Rows(&snapshot.handshakes, transport::Handshake::of),
             sessions: Sessions(snapshot),
             findings: Rows(&snapshot.findings, sections::Finding::of),

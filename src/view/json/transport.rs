@@ -1,11 +1,10 @@
-//! Flows, STUN, ICE, TURN and DTLS.
+//! Flows, STUN, ICE and DTLS.
 //!
 //! In: rows of the snapshot. Out: objects of the report. Never: a unit that the key does not name.
 
 use super::{Rounded, Text};
 use crate::model::snapshot::{
-    Allocation as AllocationState, AllocationRow, Endpoint, FlowRow, HandshakeRow, PairRow, Spread, TransactionRow,
-    utc_date,
+    Endpoint, FlowRow, HandshakeRow, Integrity as IntegrityState, PairRow, Spread, TransactionRow, utc_date,
 };
 use crate::time::Timestamp;
 use serde::Serialize;
@@ -106,6 +105,27 @@ pub(super) struct Pair<'a> {
     nominated_frame: Option<u64>,
     rtt_ms: Times,
     consent: Consent,
+    integrity: Integrity,
+}
+
+/// MESSAGE-INTEGRITY, where the password is known.
+#[derive(Serialize)]
+pub(super) struct Integrity {
+    state: &'static str,
+    right: u64,
+    wrong: u64,
+    first_wrong_frame: Option<u64>,
+}
+
+impl Integrity {
+    pub(super) fn of(state: &IntegrityState) -> Self {
+        Self {
+            state: state.name(),
+            right: state.right,
+            wrong: state.wrong,
+            first_wrong_frame: state.first_wrong.map(|frame| frame.0),
+        }
+    }
 }
 
 /// An object of nulls where nothing was measured, so that its keys can always be read.
@@ -151,122 +171,7 @@ impl<'a> Pair<'a> {
                 missed: pair.consent_missed,
                 longest_gap_ms: pair.consent_longest_gap_ms.map(Rounded),
             },
-        }
-    }
-}
-
-#[derive(Serialize)]
-pub(super) struct Allocation<'a> {
-    id: &'a str,
-    flow: &'a str,
-    client: Text<Endpoint>,
-    server: Text<Endpoint>,
-    transport: &'static str,
-    relayed: Option<Text<Endpoint>>,
-    mapped: Option<Text<Endpoint>>,
-    username: Option<&'a str>,
-    realm: Option<&'a str>,
-    software: Option<&'a str>,
-    first_frame: u64,
-    created_ts: Option<Text<Timestamp>>,
-    lifetime_s: Option<u32>,
-    refreshes: u64,
-    ended: &'static str,
-    error_code: Option<u16>,
-    setup_ms: Option<Rounded>,
-    channels: Vec<Channel>,
-    permissions: Vec<String>,
-    indications: Indications,
-    errors: Vec<Error<'a>>,
-    relay_hop: RelayHop,
-}
-
-#[derive(Serialize)]
-struct Channel {
-    number: String,
-    peer: Option<Text<Endpoint>>,
-    packets_out: u64,
-    packets_in: u64,
-}
-
-/// All null: the packets of both legs are not matched.
-#[derive(Default, Serialize)]
-struct RelayHop {
-    to_peer: Leg,
-    from_peer: Leg,
-}
-
-#[derive(Default, Serialize)]
-struct Leg {
-    matched: Option<u64>,
-    lost: Option<u64>,
-    delay_ms: Delay,
-}
-
-#[derive(Default, Serialize)]
-struct Delay {
-    p50: Option<Rounded>,
-    p99: Option<Rounded>,
-}
-
-#[derive(Serialize)]
-struct Indications {
-    packets_out: u64,
-    packets_in: u64,
-}
-
-#[derive(Serialize)]
-struct Error<'a> {
-    method: String,
-    code: u16,
-    reason: &'a str,
-    frame: u64,
-}
-
-impl<'a> Allocation<'a> {
-    pub(super) fn of(row: &'a AllocationRow) -> Self {
-        let allocation: &AllocationState = &row.allocation;
-        Self {
-            id: &row.id,
-            flow: &row.flow,
-            client: Text(row.client),
-            server: Text(row.server),
-            transport: row.transport.name(),
-            relayed: allocation.relayed.map(Text),
-            mapped: allocation.mapped.map(Text),
-            username: allocation.username.as_deref(),
-            realm: allocation.realm.as_deref(),
-            software: allocation.software.as_deref(),
-            first_frame: allocation.first_frame.0,
-            created_ts: allocation.created_ts.map(Text),
-            lifetime_s: allocation.lifetime_s,
-            refreshes: allocation.refreshes,
-            ended: row.end.name(),
-            error_code: allocation.error_code(),
-            setup_ms: allocation.setup_ms().map(Rounded),
-            channels: allocation
-                .channels
-                .iter()
-                .map(|(number, channel)| Channel {
-                    number: format!("0x{number:04x}"),
-                    peer: channel.peer.map(Text),
-                    packets_out: channel.packets_out,
-                    packets_in: channel.packets_in,
-                })
-                .collect(),
-            permissions: allocation.permissions.iter().map(ToString::to_string).collect(),
-            indications: Indications { packets_out: allocation.indications_out, packets_in: allocation.indications_in },
-            errors: allocation
-                .errors
-                .iter()
-                .map(|error| Error {
-                    method: error.method_name(),
-                    code: error.code,
-                    reason: &error.reason,
-                    frame: error.frame.0,
-                })
-                .collect(),
-            relay_hop: RelayHop::default(),
+            integrity: Integrity::of(&row.integrity),
         }
     }
 }
