@@ -38,7 +38,7 @@ pub struct Arguments {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Analyze captures and print a report.
-    Analyze(AnalyzeArguments),
+    Analyze(Box<AnalyzeArguments>),
     /// Say what a finding means and what to do; without a code, list all findings that there are.
     Explain {
         /// The code of a finding, as a report prints it.

@@ -34,7 +34,7 @@ pub fn main() -> ExitCode {
     };
     match arguments.command {
         None => analyze(arguments.analyze),
-        Some(Command::Analyze(arguments)) => analyze(arguments),
+        Some(Command::Analyze(arguments)) => analyze(*arguments),
         Some(Command::Explain { code }) => explain(code.as_deref()),
         Some(Command::Completions { shell }) => print(|out| {
             clap_complete::generate(shell, &mut Arguments::command(), "rtcscope", out);

@@ -257,11 +257,12 @@ mod tests {
     #[test]
     fn of_many_cases_of_one_rule_the_rest_is_counted() {
         let mut snapshot = Stage::new().snapshot();
-        let mut file = crate::model::capture::FileFacts::default();
-        file.damage = (0..1500)
-            .map(|at| crate::model::capture::Damage { text: at.to_string(), frame: Some(FrameNo(at)) })
-            .collect();
-        file.damaged_places = 1500;
+        let damage = |at: u64| crate::model::capture::Damage { text: at.to_string(), frame: Some(FrameNo(at)) };
+        let file = crate::model::capture::FileFacts {
+            damage: (0..1500).map(damage).collect(),
+            damaged_places: 1500,
+            ..crate::model::capture::FileFacts::default()
+        };
         snapshot.capture.facts.files = vec![file];
         let findings = all(&snapshot, &[]);
         let damaged: Vec<&Finding> = findings.iter().filter(|finding| finding.code == "CAPTURE_DAMAGED").collect();

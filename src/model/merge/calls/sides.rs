@@ -22,13 +22,13 @@ pub(super) fn sides(session: &SessionSummary) -> Vec<Side> {
     let mut sides: Vec<Side> = Vec::with_capacity(session.descriptions.len());
     for (at, described) in session.descriptions.iter().enumerate() {
         let before = || session.descriptions.iter().take(at).zip(&sides);
-        let offerer = before().filter(|(offer, _)| offer.is_offer && described.answers(offer)).last();
+        let offerer = before().rfind(|(offer, _)| offer.is_offer && described.answers(offer));
         let side = match (described.is_offer, offerer) {
             (false, Some((_, side))) => 1 - side,
             (false, None) => 1,
             (true, _) => {
                 let is_same = |known: &Described| is_same_party(known, described);
-                let own = before().filter(|(known, _)| is_same(known)).last().map(|(_, side)| *side);
+                let own = before().rfind(|(known, _)| is_same(known)).map(|(_, side)| *side);
                 own.unwrap_or(0)
             }
         };

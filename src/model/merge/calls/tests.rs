@@ -219,7 +219,7 @@ fn an_allocation_belongs_to_the_session_of_what_is_inside_it() {
     let mut stage = Stage::new();
     let lifetime = [(AttributeType::LIFETIME, Value::U32(600))];
     let relayed = Value::Address("10.0.0.9:50000".parse().unwrap());
-    let granted = [lifetime[0].clone(), (AttributeType::XOR_RELAYED_ADDRESS, relayed)];
+    let granted = [lifetime[0], (AttributeType::XOR_RELAYED_ADDRESS, relayed)];
     stage.udp(0, MEDIA_A, TURN, &stun(Class::Request, Method::ALLOCATE, 1, &[]));
     stage.udp(5, TURN, MEDIA_A, &stun(Class::SuccessResponse, Method::ALLOCATE, 1, &granted));
     for n in 0..3 {

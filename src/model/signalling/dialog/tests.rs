@@ -64,7 +64,7 @@ fn a_transaction_counts_what_was_sent_again_and_keeps_its_codes() {
 fn a_call_is_refused_with_its_code_and_the_frame_that_has_it() {
     let mut stage = Stage::new();
     stage.udp(0, A, B, &request("1 INVITE")).udp(9, B, A, &response(486, "1 INVITE", "b"));
-    let session = only(&mut stage.udp(10, A, B, &request("1 ACK")));
+    let session = only(stage.udp(10, A, B, &request("1 ACK")));
     assert_eq!((session.state, events(&session).as_str()), (SessionState::Refused, "2 refused 486"));
 }
 
@@ -72,7 +72,7 @@ fn a_call_is_refused_with_its_code_and_the_frame_that_has_it() {
 fn a_call_is_cancelled_also_where_the_487_is_not_there() {
     let mut stage = Stage::new();
     stage.udp(0, A, B, &request("1 INVITE")).udp(9, B, A, &response(180, "1 INVITE", "b"));
-    let session = only(&mut stage.udp(3000, A, B, &request("1 CANCEL")));
+    let session = only(stage.udp(3000, A, B, &request("1 CANCEL")));
     assert_eq!((session.state, events(&session).as_str()), (SessionState::Cancelled, "2 progress 180, 3 cancel"));
 }
 
@@ -80,7 +80,7 @@ fn a_call_is_cancelled_also_where_the_487_is_not_there() {
 fn an_answer_that_crossed_the_cancel_has_answered() {
     let mut stage = Stage::new();
     stage.udp(0, A, B, &request("1 INVITE")).udp(3000, A, B, &request("1 CANCEL"));
-    let session = only(&mut stage.udp(3001, B, A, &response(200, "1 INVITE", "b")));
+    let session = only(stage.udp(3001, B, A, &response(200, "1 INVITE", "b")));
     assert_eq!(session.state, SessionState::Established);
 }
 
@@ -91,7 +91,7 @@ fn branches_that_ring_are_a_fork_and_an_invite_within_the_call_is_none() {
     stage.udp(10, B, A, &response(183, "1 INVITE", "c")).udp(11, B, A, &response(200, "1 INVITE", "c"));
     stage.udp(12, A, B, &request("2 INVITE")).udp(13, B, A, &response(200, "2 INVITE", "c"));
     let refer = message("REFER sip:b@b SIP/2.0", "3 REFER", "c", "Refer-To: <sip:d@d>\r\n");
-    let session = only(&mut stage.udp(14, A, B, &refer));
+    let session = only(stage.udp(14, A, B, &refer));
     assert_eq!(
         events(&session),
         "2 progress 180, 3 progress 183, 3 fork c, 4 answered, 5 renegotiation, 7 refer <sip:d@d>"
