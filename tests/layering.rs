@@ -17,8 +17,9 @@ const ROOT: &[(&str, &[&str])] = &[
     ("net", &["packet", "bytes", "time"]),
     ("proto", &["bytes", "time"]),
     ("model", &["net", "proto", "packet", "bytes", "time"]),
-    ("view", &["model::snapshot", "model::finding", "time"]),
-    ("cli", &["source", "net", "proto", "model", "view", "packet", "bytes", "time"]),
+    ("check", &[]),
+    ("view", &["model::snapshot", "model::finding", "check", "time"]),
+    ("cli", &["check", "source", "net", "proto", "model", "view", "packet", "bytes", "time"]),
 ];
 
 /// The same for the load generator; `rtcscope::` names are those of the root library.
@@ -49,6 +50,7 @@ const IO: &[&str] = &[
     "tokio::",
 ];
 const CORE: &[&str] = &[
+    "src/check",
     "src/net",
     "src/proto",
     "src/model",

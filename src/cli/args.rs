@@ -20,7 +20,7 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RTCSCOP
         in them. Several inputs are merged by time. A file that ends in .sdp describes media to expect.",
     after_help = "Examples:\n  rtcscope call.pcapng\n  rtcscope analyze *.pcap.gz --format json | jq '.rtp_streams[] | .lost_pct'\n  \
         ssh host tcpdump -U -w - | rtcscope -\n  rtcscope call.pcap -f 'host 10.0.0.1 and udp' --ssrc 0x1a2b3c4d\n\n\
-        Exit codes: 0 done, 2 usage, 3 no input can be read (with --strict: or one is damaged).",
+        Exit codes: 0 done, 1 an assertion of check does not hold, 2 usage, 3 no input can be read (with --strict: or one is damaged).",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true
 )]
@@ -38,6 +38,8 @@ pub struct Arguments {
 pub enum Command {
     /// Analyze captures and print a report.
     Analyze(AnalyzeArguments),
+    /// Hold captures against a file of expectations: for tests that run on their own.
+    Check(CheckArguments),
     /// Print a shell's completion script.
     Completions {
         /// The shell.
@@ -71,18 +73,23 @@ pub enum Color {
     Never,
 }
 
-/// Arguments of analyze.
+/// What is read, and how.
 #[derive(Clone, Debug, Args)]
-pub struct AnalyzeArguments {
+pub struct InputArguments {
     /// Capture files, folders, globs, `-` for standard input, or .sdp files.
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Another way to name a capture, as tcpdump and tshark have it.
     #[arg(short = 'r', long = "read", value_name = "FILE")]
     pub read: Vec<PathBuf>,
-    /// How to write the report.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    /// Which part.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+}
+
+/// Which part of it counts.
+#[derive(Clone, Debug, Args)]
+pub struct SelectionArguments {
     /// Only packets that match: host, net, port, portrange, udp, tcp, ip, ip6, vlan with and, or, not.
     #[arg(short = 'f', long = "filter", value_name = "FILTER")]
     pub filter: Option<String>,
@@ -107,16 +114,66 @@ pub struct AnalyzeArguments {
     /// Exit with 3 where a capture is truncated or damaged.
     #[arg(long)]
     pub strict: bool,
+    /// No progress bar and no notes on standard error; errors are still told.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Arguments of analyze.
+#[derive(Clone, Debug, Args)]
+pub struct AnalyzeArguments {
+    /// What is read.
+    #[command(flatten)]
+    pub input: InputArguments,
+    /// How to write the report.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
     /// Every row of every table, without a limit.
     #[arg(long)]
     pub full: bool,
     /// When to colour the text.
     #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub color: Color,
-    /// No progress bar and no notes on standard error; errors are still told.
-    #[arg(short, long)]
-    pub quiet: bool,
     /// Write the report to this file instead of standard output.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// How the verdicts are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum VerdictFormat {
+    /// A line for each assertion, and the values that made it fail.
+    Text,
+    /// JUnit XML, as CI servers read it.
+    Junit,
+}
+
+/// Arguments of check.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "A file of expectations:\n  \
+    expect = [\n    \"findings.error == 0\",\n    \"rtp_streams[kind=audio].lost_pct < 1\",\n    \
+    \"turn.allocations.count == 2\",\n  ]\n\n  \
+    [[assert]]\n  name = \"video flows\"\n  for_each = \"rtp_streams[kind=video]\"\n  when = \"packets > 100\"\n  \
+    expr = [\"bitrate_bps.mean in 300000..2000000\", \"codec ~ ^(VP8|H264)$\"]\n\n\
+    Exit codes: 0 all assertions hold, 1 one does not, 2 usage or a wrong file of expectations, 3 no input can be read.")]
+pub struct CheckArguments {
+    /// What is read.
+    #[command(flatten)]
+    pub input: InputArguments,
+    /// The file of expectations, TOML.
+    #[arg(short, long, value_name = "FILE", required_unless_present = "write")]
+    pub expect: Option<PathBuf>,
+    /// Write a first file of expectations from what the capture shows: to the file that --expect names, which must not be
+    /// there yet, else to standard output.
+    #[arg(long, conflicts_with_all = ["format", "output"])]
+    pub write: bool,
+    /// How to write the verdicts.
+    #[arg(long, value_enum, default_value_t = VerdictFormat::Text)]
+    pub format: VerdictFormat,
+    /// When to colour the text.
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// Write the verdicts to this file instead of standard output.
     #[arg(short = 'o', long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

@@ -6,7 +6,9 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+mod check;
 mod config;
+mod examine;
 mod feed;
 mod moment;
 mod output;

@@ -8,3 +8,4 @@ pub mod csv;
 pub mod json;
 pub mod ndjson;
 pub mod text;
+pub mod verdicts;

@@ -21,7 +21,7 @@ mod turn;
 
 use crate::model::snapshot::Snapshot;
 use index::Index;
-use page::Page;
+pub(super) use page::{Cell, Ink, Page};
 use std::io;
 
 /// How to write it.
