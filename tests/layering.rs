@@ -18,8 +18,9 @@ const ROOT: &[(&str, &[&str])] = &[
     ("proto", &["bytes", "time"]),
     ("model", &["net", "proto", "packet", "bytes", "time"]),
     ("check", &[]),
-    ("view", &["model::snapshot", "model::finding", "check", "time"]),
-    ("cli", &["check", "source", "net", "proto", "model", "view", "packet", "bytes", "time"]),
+    ("compare", &["model::sightings", "net", "time"]),
+    ("view", &["model::snapshot", "model::finding", "check", "compare", "time"]),
+    ("cli", &["check", "compare", "source", "net", "proto", "model", "view", "packet", "bytes", "time"]),
 ];
 
 /// The same for the load generator; `rtcscope::` names are those of the root library.
@@ -51,6 +52,7 @@ const IO: &[&str] = &[
 ];
 const CORE: &[&str] = &[
     "src/check",
+    "src/compare",
     "src/net",
     "src/proto",
     "src/model",

@@ -4,8 +4,9 @@
 //! good.
 
 use super::expectations::{Assertion, Expectations};
-use super::expression::{Comparison, Expression, Operand, Order, Quantifier, Test};
-use super::select::{Base, Content, Found, Place, compares, is_something, number, select, shown};
+use super::expression::{Comparison, Expression, Literal, Operand, Order, Quantifier, Term, Test};
+use super::select::{Base, Content, Found, Place, select};
+use super::values::{compares, is_something, number, shown};
 use super::{Failure, Outcome, Verdict};
 use serde_json::Value;
 
@@ -152,7 +153,6 @@ fn against_literal(content: &Content<'_>, comparison: &Comparison) -> Judgement 
 }
 
 fn asks_for_null(comparison: &Comparison) -> bool {
-    use super::expression::Literal;
     match comparison {
         Comparison::Ordered(_, Operand::Literal(literal)) => *literal == Literal::Null,
         Comparison::In(literals) => literals.contains(&Literal::Null),
@@ -161,7 +161,7 @@ fn asks_for_null(comparison: &Comparison) -> bool {
 }
 
 /// The one value on the other side.
-fn other_side(term: &super::expression::Term, base: Base<'_, '_>, text: &str) -> Result<Value, Vec<Failure>> {
+fn other_side(term: &Term, base: Base<'_, '_>, text: &str) -> Result<Value, Vec<Failure>> {
     let found = select(term, base);
     let [one] = found.as_slice() else {
         let what = format!("the right side names {} values and not one", found.len());

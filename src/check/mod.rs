@@ -12,6 +12,7 @@ mod expression;
 mod first_file;
 mod parser;
 mod select;
+mod values;
 
 pub use evaluate::judge;
 pub use expectations::{Expectations, FileError};

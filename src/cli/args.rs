@@ -20,7 +20,7 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RTCSCOP
         in them. Several inputs are merged by time. A file that ends in .sdp describes media to expect.",
     after_help = "Examples:\n  rtcscope call.pcapng\n  rtcscope analyze *.pcap.gz --format json | jq '.rtp_streams[] | .lost_pct'\n  \
         ssh host tcpdump -U -w - | rtcscope -\n  rtcscope call.pcap -f 'host 10.0.0.1 and udp' --ssrc 0x1a2b3c4d\n\n\
-        Exit codes: 0 done, 1 an assertion of check does not hold, 2 usage, 3 no input can be read (with --strict: or one is damaged).",
+        Exit codes: 0 done, 1 an assertion of check does not hold (diff --fail-on-worse: B is worse), 2 usage, 3 no input can be read (with --strict: or one is damaged).",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true
 )]
@@ -40,6 +40,10 @@ pub enum Command {
     Analyze(AnalyzeArguments),
     /// Hold captures against a file of expectations: for tests that run on their own.
     Check(CheckArguments),
+    /// Draw what happened as a ladder: hosts as columns, signalling, STUN, TURN, DTLS and media as arrows.
+    Ladder(LadderArguments),
+    /// Hold two captures against each other: two points of one path, or two runs of one scenario.
+    Diff(DiffArguments),
     /// Print a shell's completion script.
     Completions {
         /// The shell.
@@ -174,6 +178,82 @@ pub struct CheckArguments {
     #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub color: Color,
     /// Write the verdicts to this file instead of standard output.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Arguments of ladder.
+#[derive(Clone, Debug, Args)]
+pub struct LadderArguments {
+    /// What is read.
+    #[command(flatten)]
+    pub input: InputArguments,
+    /// Only this session, by its id in the report (s1, s2, ...), with the flows that belong to it.
+    #[arg(long, value_name = "ID")]
+    pub session: Option<String>,
+    /// Columns to draw on; without this, those of the terminal, elsewhere what COLUMNS says, or 100.
+    #[arg(long, value_name = "COLUMNS")]
+    pub width: Option<usize>,
+    /// Draw with ASCII characters only.
+    #[arg(long)]
+    pub ascii: bool,
+    /// Every event, without a limit.
+    #[arg(long)]
+    pub full: bool,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// Write the ladder to this file instead of standard output.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What two captures are to each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum DiffMode {
+    /// Two points of one path: the same packets seen twice.
+    Path,
+    /// Two runs of one scenario.
+    Runs,
+}
+
+/// How a comparison is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum DiffFormat {
+    /// Tables for a person.
+    Text,
+    /// One JSON object, schema rtcscope-diff/1.
+    Json,
+}
+
+/// Arguments of diff.
+#[derive(Clone, Debug, Args)]
+pub struct DiffArguments {
+    /// The first capture: a file, a folder or a glob.
+    #[arg(value_name = "A")]
+    pub a: PathBuf,
+    /// The second one.
+    #[arg(value_name = "B")]
+    pub b: PathBuf,
+    /// Which part.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+    /// What the two are to each other; without this, the packets tell.
+    #[arg(long, value_enum)]
+    pub mode: Option<DiffMode>,
+    /// Exit with 1 where B is worse; of one path, where packets got lost or came out of order between the points.
+    #[arg(long)]
+    pub fail_on_worse: bool,
+    /// How to write the comparison.
+    #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
+    pub format: DiffFormat,
+    /// Every row of every table, without a limit.
+    #[arg(long)]
+    pub full: bool,
+    /// When to colour the text.
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// Write the comparison to this file instead of standard output.
     #[arg(short = 'o', long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

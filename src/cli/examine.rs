@@ -9,7 +9,9 @@ use super::progress::Progress;
 use crate::model::analyzer::{Analyzer, Options};
 use crate::model::capture::{CaptureFacts, Damage, FileFacts};
 use crate::model::pipeline;
+use crate::model::sightings::{Collector, Sightings};
 use crate::model::snapshot::Snapshot;
+use crate::packet::PacketFeed;
 use crate::source::{CaptureFiles, Fault, FileSummary, InputError, PacketSource};
 use std::process::ExitCode;
 
@@ -18,12 +20,16 @@ pub(super) const FAILED: u8 = 1;
 pub(super) const USAGE: u8 = 2;
 pub(super) const INPUT: u8 = 3;
 
+/// Records that are walked before a look at the progress.
+const RECORDS: usize = 8192;
+
 /// What the inputs show.
 pub(super) struct Examined {
     pub(super) snapshot: Snapshot,
     /// Kept, because to take it apart takes time.
     _analyzer: Analyzer,
-    is_damaged: bool,
+    /// A capture is truncated, damaged, or could not be read.
+    pub(super) is_damaged: bool,
 }
 
 impl Examined {
@@ -69,6 +75,16 @@ pub(super) fn examine(reading: &Reading) -> Result<Examined, ExitCode> {
         of_nothing.for_each(|finding| note(&finding.summary));
     }
     Ok(Examined { snapshot, _analyzer: analyzer, is_damaged })
+}
+
+/// Reads the inputs once more, for what was seen of each packet. What there is to tell of them has been told.
+pub(super) fn sightings(reading: &Reading) -> Result<Sightings, ExitCode> {
+    let mut collector = Collector::new();
+    let Ok(files) = CaptureFiles::open(&reading.inputs) else { return Ok(collector.finish()) };
+    let progress = Progress::new(None, true);
+    let mut feed = Feed::new(files.reader(), reading.filter.as_ref(), (reading.from, reading.to), progress);
+    while feed.feed(RECORDS, &mut collector) {}
+    Ok(collector.finish())
 }
 
 /// Session descriptions without a capture: still a report, of what they say.

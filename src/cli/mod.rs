@@ -8,8 +8,10 @@
 pub mod args;
 mod check;
 mod config;
+mod diff;
 mod examine;
 mod feed;
+mod ladder;
 mod moment;
 mod output;
 mod progress;

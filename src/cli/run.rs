@@ -5,7 +5,9 @@
 use super::args::{AnalyzeArguments, Arguments, Command, Format};
 use super::check::check;
 use super::config::Reading;
+use super::diff::diff;
 use super::examine::{INPUT, USAGE, examine};
+use super::ladder::ladder;
 use super::output::{self, note};
 use clap::{CommandFactory, Parser};
 use std::io::{self, Write};
@@ -26,6 +28,8 @@ pub fn main() -> ExitCode {
         None => analyze(arguments.analyze),
         Some(Command::Analyze(arguments)) => analyze(arguments),
         Some(Command::Check(arguments)) => check(arguments),
+        Some(Command::Ladder(arguments)) => ladder(arguments),
+        Some(Command::Diff(arguments)) => diff(arguments),
         Some(Command::Completions { shell }) => print(|out| {
             clap_complete::generate(shell, &mut Arguments::command(), "rtcscope", out);
             Ok(())

@@ -7,6 +7,7 @@ mod rounds;
 
 use super::analyzer::FrontSink;
 use super::media_context::{Announcement, MediaContexts};
+use super::trail::Trail;
 use crate::net::{Datagram, Endpoint};
 use crate::packet::FrameNo;
 use crate::proto::sdp::SessionDescription;
@@ -195,6 +196,7 @@ pub(crate) struct Signalling {
     rounds: Vec<Rounds>,
     by_call_id: HashMap<String, usize, ahash::RandomState>,
     pub(crate) contexts: MediaContexts,
+    pub(crate) trail: Trail,
     /// Bytes of [`MAX_TEXT`] that are used.
     text: usize,
     pub(crate) dropped_sessions: u64,
@@ -205,7 +207,9 @@ impl Signalling {
     /// Takes a SIP message.
     pub(crate) fn sip(&mut self, datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
         let Some(message) = Message::parse(datagram.payload) else { return };
-        let Some(index) = self.session(datagram, &message) else { return };
+        let index = self.session(datagram, &message);
+        self.trail.sip(datagram, index, &message);
+        let Some(index) = index else { return };
         self.progress(index, datagram, &message);
         if let Some(body) = message.sdp() {
             let part = self.rounds[index].sip(&message);
@@ -216,10 +220,10 @@ impl Signalling {
     /// Takes an HTTP message: a description in a body of its own type, as WHIP and WHEP carry it (RFC 9725).
     pub(crate) fn http(&mut self, datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
         let Some(message) = http::Message::parse(datagram.payload) else { return };
-        if !message.content_type.is_some_and(|content_type| content_type.is("application/sdp")) {
-            return;
-        }
-        if let Some(index) = self.on_connection(Signal::Http, datagram) {
+        let has_description = message.content_type.is_some_and(|content_type| content_type.is("application/sdp"));
+        let index = if has_description { self.on_connection(Signal::Http, datagram) } else { None };
+        self.trail.http(datagram, index, &message);
+        if let Some(index) = index {
             let part = self.rounds[index].http(matches!(message.start, StartLine::Response { .. }));
             self.description(index, part, &message.content(), datagram, sink);
         }
@@ -228,9 +232,9 @@ impl Signalling {
     /// Takes an RTSP message: the description of a DESCRIBE, and the ports that a SETUP settles (RFC 7826, section 18.54).
     pub(crate) fn rtsp(&mut self, datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
         let Some(message) = rtsp::Message::parse(datagram.payload) else { return };
-        if let Some(body) = message.sdp()
-            && let Some(index) = self.on_connection(Signal::Rtsp, datagram)
-        {
+        let described = message.sdp().and_then(|body| Some((body, self.on_connection(Signal::Rtsp, datagram)?)));
+        self.trail.rtsp(datagram, described.map(|(_, index)| index), &message);
+        if let Some((body, index)) = described {
             self.description(index, DECLARED, body, datagram, sink);
         }
         if !matches!(message.start, StartLine::Response { code: 200, .. }) {

@@ -10,6 +10,7 @@ pub use super::finding::{Finding, Severity};
 pub use super::finding_rules::CHECKED;
 pub use super::flow::{Peer, Via};
 pub use super::ice::{PairStatus, PairSummary, Spread};
+pub use super::ladder::{Arrow, Event, Host, Ladder, Stroke, Tone, UnknownSession};
 pub use super::rtcp::{ReportPoint, RtcpCounts, SenderSummary};
 pub use super::rtp_stream::{
     Clock, ClockSource, DeltaSummary, JitterSummary, SequenceSummary, StreamFigures, TimingSummary, TsharkSummary,
@@ -17,6 +18,7 @@ pub use super::rtp_stream::{
 pub use super::signalling::{Described, SessionState, SessionSummary, Signal};
 pub use super::snap_length::CutRecords;
 pub use super::stun::{Outcome, Transaction};
+pub use super::trail::SignalMessage;
 pub use super::turn::{Allocation, AllocationEnd, Channel, TurnError};
 pub use super::words::{LossFigures, clock_source_name, utc_date};
 pub use crate::net::{Endpoint, FragmentStatistics, Transport, TunnelKind, TunnelLayer};
@@ -52,6 +54,10 @@ pub struct Snapshot {
     pub handshakes: Vec<HandshakeRow>,
     /// In order of their first frame.
     pub sessions: Vec<SessionSummary>,
+    /// What the signalling said, in capture order.
+    pub signals: Vec<SignalMessage>,
+    /// How many of them there was no room for.
+    pub signals_not_kept: u64,
     /// Errors first, then by frame.
     pub findings: Vec<Finding>,
 }
