@@ -204,23 +204,12 @@ impl Lines {
     }
 }
 
-/// Lines of at most so many columns, broken at blanks where there are any, and not between a number and its unit.
+/// Lines of at most so many columns, broken at blanks where there are any.
 fn broken(text: &str, room: usize) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        let is_unit = matches!(word.trim_end_matches([',', ';', ':']), "s" | "ms" | "%");
-        match words.last_mut() {
-            Some(number) if is_unit && number.ends_with(|c: char| c.is_ascii_digit()) => {
-                number.push(' ');
-                number.push_str(word);
-            }
-            _ => words.push(word.to_owned()),
-        }
-    }
     let mut lines = Vec::new();
     let mut line = String::new();
-    for word in words {
-        if !line.is_empty() && width(&line) + 1 + width(&word) > room {
+    for word in text.split(' ') {
+        if !line.is_empty() && width(&line) + 1 + width(word) > room {
             lines.push(std::mem::take(&mut line));
         }
         if !line.is_empty() {

@@ -52,6 +52,3 @@ pub fn text(subject: &Subject<'_>, outcome: &Outcome<'_>, style: &Style, out: &m
         Outcome::Runs(runs) => runs::write(runs, &mut page),
     }
 }
-
-#[cfg(test)]
-mod tests;
