@@ -5,7 +5,8 @@
 //! hands on a datagram with its five-tuple. [`proto`] reads one message of one protocol and knows
 //! nothing of the one before. [`model`] keeps what messages mean over time: flows, transactions,
 //! allocations, handshakes, streams. A snapshot of the model goes to a [`view`], which formats it
-//! and decides nothing. [`cli`] wires them up; no arrow points back.
+//! and decides nothing; [`check`] holds it against what somebody expects,
+//! and [`compare`] two captures against each other. [`cli`] wires them up; no arrow points back.
 
 pub mod bytes;
 pub mod time;
@@ -13,7 +14,11 @@ pub mod time;
 pub mod proto;
 
 #[cfg(feature = "analyzer")]
+pub mod check;
+#[cfg(feature = "analyzer")]
 pub mod cli;
+#[cfg(feature = "analyzer")]
+pub mod compare;
 #[cfg(feature = "model")]
 pub mod model;
 #[cfg(feature = "model")]

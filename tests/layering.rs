@@ -17,8 +17,10 @@ const ROOT: &[(&str, &[&str])] = &[
     ("net", &["packet", "bytes", "time"]),
     ("proto", &["bytes", "time"]),
     ("model", &["net", "proto", "packet", "bytes", "time"]),
-    ("view", &["model::snapshot", "model::finding", "time"]),
-    ("cli", &["source", "net", "proto", "model", "view", "packet", "bytes", "time"]),
+    ("check", &[]),
+    ("compare", &["model::sightings", "net", "time"]),
+    ("view", &["model::snapshot", "model::finding", "check", "compare", "time"]),
+    ("cli", &["check", "compare", "source", "net", "proto", "model", "view", "packet", "bytes", "time"]),
 ];
 
 /// The same for the load generator; `rtcscope::` names are those of the root library.
@@ -51,6 +53,8 @@ const IO: &[&str] = &[
     "tokio::",
 ];
 const CORE: &[&str] = &[
+    "src/check",
+    "src/compare",
     "src/net",
     "src/proto",
     "src/model",

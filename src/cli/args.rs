@@ -21,7 +21,7 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RTCSCOP
         in them. Several inputs are merged by time. A file that ends in .sdp describes media to expect.",
     after_help = "Examples:\n  rtcscope call.pcapng\n  rtcscope analyze *.pcap.gz --format json | jq '.rtp_streams[] | .lost_pct'\n  \
         ssh host tcpdump -U -w - | rtcscope -\n  rtcscope call.pcap -f 'host 10.0.0.1 and udp' --ssrc 0x1a2b3c4d\n\n\
-        Exit codes: 0 done, 2 usage, 3 no input can be read (with --strict: or one is damaged).",
+        Exit codes: 0 done, 1 an assertion of check does not hold (diff --fail-on-worse: B is worse), 2 usage, 3 no input can be read (with --strict: or one is damaged).",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true
 )]
@@ -39,6 +39,12 @@ pub struct Arguments {
 pub enum Command {
     /// Analyze captures and print a report.
     Analyze(Box<AnalyzeArguments>),
+    /// Hold captures against a file of expectations: for tests that run on their own.
+    Check(Box<CheckArguments>),
+    /// Draw what happened as a ladder: hosts as columns, signalling, STUN, TURN, DTLS and media as arrows.
+    Ladder(Box<LadderArguments>),
+    /// Hold two captures against each other: two points of one path, or two runs of one scenario.
+    Diff(Box<DiffArguments>),
     /// Say what a finding means and what to do; without a code, list all findings that there are.
     Explain {
         /// The code of a finding, as a report prints it.
@@ -77,18 +83,23 @@ pub enum Color {
     Never,
 }
 
-/// Arguments of analyze.
+/// What is read, and how.
 #[derive(Clone, Debug, Args)]
-pub struct AnalyzeArguments {
+pub struct InputArguments {
     /// Capture files, folders, globs, `-` for standard input, or .sdp files.
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Another way to name a capture, as tcpdump and tshark have it.
     #[arg(short = 'r', long = "read", value_name = "FILE")]
     pub read: Vec<PathBuf>,
-    /// How to write the report.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    /// Which part.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+}
+
+/// Which part of it counts.
+#[derive(Clone, Debug, Args)]
+pub struct SelectionArguments {
     /// Only packets that match: host, net, port, portrange, udp, tcp, ip, ip6, vlan with and, or, not.
     #[arg(short = 'f', long = "filter", value_name = "FILTER")]
     pub filter: Option<String>,
@@ -116,16 +127,142 @@ pub struct AnalyzeArguments {
     /// Exit with 3 where a capture is truncated or damaged.
     #[arg(long)]
     pub strict: bool,
+    /// No progress bar and no notes on standard error; errors are still told.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Arguments of analyze.
+#[derive(Clone, Debug, Args)]
+pub struct AnalyzeArguments {
+    /// What is read.
+    #[command(flatten)]
+    pub input: InputArguments,
+    /// How to write the report.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
     /// Every row of every table, without a limit.
     #[arg(long)]
     pub full: bool,
     /// When to colour the text.
     #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub color: Color,
-    /// No progress bar and no notes on standard error; errors are still told.
-    #[arg(short, long)]
-    pub quiet: bool,
     /// Write the report to this file instead of standard output.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// How the verdicts are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum VerdictFormat {
+    /// A line for each assertion, and the values that made it fail.
+    Text,
+    /// JUnit XML, as CI servers read it.
+    Junit,
+}
+
+/// Arguments of check.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "A file of expectations:\n  \
+    expect = [\n    \"findings.error == 0\",\n    \"rtp_streams[kind=audio].lost_pct < 1\",\n    \
+    \"turn.allocations.count == 2\",\n  ]\n\n  \
+    [[assert]]\n  name = \"video flows\"\n  for_each = \"rtp_streams[kind=video]\"\n  when = \"packets > 100\"\n  \
+    expr = [\"bitrate_bps.mean in 300000..2000000\", \"codec ~ ^(VP8|H264)$\"]\n\n\
+    Exit codes: 0 all assertions hold, 1 one does not, 2 usage or a wrong file of expectations, 3 no input can be read.")]
+pub struct CheckArguments {
+    /// What is read.
+    #[command(flatten)]
+    pub input: InputArguments,
+    /// The file of expectations, TOML.
+    #[arg(short, long, value_name = "FILE", required_unless_present = "write")]
+    pub expect: Option<PathBuf>,
+    /// Write a first file of expectations from what the capture shows: to the file that --expect names, which must not be
+    /// there yet, else to standard output.
+    #[arg(long, conflicts_with_all = ["format", "output"])]
+    pub write: bool,
+    /// How to write the verdicts.
+    #[arg(long, value_enum, default_value_t = VerdictFormat::Text)]
+    pub format: VerdictFormat,
+    /// When to colour the text.
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// Write the verdicts to this file instead of standard output.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Arguments of ladder.
+#[derive(Clone, Debug, Args)]
+pub struct LadderArguments {
+    /// What is read.
+    #[command(flatten)]
+    pub input: InputArguments,
+    /// Only this session, by its id in the report (s1, s2, ...), with the flows that belong to it.
+    #[arg(long, value_name = "ID")]
+    pub session: Option<String>,
+    /// Columns to draw on; without this, those of the terminal, elsewhere what COLUMNS says, or 100.
+    #[arg(long, value_name = "COLUMNS")]
+    pub width: Option<usize>,
+    /// Draw with ASCII characters only.
+    #[arg(long)]
+    pub ascii: bool,
+    /// Every event, without a limit.
+    #[arg(long)]
+    pub full: bool,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// Write the ladder to this file instead of standard output.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What two captures are to each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum DiffMode {
+    /// Two points of one path: the same packets seen twice.
+    Path,
+    /// Two runs of one scenario.
+    Runs,
+}
+
+/// How a comparison is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum DiffFormat {
+    /// Tables for a person.
+    Text,
+    /// One JSON object, schema rtcscope-diff/1.
+    Json,
+}
+
+/// Arguments of diff.
+#[derive(Clone, Debug, Args)]
+pub struct DiffArguments {
+    /// The first capture: a file, a folder or a glob.
+    #[arg(value_name = "A")]
+    pub a: PathBuf,
+    /// The second one.
+    #[arg(value_name = "B")]
+    pub b: PathBuf,
+    /// Which part.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+    /// What the two are to each other; without this, the packets tell.
+    #[arg(long, value_enum)]
+    pub mode: Option<DiffMode>,
+    /// Exit with 1 where B is worse; of one path, where packets got lost or came out of order between the points.
+    #[arg(long)]
+    pub fail_on_worse: bool,
+    /// How to write the comparison.
+    #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
+    pub format: DiffFormat,
+    /// Every row of every table, without a limit.
+    #[arg(long)]
+    pub full: bool,
+    /// When to colour the text.
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// Write the comparison to this file instead of standard output.
     #[arg(short = 'o', long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

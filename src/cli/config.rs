@@ -1,20 +1,19 @@
 //! What is meant by what was typed.
 //!
-//! In: [`AnalyzeArguments`]. Out: [`Config`], or a message that names the argument. Never: a file opened.
+//! In: [`InputArguments`]. Out: [`Reading`], or a message that names the argument. Never: a file opened.
 
-use super::args::{AnalyzeArguments, Color, Format};
+use super::args::InputArguments;
 use super::credentials::TurnArguments;
 use super::moment::Moment;
 use crate::net::filter::Filter;
 use crate::source::Input;
 use std::path::PathBuf;
 
-/// A valid request.
+/// A valid request for a snapshot.
 #[derive(Debug)]
-pub(super) struct Config {
+pub(super) struct Reading {
     pub(super) inputs: Vec<Input>,
     pub(super) descriptions: Vec<PathBuf>,
-    pub(super) format: Format,
     pub(super) filter: Option<Filter>,
     pub(super) ssrcs: Vec<u32>,
     pub(super) from: Option<Moment>,
@@ -23,10 +22,7 @@ pub(super) struct Config {
     pub(super) turn: TurnArguments,
     pub(super) threads: usize,
     pub(super) strict: bool,
-    pub(super) full: bool,
-    pub(super) color: Color,
     pub(super) quiet: bool,
-    pub(super) output: Option<PathBuf>,
 }
 
 /// Threads at most: more than shards would only wait.
@@ -34,8 +30,8 @@ const MAX_THREADS: usize = 32;
 /// Threads where nobody says: more than the records can be handed out to would only wait, too.
 const USUAL_THREADS: usize = 4;
 
-impl Config {
-    pub(super) fn of(arguments: AnalyzeArguments) -> Result<Self, String> {
+impl Reading {
+    pub(super) fn of(arguments: InputArguments) -> Result<Self, String> {
         let named: Vec<PathBuf> = arguments.read.into_iter().chain(arguments.files).collect();
         if named.is_empty() {
             return Err("no capture named; `-` reads standard input".to_owned());
@@ -46,30 +42,27 @@ impl Config {
             .into_iter()
             .map(|path| if path.as_os_str() == "-" { Input::Stdin } else { Input::Path(path) })
             .collect();
-        let filter = arguments.filter.as_deref().map(Filter::parse).transpose().map_err(|error| error.to_string())?;
-        let (from, to) = window(arguments.time_from, arguments.time_to)?;
+        let selection = arguments.selection;
+        let filter = selection.filter.as_deref().map(Filter::parse).transpose().map_err(|error| error.to_string())?;
+        let (from, to) = window(selection.time_from, selection.time_to)?;
         let available = || std::thread::available_parallelism().map_or(1, usize::from).min(USUAL_THREADS);
-        let threads = arguments.threads.unwrap_or_else(available);
+        let threads = selection.threads.unwrap_or_else(available);
         if threads == 0 || threads > MAX_THREADS {
             return Err(format!("--threads: {threads} is not from 1 to {MAX_THREADS}"));
         }
-        let ssrcs = arguments.ssrc.iter().map(|text| parse_ssrc(text)).collect::<Result<_, _>>()?;
+        let ssrcs = selection.ssrc.iter().map(|text| parse_ssrc(text)).collect::<Result<_, _>>()?;
         Ok(Self {
             inputs,
             descriptions,
-            format: arguments.format,
             filter,
             ssrcs,
             from,
             to,
-            remove_copies: !arguments.keep_duplicates,
-            turn: arguments.turn,
+            remove_copies: !selection.keep_duplicates,
+            turn: selection.turn,
             threads,
-            strict: arguments.strict,
-            full: arguments.full,
-            color: arguments.color,
-            quiet: arguments.quiet,
-            output: arguments.output,
+            strict: selection.strict,
+            quiet: selection.quiet,
         })
     }
 }

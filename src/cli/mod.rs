@@ -6,9 +6,13 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+mod check;
 mod config;
 pub mod credentials;
+mod diff;
+mod examine;
 mod feed;
+mod ladder;
 mod moment;
 mod output;
 mod progress;

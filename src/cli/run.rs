@@ -1,25 +1,18 @@
-//! The wiring: the only place where source and model meet.
+//! The words of the command line, each to what does it.
 //!
 //! In: the process' arguments. Out: its exit code. Never: a panic for bad input.
 
 use super::args::{AnalyzeArguments, Arguments, Command, Format};
-use super::config::Config;
-use super::feed::Feed;
+use super::check::check;
+use super::config::Reading;
+use super::diff::diff;
+use super::examine::{INPUT, USAGE, examine};
+use super::ladder::ladder;
 use super::output::{self, note};
-use super::progress::Progress;
-use crate::model::analyzer::{Analyzer, Options};
-use crate::model::capture::{CaptureFacts, Damage, FileFacts};
-use crate::model::pipeline;
-use crate::source::{CaptureFiles, Fault, FileSummary, InputError, PacketSource};
 use crate::view::explain;
 use clap::{CommandFactory, Parser};
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
-
-/// Exit codes beyond 0; see the report contract.
-const USAGE: u8 = 2;
-const INPUT: u8 = 3;
 
 /// The program.
 pub fn main() -> ExitCode {
@@ -35,6 +28,9 @@ pub fn main() -> ExitCode {
     match arguments.command {
         None => analyze(arguments.analyze),
         Some(Command::Analyze(arguments)) => analyze(*arguments),
+        Some(Command::Check(arguments)) => check(*arguments),
+        Some(Command::Ladder(arguments)) => ladder(*arguments),
+        Some(Command::Diff(arguments)) => diff(*arguments),
         Some(Command::Explain { code }) => explain(code.as_deref()),
         Some(Command::Completions { shell }) => print(|out| {
             clap_complete::generate(shell, &mut Arguments::command(), "rtcscope", out);
@@ -69,129 +65,32 @@ fn explain(code: Option<&str>) -> ExitCode {
     fail(USAGE, &format!("there is no finding {code:?}; {hint}"))
 }
 
-fn fail(code: u8, message: &str) -> ExitCode {
+pub(super) fn fail(code: u8, message: &str) -> ExitCode {
     note(message);
     ExitCode::from(code)
 }
 
 fn analyze(arguments: AnalyzeArguments) -> ExitCode {
-    let config = match Config::of(arguments) {
-        Ok(config) => config,
+    let AnalyzeArguments { input, format, full, color, output } = arguments;
+    let reading = match Reading::of(input) {
+        Ok(reading) => reading,
         Err(message) => return fail(USAGE, &message),
     };
-    let files = match CaptureFiles::open(&config.inputs) {
-        Ok(files) => files,
-        Err(refused) if refused.is_empty() && !config.descriptions.is_empty() => return descriptions_only(&config),
-        Err(refused) => {
-            refused.iter().for_each(|error| note(&error.to_string()));
-            return ExitCode::from(INPUT);
-        }
+    let examined = match examine(&reading) {
+        Ok(examined) => examined,
+        Err(code) => return code,
     };
-
-    let from_file = |path: &Path| std::fs::read_to_string(path);
-    let turn_credentials = match config.turn.clone().credentials(|name| std::env::var_os(name), from_file) {
-        Ok(credentials) => credentials,
-        Err(message) => return fail(USAGE, &message),
-    };
-    let options = Options {
-        remove_copies: config.remove_copies,
-        ssrcs: config.ssrcs.clone(),
-        turn_credentials,
-        ..Options::default()
-    };
-    let mut analyzer = Analyzer::new(options);
-    let mut refused: Vec<String> = files.refused().iter().map(ToString::to_string).collect();
-    refused.extend(describe(&mut analyzer, &config));
-    refused.iter().for_each(|message| note(message));
-    let reader = files.reader();
-    let progress = Progress::new(reader.bytes_total(), config.quiet);
-    let mut feed = Feed::new(reader, config.filter.as_ref(), (config.from, config.to), progress);
-    pipeline::run(&mut analyzer, &mut feed, config.threads);
-    feed.finish_progress();
-    feed.wants.filter_errors.iter().for_each(|error| note(error));
-    if feed.wants.filter_fits_nothing() {
-        return ExitCode::from(USAGE);
+    if !reading.quiet && format == Format::Csv && examined.snapshot.streams.is_empty() {
+        note("no RTP stream to list; csv has rows for nothing else");
     }
-    let facts = facts(&feed, refused);
-    let damaged = facts.files.iter().any(|file| !file.damage.is_empty()) || !facts.refused.is_empty();
-    if !config.quiet {
-        facts.files.iter().flat_map(|file| &file.damage).for_each(|damage| note(&damage.text));
-    }
-    let snapshot = analyzer.snapshot(facts);
-    if !config.quiet {
-        let of_nothing = snapshot.findings.iter().filter(|finding| finding.tells_of_nothing());
-        of_nothing.for_each(|finding| note(&finding.summary));
-        if config.format == Format::Csv && snapshot.streams.is_empty() {
-            note("no RTP stream to list; csv has rows for nothing else");
-        }
-    }
-    if let Err(error) = output::report(&snapshot, &config) {
+    let written = output::to(output.as_deref(), &mut |out, terminal| {
+        output::report(&examined.snapshot, format, &output::style(terminal, color, full), terminal, out)
+    });
+    if let Err(error) = written {
         return fail(INPUT, &format!("the report could not be written: {error}"));
     }
+    let code = examined.exit_code(&reading);
     // The process ends: to give all of it back piece by piece first would be work for nobody.
-    std::mem::forget((analyzer, snapshot));
-    ExitCode::from(if damaged && config.strict { INPUT } else { 0 })
-}
-
-/// Session descriptions without a capture: still a report, of what they say.
-fn descriptions_only(config: &Config) -> ExitCode {
-    let mut analyzer = Analyzer::new(Options::default());
-    let refused = describe(&mut analyzer, config);
-    refused.iter().for_each(|message| note(message));
-    if refused.len() == config.descriptions.len() {
-        return ExitCode::from(INPUT);
-    }
-    let damaged = !refused.is_empty();
-    match output::report(&analyzer.snapshot(CaptureFacts { refused, ..CaptureFacts::default() }), config) {
-        Ok(()) => ExitCode::from(if damaged && config.strict { INPUT } else { 0 }),
-        Err(error) => fail(INPUT, &format!("the report could not be written: {error}")),
-    }
-}
-
-/// Reads the session descriptions; gives those that cannot be read, with the reason.
-fn describe(analyzer: &mut Analyzer, config: &Config) -> Vec<String> {
-    let mut refused = Vec::new();
-    for path in &config.descriptions {
-        match std::fs::read(path) {
-            Ok(body) => analyzer.session_description(&path.display().to_string(), &body),
-            Err(error) => refused.push(format!("{}: {error}", path.display())),
-        }
-    }
-    refused
-}
-
-fn facts(feed: &Feed<'_, '_>, refused: Vec<String>) -> CaptureFacts {
-    CaptureFacts {
-        files: feed.reader.files().map(file_facts).collect(),
-        refused,
-        dropped_by_capture: feed.reader.dropped_by_capture(),
-        filtered_out: feed.wants.filtered_out,
-        outside_window: feed.wants.outside_window,
-        filtered_vlan: feed.wants.filtered_vlan,
-        span: feed.wants.span,
-        asked: feed.wants.asked(),
-    }
-}
-
-fn file_facts(file: &FileSummary) -> FileFacts {
-    // A search for the next good record that finds none ends the file where it began, at a place that is known already.
-    let is_end = |place: &InputError| file.end.as_ref() == Some(place);
-    let end = file.end.as_ref().filter(|end| !file.damage.contains(end));
-    let counted = file.damaged_places > file.damage.len() as u64;
-    let is_new = end.is_some_and(|end| !(counted && matches!(end.fault, Fault::Damaged(_))));
-    FileFacts {
-        name: file.name.clone(),
-        format: file.format_name(),
-        link_types: file.link_types.iter().map(ToString::to_string).collect(),
-        packets: file.packets,
-        truncated: file.truncated,
-        damaged_places: file.damaged_places + u64::from(is_new),
-        skipped_bytes: file.skipped_bytes,
-        damage: file.damage.iter().chain(end).map(|place| damage(place, is_end(place))).collect(),
-    }
-}
-
-fn damage(place: &InputError, is_end: bool) -> Damage {
-    let behind = if is_end && !place.fault.is_truncation() { "; nothing can be read behind it" } else { "" };
-    Damage { text: format!("{place}{behind}"), frame: (place.frame.0 > 0).then_some(place.frame) }
+    std::mem::forget(examined);
+    code
 }

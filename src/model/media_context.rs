@@ -184,7 +184,7 @@ fn ice_keys(description: &SessionDescription) -> Vec<(String, Arc<IceKeys>)> {
 
 /// Address and port of a media section: that of its own lines, of the section that it is bundled with, and of its
 /// candidates. A port of 0 or 9 and an unspecified address stand for none (RFC 8843, RFC 8840).
-fn addresses(description: &SessionDescription, media: &Media) -> Vec<(Endpoint, bool)> {
+pub(super) fn addresses(description: &SessionDescription, media: &Media) -> Vec<(Endpoint, bool)> {
     let bundle = media.attributes.mid.as_deref().and_then(|mid| {
         let group = description.attributes.groups.iter().find(|group| {
             group.semantics.eq_ignore_ascii_case("BUNDLE") && group.mids.iter().any(|member| member == mid)

@@ -187,6 +187,8 @@ impl<'a> Merge<'a> {
             allocations: self.allocations(inputs),
             handshakes: self.handshakes(),
             sessions: self.front.signalling.sessions().to_vec(),
+            signals: self.front.signalling.trail.messages().to_vec(),
+            signals_not_kept: self.front.signalling.trail.dropped,
             findings: Vec::new(),
             streams: streams
                 .into_iter()

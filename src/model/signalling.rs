@@ -12,6 +12,7 @@ mod web;
 use super::analyzer::FrontSink;
 use super::media_context::{Announcement, MediaContexts};
 use super::relayed::RelayedAddresses;
+use super::trail::Trail;
 use crate::net::Datagram;
 use crate::proto::sdp::SessionDescription;
 use crate::proto::sip::{Message, StartLine};
@@ -47,6 +48,7 @@ pub(crate) struct Signalling {
     pub(crate) contexts: MediaContexts,
     /// Where TURN servers relay: as media addresses, all shards are told of them.
     pub(crate) relayed: RelayedAddresses,
+    pub(crate) trail: Trail,
     /// Bytes of [`MAX_TEXT`] that are used.
     text: usize,
     pub(crate) dropped_sessions: u64,
@@ -57,7 +59,9 @@ impl Signalling {
     /// Takes a SIP message.
     pub(crate) fn sip(&mut self, datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
         let Some(message) = Message::parse(datagram.payload) else { return };
-        let Some(index) = self.session(datagram, &message) else { return };
+        let index = self.session(datagram, &message);
+        self.trail.sip(datagram, index, &message);
+        let Some(index) = index else { return };
         self.progress(index, datagram, &message);
         if let Some(body) = message.sdp() {
             let part = self.rounds[index].sip(&message);

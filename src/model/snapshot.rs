@@ -12,6 +12,7 @@ pub use super::finding_rules::{RULES, Rule};
 pub use super::flow::{Peer, Via};
 pub use super::ice::{PairStatus, PairSummary, Spread};
 pub use super::integrity::Integrity;
+pub use super::ladder::{Arrow, Event, Host, Ladder, Stroke, Tone, UnknownSession};
 pub use super::negotiation::{Negotiated, NegotiatedCodec, Security, direction as negotiated_direction};
 pub use super::relay_hop::{DelayFigures, HopFigures, RelayHop};
 pub use super::rtcp::{FeedbackSpan, ReportPoint, RtcpCounts, SenderSummary};
@@ -24,6 +25,7 @@ pub use super::signalling::{
 };
 pub use super::snap_length::CutRecords;
 pub use super::stun::{Outcome, Transaction};
+pub use super::trail::SignalMessage;
 pub use super::turn::{
     Allocation, AllocationEnd, Channel, ExpiredInUse, Grant, LifeChange, LifeEvent, Stray, StrayTarget, Traffic,
     TurnError, Volume,
@@ -62,6 +64,10 @@ pub struct Snapshot {
     pub handshakes: Vec<HandshakeRow>,
     /// In order of their first frame.
     pub sessions: Vec<SessionSummary>,
+    /// What the signalling said, in capture order.
+    pub signals: Vec<SignalMessage>,
+    /// How many of them there was no room for.
+    pub signals_not_kept: u64,
     /// Errors first; of each severity what explains most, then by frame.
     pub findings: Vec<Finding>,
 }

@@ -5,7 +5,10 @@
 #![forbid(unsafe_code)]
 
 pub mod csv;
+pub mod diff;
 pub mod explain;
 pub mod json;
+pub mod ladder;
 pub mod ndjson;
 pub mod text;
+pub mod verdicts;

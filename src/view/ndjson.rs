@@ -46,6 +46,8 @@ mod tests {
             allocations: Vec::new(),
             handshakes: Vec::new(),
             sessions: Vec::new(),
+            signals: Vec::new(),
+            signals_not_kept: 0,
             findings: Vec::new(),
         }
     }

@@ -22,9 +22,12 @@ impl Signalling {
     /// and whether it plays.
     pub(crate) fn rtsp(&mut self, datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
         let Some(message) = rtsp::Message::parse(datagram.payload) else { return };
-        if let Some(body) = message.sdp()
-            && let Some(index) = self.on_connection(Signal::Rtsp, datagram)
-        {
+        let index = match message.sdp() {
+            Some(_) => self.on_connection(Signal::Rtsp, datagram),
+            None => self.known_connection(Signal::Rtsp, datagram),
+        };
+        self.trail.rtsp(datagram, index, &message);
+        if let (Some(body), Some(index)) = (message.sdp(), index) {
             self.description(index, DECLARED, body, datagram, sink);
         }
         match message.start {

@@ -49,13 +49,31 @@ impl Signalling {
         if Message::parse(datagram.payload).is_some() {
             self.sip(datagram, sink);
         } else {
-            self.text(Signal::Websocket, datagram, datagram.payload, sink);
+            let told = self.text(Signal::Websocket, datagram, datagram.payload, sink);
+            let index = told.or_else(|| self.on_web_connection(datagram));
+            self.trail.websocket(datagram, index);
         }
     }
 
     /// Takes an HTTP message: WHIP and WHEP (RFC 9725), or anything with descriptions in it.
     pub(crate) fn http(&mut self, datagram: &Datagram<'_>, sink: &mut impl FrontSink) {
         let Some(message) = http::Message::parse(datagram.payload) else { return };
+        let told = self.http_message(&message, datagram, sink);
+        let index = told.or_else(|| self.on_web_connection(datagram));
+        self.trail.http(datagram, index, &message);
+    }
+
+    /// The session that was last spoken of on this connection.
+    fn on_web_connection(&self, datagram: &Datagram<'_>) -> Option<usize> {
+        self.web.by_connection.get(&connection(datagram)).copied()
+    }
+
+    fn http_message(
+        &mut self,
+        message: &http::Message<'_>,
+        datagram: &Datagram<'_>,
+        sink: &mut impl FrontSink,
+    ) -> Option<usize> {
         let is = |media_type| message.content_type.is_some_and(|content_type| content_type.is(media_type));
         if let StartLine::Request { method: "DELETE", uri } = message.start
             && let Some(index) = self.web.by_resource.get(path(uri))
@@ -63,14 +81,15 @@ impl Signalling {
             let session = &mut self.sessions[*index];
             session.state = SessionState::Ended;
             session.ended = Some((datagram.carrier.frame, datagram.carrier.ts, datagram.flow.src));
+            return Some(*index);
         }
         if message.content_type.is_some_and(|content_type| is_page_or_media(content_type.media_type)) {
-            return;
+            return None;
         }
-        let content = content(&message);
+        let content = content(message);
         if is("application/trickle-ice-sdpfrag") {
             self.fragment(datagram, &content, sink);
-            return;
+            return None;
         }
         let told = self.text(Signal::Http, datagram, &content, sink);
         let location = message.location.map(path).filter(|path| path.len() <= MAX_NAME);
@@ -79,6 +98,7 @@ impl Signalling {
         {
             self.web.by_resource.insert(path.to_owned(), index);
         }
+        told
     }
 
     /// Reads whatever descriptions and candidates a message holds; gives the session of the last description.

@@ -39,6 +39,14 @@ pub fn write(snapshot: &Snapshot, pretty: bool, out: &mut dyn Write) -> io::Resu
     out.flush()
 }
 
+/// The report as a value: for who asks it questions.
+///
+/// # Errors
+/// That of a row that cannot be made.
+pub fn value(snapshot: &Snapshot) -> serde_json::Result<Value> {
+    serde_json::to_value(Report::of(snapshot))
+}
+
 /// Takes the rows of a stream of rows, one at a time, each with its kind.
 pub(super) type RowSink<'s> = dyn FnMut(&'static str, Value) -> io::Result<()> + 's;
 

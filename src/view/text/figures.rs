@@ -6,10 +6,10 @@ use crate::model::snapshot::{Spread, utc_date};
 use crate::time::Timestamp;
 
 /// For a value that does not exist.
-pub(super) const UNKNOWN: &str = "-";
+pub(in crate::view) const UNKNOWN: &str = "-";
 
 /// `1,234,567`.
-pub(super) fn count(value: u64) -> String {
+pub(in crate::view) fn count(value: u64) -> String {
     grouped(&value.to_string())
 }
 
@@ -25,7 +25,7 @@ fn grouped(digits: &str) -> String {
 }
 
 /// With that many decimals, the whole part in groups of three.
-pub(super) fn decimal(value: Option<f64>, decimals: usize) -> String {
+pub(in crate::view) fn decimal(value: Option<f64>, decimals: usize) -> String {
     let Some(value) = value.filter(|value| value.is_finite()) else { return UNKNOWN.to_owned() };
     let text = format!("{:.decimals$}", value.abs());
     let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(whole, rest)| (whole, Some(rest)));
@@ -38,24 +38,24 @@ pub(super) fn decimal(value: Option<f64>, decimals: usize) -> String {
 }
 
 /// `8.4 ms`.
-pub(super) fn with_ms(value: Option<f64>) -> String {
+pub(in crate::view) fn with_ms(value: Option<f64>) -> String {
     let text = decimal(value, 1);
     if text == UNKNOWN { text } else { format!("{text} ms") }
 }
 
 /// Bits per second in kbit/s.
-pub(super) fn kbps(bps: Option<f64>) -> String {
+pub(in crate::view) fn kbps(bps: Option<f64>) -> String {
     decimal(bps.map(|bps| bps / 1000.0), 1)
 }
 
 /// Smallest, mean and largest with two decimals.
-pub(super) fn spread(spread: &Spread) -> [String; 3] {
+pub(in crate::view) fn spread(spread: &Spread) -> [String; 3] {
     let seen = |value: f64| (spread.samples > 0).then_some(value);
     [seen(spread.min), spread.mean(), seen(spread.max)].map(|value| decimal(value, 2))
 }
 
 /// `621 B`, `1.8 MB`: powers of ten.
-pub(super) fn bytes(value: u64) -> String {
+pub(in crate::view) fn bytes(value: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if value < 1000 {
         return format!("{value} B");
@@ -73,7 +73,7 @@ pub(super) fn bytes(value: u64) -> String {
 }
 
 /// `0.261 ms`, `12.345 s`, `2 min 05 s`, `1 h 02 min`, `3 d 04 h`.
-pub(super) fn duration(nanos: i64) -> String {
+pub(in crate::view) fn duration(nanos: i64) -> String {
     let seconds = nanos.unsigned_abs() / 1_000_000_000;
     let sign = if nanos < 0 { "-" } else { "" };
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -87,13 +87,13 @@ pub(super) fn duration(nanos: i64) -> String {
 }
 
 /// `2026-11-21 03:32:10.123456`, in UTC.
-pub(super) fn utc(ts: Timestamp) -> String {
+pub(in crate::view) fn utc(ts: Timestamp) -> String {
     let date = utc_date(ts.seconds()).replace('T', " ");
     format!("{}.{:06}", date.trim_end_matches('Z'), ts.subsec_nanos() / 1000)
 }
 
 /// `3 flows`, `1 flow`.
-pub(super) fn plural(number: u64, one: &str, many: &str) -> String {
+pub(in crate::view) fn plural(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 

@@ -20,9 +20,11 @@ mod table;
 mod turn;
 
 use crate::model::snapshot::Snapshot;
+pub(super) use figures::{count, decimal};
 use index::Index;
-use page::Page;
+pub(super) use page::{Cell, Ink, Page, width};
 use std::io;
+pub(super) use table::{Column, Table};
 
 /// How to write it.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ const ROWS: usize = 20;
 
 /// The meaning of a text; the colour follows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Ink {
+pub(in crate::view) enum Ink {
     Plain,
     /// Heads of sections and names.
     Strong,
@@ -39,42 +39,42 @@ impl Ink {
 
 /// A text that is safe to print, and its ink.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Cell {
+pub(in crate::view) struct Cell {
     text: String,
     ink: Ink,
 }
 
 impl Cell {
-    pub(super) fn new(text: impl AsRef<str>, ink: Ink) -> Self {
+    pub(in crate::view) fn new(text: impl AsRef<str>, ink: Ink) -> Self {
         Self { text: visible(text.as_ref()), ink }
     }
 
-    pub(super) fn plain(text: impl AsRef<str>) -> Self {
+    pub(in crate::view) fn plain(text: impl AsRef<str>) -> Self {
         Self::new(text, Ink::Plain)
     }
 
     #[cfg(test)]
-    pub(super) fn text(&self) -> &str {
+    pub(in crate::view) fn text(&self) -> &str {
         &self.text
     }
 
-    pub(super) fn width(&self) -> usize {
+    pub(in crate::view) fn width(&self) -> usize {
         width(&self.text)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::view) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
     /// The same, at most `limit` columns wide.
-    pub(super) fn cut(&self, limit: usize, cut: Cut) -> Self {
+    pub(in crate::view) fn cut(&self, limit: usize, cut: Cut) -> Self {
         Self { text: shortened(&self.text, limit, cut), ink: self.ink }
     }
 }
 
 /// Where a text that is too long loses its characters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Cut {
+pub(in crate::view) enum Cut {
     End,
     /// Addresses: both the network and the port say something.
     Middle,
@@ -99,7 +99,7 @@ fn visible(text: &str) -> String {
 }
 
 /// Columns that a text takes on a terminal.
-pub(super) fn width(text: &str) -> usize {
+pub(in crate::view) fn width(text: &str) -> usize {
     text.chars().map(|c| c.width().unwrap_or(0)).sum()
 }
 
@@ -147,38 +147,38 @@ fn shortened(text: &str, limit: usize, cut: Cut) -> String {
 }
 
 /// The words of a sentence, for [`Page::wrapped`].
-pub(super) fn words(text: &str, ink: Ink) -> Vec<Cell> {
+pub(in crate::view) fn words(text: &str, ink: Ink) -> Vec<Cell> {
     text.split(' ').filter(|word| !word.is_empty()).map(|word| Cell::new(word, ink)).collect()
 }
 
 /// The output.
-pub(super) struct Page<'a> {
+pub(in crate::view) struct Page<'a> {
     style: &'a Style,
     out: &'a mut dyn io::Write,
 }
 
 impl<'a> Page<'a> {
-    pub(super) fn new(style: &'a Style, out: &'a mut dyn io::Write) -> Self {
+    pub(in crate::view) fn new(style: &'a Style, out: &'a mut dyn io::Write) -> Self {
         Self { style, out }
     }
 
     /// Columns to keep to; a terminal that says 0 does not know.
-    pub(super) fn limit(&self) -> Option<usize> {
+    pub(in crate::view) fn limit(&self) -> Option<usize> {
         self.style.width.filter(|width| *width > 0)
     }
 
     /// How many of `all` rows are shown.
-    pub(super) fn shown(&self, all: usize) -> usize {
+    pub(in crate::view) fn shown(&self, all: usize) -> usize {
         self.shown_of(all, ROWS)
     }
 
     /// How many of `all` things are shown where `most` are enough.
-    pub(super) fn shown_of(&self, all: usize, most: usize) -> usize {
+    pub(in crate::view) fn shown_of(&self, all: usize, most: usize) -> usize {
         if self.style.full { all } else { all.min(most) }
     }
 
     /// The first rows of a table in their order, or in order of `badness` where not all are shown.
-    pub(super) fn chosen<T>(&self, rows: impl Iterator<Item = T>, badness: impl Fn(&T) -> u8) -> Vec<T> {
+    pub(in crate::view) fn chosen<T>(&self, rows: impl Iterator<Item = T>, badness: impl Fn(&T) -> u8) -> Vec<T> {
         let mut rows: Vec<T> = rows.collect();
         let shown = self.shown(rows.len());
         if shown < rows.len() {
@@ -189,14 +189,14 @@ impl<'a> Page<'a> {
     }
 
     /// A blank line and the head of a section.
-    pub(super) fn section(&mut self, title: &str, note: &str) -> io::Result<()> {
+    pub(in crate::view) fn section(&mut self, title: &str, note: &str) -> io::Result<()> {
         self.line(&[])?;
         let note = if note.is_empty() { String::new() } else { format!("  {note}") };
         self.line(&[Cell::new(format!("━━ {title}"), Ink::Strong), Cell::new(note, Ink::Faint)])
     }
 
     /// What was left out.
-    pub(super) fn more(&mut self, all: usize, shown: usize) -> io::Result<()> {
+    pub(in crate::view) fn more(&mut self, all: usize, shown: usize) -> io::Result<()> {
         if all <= shown {
             return Ok(());
         }
@@ -205,7 +205,7 @@ impl<'a> Page<'a> {
     }
 
     /// One line, cut at the width. Blanks at its end are nothing to print.
-    pub(super) fn line(&mut self, cells: &[Cell]) -> io::Result<()> {
+    pub(in crate::view) fn line(&mut self, cells: &[Cell]) -> io::Result<()> {
         let mut room = self.limit().unwrap_or(usize::MAX);
         let mut parts: Vec<(String, Ink)> = Vec::with_capacity(cells.len());
         for cell in cells {
@@ -233,7 +233,13 @@ impl<'a> Page<'a> {
     }
 
     /// Things behind `lead`, as many on a line as have room; lines behind the first begin at column `indent`.
-    pub(super) fn wrapped(&mut self, lead: Cell, indent: usize, between: &str, items: &[Cell]) -> io::Result<()> {
+    pub(in crate::view) fn wrapped(
+        &mut self,
+        lead: Cell,
+        indent: usize,
+        between: &str,
+        items: &[Cell],
+    ) -> io::Result<()> {
         let limit = self.limit().unwrap_or(usize::MAX);
         // A terminal too narrow for the indent gets none.
         let indent = if indent.saturating_mul(2) > limit { 0 } else { indent };

@@ -17,7 +17,7 @@ const NOTE_INDENT: usize = 6;
 
 /// A column.
 #[derive(Clone, Copy)]
-pub(super) struct Column {
+pub(in crate::view) struct Column {
     head: &'static str,
     /// What it is called where it is not shown.
     name: &'static str,
@@ -33,30 +33,30 @@ pub(super) struct Column {
 
 impl Column {
     /// Words.
-    pub(super) const fn left(head: &'static str, priority: u8) -> Self {
+    pub(in crate::view) const fn left(head: &'static str, priority: u8) -> Self {
         Self { head, name: head, group: "", right: false, priority, least: None, cut: Cut::End }
     }
 
     /// Figures.
-    pub(super) const fn right(head: &'static str, priority: u8) -> Self {
+    pub(in crate::view) const fn right(head: &'static str, priority: u8) -> Self {
         Self { right: true, ..Self::left(head, priority) }
     }
 
     /// An address: an IPv4 one keeps its length, an IPv6 one may lose its middle.
-    pub(super) const fn address(head: &'static str, priority: u8) -> Self {
+    pub(in crate::view) const fn address(head: &'static str, priority: u8) -> Self {
         Self { least: Some(21), cut: Cut::Middle, ..Self::left(head, priority) }
     }
 
-    pub(super) const fn least(self, least: usize) -> Self {
+    pub(in crate::view) const fn least(self, least: usize) -> Self {
         Self { least: Some(least), ..self }
     }
 
     /// For one without a head.
-    pub(super) const fn named(self, name: &'static str) -> Self {
+    pub(in crate::view) const fn named(self, name: &'static str) -> Self {
         Self { name, ..self }
     }
 
-    pub(super) const fn group(self, group: &'static str) -> Self {
+    pub(in crate::view) const fn group(self, group: &'static str) -> Self {
         Self { group, ..self }
     }
 }
@@ -73,7 +73,7 @@ struct Row {
 }
 
 /// A table.
-pub(super) struct Table {
+pub(in crate::view) struct Table {
     columns: Vec<Column>,
     rows: Vec<Row>,
 }
@@ -82,23 +82,23 @@ pub(super) struct Table {
 type Shown = (usize, usize);
 
 impl Table {
-    pub(super) fn new(columns: &[Column]) -> Self {
+    pub(in crate::view) fn new(columns: &[Column]) -> Self {
         Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
     /// One cell per column. A column in which all cells are empty is not shown.
-    pub(super) fn row(&mut self, cells: Vec<Cell>) {
+    pub(in crate::view) fn row(&mut self, cells: Vec<Cell>) {
         self.rows.push(Row { cells, notes: Vec::new() });
     }
 
     /// Things to say below the last row.
-    pub(super) fn note(&mut self, items: Vec<Cell>) {
+    pub(in crate::view) fn note(&mut self, items: Vec<Cell>) {
         if let Some(row) = self.rows.last_mut().filter(|_| !items.is_empty()) {
             row.notes.push(items);
         }
     }
 
-    pub(super) fn write(&self, page: &mut Page<'_>) -> io::Result<()> {
+    pub(in crate::view) fn write(&self, page: &mut Page<'_>) -> io::Result<()> {
         let shown = self.layout(page.limit());
         if let Some(groups) = self.groups(&shown) {
             page.line(&groups)?;
