@@ -55,7 +55,7 @@ fn an_assertion_that_does_not_hold_is_exit_code_one_with_its_value() {
         text.starts_with("ok    turn.allocations.count == 3\nFAIL  rtp_streams[kind=video].packets == 222 "),
         "{text}"
     );
-    assert!(text.contains("rtp_streams[3].packets (r4 0xcc54c59f video) is 223"), "{text}");
+    assert!(text.contains("rtp_streams[3].packets (r4 0xcc54c59f video VP8) is 223"), "{text}");
     assert!(text.ends_with("1 of 2 hold, 1 failed\n"), "{text}");
 }
 

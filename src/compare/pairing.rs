@@ -3,7 +3,8 @@
 //! In: both sightings. Out: pairs of groups, and in each the pairs of packets. Never: a packet in two pairs.
 //!
 //! Groups are paired first, those that share most packets before others: a capture on a relay sees each packet twice, on the
-//! way in and on the way out, and only one of these is the other end of a pair. Within a pair of groups the nth packet with a
+//! way in and on the way out, and only one of these is the other end of a pair. An address that both have counts for more: what
+//! an echo sends back has the same packets too, and may have lost fewer of them. Within a pair of groups the nth packet with a
 //! key is the nth packet with it.
 
 use crate::model::sightings::{Sighting, Sightings};
@@ -80,12 +81,12 @@ fn partners(a: &Sightings, b: &Sightings) -> BTreeMap<usize, usize> {
         (rest_a, rest_b) = (behind_a, behind_b);
     }
     let alike = |group_a: u32, group_b: u32| match (a.groups.get(group_a as usize), b.groups.get(group_b as usize)) {
-        (Some(one), Some(other)) => u8::from(one.src == other.src) + u8::from(one.dst == other.dst),
+        (Some(one), Some(other)) => usize::from(one.src == other.src) + usize::from(one.dst == other.dst),
         _ => 0,
     };
     let mut candidates: Vec<((u32, u32), usize)> = shared.into_iter().collect();
     candidates.sort_by_key(|((group_a, group_b), count)| {
-        (std::cmp::Reverse((*count, alike(*group_a, *group_b))), *group_a, *group_b)
+        (std::cmp::Reverse(*count * (2 + alike(*group_a, *group_b))), *group_a, *group_b)
     });
     let (mut partners, mut taken) = (BTreeMap::new(), BTreeSet::new());
     for ((group_a, group_b), _) in candidates {

@@ -117,6 +117,21 @@ pub static RULES: &[&Rule] = &[
     &input::DUPLICATES,
 ];
 
+/// Rules that take streams and RTCP that are not there for proof.
+static OF_MISSING_STREAMS: &[&Rule] =
+    &[&rtcp_feedback::STREAM_MISSING, &rtp_one_way::RULE, &negotiated::MISSING, &rtcp_feedback::MISSING];
+/// Rules that take an answer that is not there for proof.
+static OF_MISSING_ANSWERS: &[&Rule] = &[
+    &sip::NO_ANSWER,
+    &no_answer::TURN,
+    &no_answer::STUN,
+    &ice::ONE_SIDED,
+    &ice::FAILED,
+    &ice::CONSENT_LOST,
+    &dtls::STUCK,
+    &dtls::NOT_STARTED,
+];
+
 /// Frames of a finding at most: the first ones prove it, `--full` tables have the rest.
 const FRAMES: usize = 10;
 /// Findings of one rule at most; what is beyond is counted in one last finding.
@@ -150,6 +165,17 @@ impl Rule {
             frames: Vec::new(),
             subject: None,
         }
+    }
+
+    /// False where it looks for what the user may have left out: of what nobody looked at nothing is missing.
+    fn can_prove(&self, snapshot: &Snapshot) -> bool {
+        let is_in = |rules: &[&Rule]| rules.iter().any(|rule| rule.code == self.code);
+        let filter = snapshot.capture.facts.asked.filter.as_deref();
+        // Other filters leave out both directions of a conversation, or none.
+        let by_direction =
+            filter.is_some_and(|filter| filter.split_whitespace().any(|word| word == "src" || word == "dst"));
+        let some_only = filter.is_some() || snapshot.capture.only_ssrcs.is_some();
+        !(some_only && is_in(OF_MISSING_STREAMS) || by_direction && is_in(OF_MISSING_ANSWERS))
     }
 
     fn cases(&self, evidence: &Evidence<'_>) -> Vec<Finding> {
@@ -196,7 +222,7 @@ pub(crate) enum Fault {
 pub(crate) fn all(snapshot: &Snapshot, faults: &[Fault]) -> Vec<Finding> {
     let evidence = Evidence::new(snapshot, faults);
     let mut findings: Vec<(usize, Finding)> = Vec::new();
-    for (rank, rule) in RULES.iter().enumerate() {
+    for (rank, rule) in RULES.iter().enumerate().filter(|(_, rule)| rule.can_prove(snapshot)) {
         findings.extend(rule.cases(&evidence).into_iter().map(|finding| (rank, finding)));
     }
     let first = |finding: &Finding| finding.frames.first().map_or(u64::MAX, |frame| frame.0);

@@ -68,6 +68,16 @@ pub(super) static REORDERED: Rule = Rule {
     find: reordered,
 };
 
+/// A sender whose packets also take another way, which no sequence number tells apart from loss: a tunnel that they went
+/// into, another path.
+fn has_other_ways(evidence: &Evidence<'_>, row: &StreamRow) -> bool {
+    let mut others = evidence.snapshot.streams.iter().filter(|other| other.ssrc == row.ssrc && other.id != row.id);
+    others.any(|other| {
+        let is_meanwhile = other.figures.first_ts < row.figures.last_ts && other.figures.last_ts > row.figures.first_ts;
+        (other.src, other.dst) == (row.src, row.dst) && is_meanwhile
+    })
+}
+
 /// Media streams with so many packets, over so long, that percentages mean something. Telephone events alone are what
 /// somebody kept of a stream.
 fn streams<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = &'a StreamRow> {
@@ -77,6 +87,7 @@ fn streams<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = &'a StreamRow> {
             && row.kind != Some(StreamKind::Event)
             && row.figures.sequence.expected >= ENOUGH_EXPECTED
             && lasted >= ENOUGH_S
+            && !has_other_ways(evidence, row)
     })
 }
 
@@ -100,7 +111,7 @@ fn outage(evidence: &Evidence<'_>) -> Vec<Finding> {
     // The streams of one direction of a path stop together.
     let mut by_path: BTreeMap<(&str, _), Vec<(&StreamRow, &LossPlace)>> = BTreeMap::new();
     for row in evidence.snapshot.streams.iter().filter(|row| is_media(row)) {
-        if let Some(place) = outage_of(row) {
+        if let Some(place) = outage_of(row).filter(|_| !has_other_ways(evidence, row)) {
             by_path.entry((&row.flow, row.src)).or_default().push((row, place));
         }
     }

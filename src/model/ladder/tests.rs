@@ -64,11 +64,12 @@ fn a_call_is_its_messages_and_its_media_in_order() {
             "4 0>1 RTP audio PCMU r1: 3 packets until 0.560 s",
             "5 0>1 RTP audio PCMU r2: 3 packets until 0.561 s",
             "10 0>1 SIP INVITE with SDP",
+            "10 ! SIP_CALL_REFUSED sip:a@a → sip:b@b: the call was refused: 486 Busy Here",
             "11 1>0 SIP 486 Busy Here",
             "12 0>1 SIP INVITE with SDP: audio sendonly",
         ]
     );
-    let tones = [0, 1, 2, 5].map(|at| ladder.events[at].tone);
+    let tones = [0, 1, 2, 6].map(|at| ladder.events[at].tone);
     assert_eq!(tones, [Tone::Doubtful, Tone::Good, Tone::Good, Tone::Bad]);
     assert_eq!(ladder.events[2].arrow.unwrap().stroke, Stroke::Media);
     assert_eq!(ladder.hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>(), ["10.0.0.1", "10.0.0.2"]);
@@ -81,7 +82,7 @@ fn a_session_has_its_own_messages_and_the_flows_that_its_descriptions_name() {
         lines(&Ladder::of(&snapshot, Some(id), 8).unwrap()).iter().map(|line| line[..1].to_owned()).collect::<String>()
     };
     assert_eq!(of("s1"), "1341");
-    assert_eq!(of("s2"), "511");
+    assert_eq!(of("s2"), "5111");
     let unknown = Ladder::of(&snapshot, Some("s3"), 8).unwrap_err();
     assert_eq!(unknown.to_string(), "there is no session `s3`; there are 2: s1, s2");
 }
@@ -115,7 +116,7 @@ fn a_refusal_by_a_turn_server_has_its_code_and_the_server_its_role() {
     let ladder = ladder(&mut stage);
     let lines = lines(&ladder);
     assert_eq!(lines[..2], ["1 0>1 TURN Allocate request", "2 1>0 TURN Allocate 486 Allocation Quota Reached, 4.0 ms"]);
-    assert!(lines[2].starts_with("2 ! TURN_ALLOCATION_FAILED"), "{lines:?}");
+    assert!(lines[2].starts_with("2 ! TURN_QUOTA_REACHED"), "{lines:?}");
     assert_eq!(ladder.hosts[1].roles, ["TURN server"]);
     assert_eq!(ladder.events[1].tone, Tone::Bad);
     assert!(ladder.events[2].ts.is_some());
