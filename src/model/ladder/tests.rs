@@ -64,7 +64,7 @@ fn a_call_is_its_messages_and_its_media_in_order() {
             "4 0>1 RTP audio PCMU r1: 3 packets until 0.560 s",
             "5 0>1 RTP audio PCMU r2: 3 packets until 0.561 s",
             "10 0>1 SIP INVITE with SDP",
-            "10 ! SIP_CALL_REFUSED sip:a@a → sip:b@b: the call was refused: 486 Busy Here",
+            "10 ! SIP_CALL_REFUSED sip:a@a → sip:b@b: the call was refused with 486 Busy Here",
             "11 1>0 SIP 486 Busy Here",
             "12 0>1 SIP INVITE with SDP: audio sendonly",
         ]
