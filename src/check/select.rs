@@ -183,7 +183,7 @@ impl<'v> Selection<'v> {
     }
 
     fn aggregate(self, aggregate: Aggregate, term: &Term) -> Found<'v> {
-        let path: String = term.steps.iter().filter_map(|step| step_text(step)).collect::<Vec<_>>().join("");
+        let path: String = term.steps.iter().filter_map(step_text).collect::<Vec<_>>().join("");
         let path = path.trim_start_matches('.').trim_end_matches(&format!(".{}", aggregate.name())).to_owned();
         let row = self.found.first().filter(|_| !self.is_many).map(|found| found.place.row.clone());
         let place = Place { path: format!("{} of {path}", aggregate.name()), row: row.unwrap_or_default() };

@@ -97,22 +97,25 @@ fn partners(a: &Sightings, b: &Sightings) -> BTreeMap<usize, usize> {
     partners
 }
 
+/// A key and the group that it was seen in.
+type Key = (u64, u32);
+
 /// Keys with their groups, sorted.
-fn keys(sightings: &Sightings) -> Vec<(u64, u32)> {
-    let mut keys: Vec<(u64, u32)> = sightings.seen.iter().map(|seen| (seen.key, seen.group)).collect();
+fn keys(sightings: &Sightings) -> Vec<Key> {
+    let mut keys: Vec<Key> = sightings.seen.iter().map(|seen| (seen.key, seen.group)).collect();
     keys.sort_unstable();
     keys
 }
 
 /// Those with the key, and those with larger ones.
-fn run(keys: &[(u64, u32)], key: u64) -> (&[(u64, u32)], &[(u64, u32)]) {
+fn run(keys: &[Key], key: u64) -> (&[Key], &[Key]) {
     let start = keys.partition_point(|(other, _)| *other < key);
     let end = keys.partition_point(|(other, _)| *other <= key);
     (keys.get(start..end).unwrap_or_default(), keys.get(end..).unwrap_or_default())
 }
 
 /// Groups of a run, the first few, with their counts.
-fn groups_of(run: &[(u64, u32)]) -> Vec<(u32, usize)> {
+fn groups_of(run: &[Key]) -> Vec<(u32, usize)> {
     let mut groups: Vec<(u32, usize)> = Vec::new();
     for of_group in run.chunk_by(|(_, one), (_, other)| one == other).take(MAX_GROUPS_OF_KEY) {
         groups.extend(of_group.first().map(|(_, group)| (*group, of_group.len())));
