@@ -19,13 +19,12 @@ pub mod rtcp;
 pub mod rtp;
 #[cfg(feature = "model")]
 pub mod rtsp;
-#[cfg(feature = "analyzer")]
+#[cfg(feature = "model")]
 pub mod sap;
-#[cfg(feature = "analyzer")]
 #[cfg(feature = "model")]
 pub mod sdp;
 #[cfg(feature = "model")]
 pub mod sip;
 pub mod stun;
-#[cfg(feature = "analyzer")]
+#[cfg(feature = "model")]
 pub mod websocket;
