@@ -20,6 +20,7 @@ const FIGURES: &[&str] = &[
     "media.sent_packets",
     "media.delivered_packets",
     "media.lost_packets",
+    "media.blocked_packets",
     "media.lost_pct",
     "media.duplicated",
     "media.reordered",

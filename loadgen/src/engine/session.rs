@@ -257,7 +257,7 @@ impl Session {
                 if !body.client.poll_transmit(out) {
                     break;
                 }
-                // What has no room is as good as lost on the way: it is sent again.
+                // What a datagram socket has no room for is as good as lost on the way: it is sent again.
                 self.link.send(out)?;
             }
         }
@@ -281,10 +281,19 @@ impl Session {
         let (Some(peer), Some(stream), Phase::Streaming) = (body.peer, body.streams.get_mut(stream), body.phase) else {
             return Ok(None);
         };
+        let has_room = self.link.has_room();
+        if !has_room && !stream.is_paced {
+            // As fast as it goes is no faster than the server reads.
+            return Ok(Some(now.plus(GRID)));
+        }
         let takes_more = self.link.takes_bursts();
         let Some(burst) = Burst::write(stream, (&mut body.client, peer), takes_more, now, out, stats) else {
             return Ok(None);
         };
+        if !has_room {
+            burst.count_blocked(stats);
+            return Ok(stream.due.map(|next| next.at));
+        }
         let taken = match burst.count {
             0 => 0,
             1 => u64::from(self.link.send(out)? == wire::Sent::Yes),

@@ -28,6 +28,7 @@ const COLUMNS: &[Column] = &[
     ("sent_packets", |row| row.media.sent_packets.to_string()),
     ("delivered_packets", |row| row.media.delivered_packets.to_string()),
     ("lost_packets", |row| row.media.lost_packets.to_string()),
+    ("blocked_packets", |row| row.media.blocked_packets.to_string()),
     ("lost_pct", |row| optional(row.media.lost_pct)),
     ("duplicated", |row| row.media.duplicated.to_string()),
     ("reordered", |row| row.media.reordered.to_string()),

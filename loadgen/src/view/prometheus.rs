@@ -130,6 +130,9 @@ fn media(text: &mut Exposition, progress: &Progress) {
     text.counter("media_delivered_packets", "Packets that came back, each counted once.", media.delivered_packets);
     // What came late is no longer lost, so that this may go down.
     text.gauge("media_lost_packets", "packets", "Packets that did not come back.", media.lost_packets as f64);
+    let help =
+        "Those of them that were not sent, because the server did not read what it had been sent on a stream before.";
+    text.counter("media_blocked_packets", help, media.blocked_packets);
     text.counter("media_duplicated_packets", "Further copies of packets.", media.duplicated);
     text.counter("media_reordered_packets", "Packets behind a later one of their stream.", media.reordered);
     text.counter(

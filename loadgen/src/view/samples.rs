@@ -42,6 +42,7 @@ pub(super) fn media() -> Media {
         sent_packets: 3_000_000,
         delivered_packets: 2_999_640,
         lost_packets: 360,
+        blocked_packets: 0,
         lost_pct: Some(0.012),
         duplicated: 1,
         reordered: 2,

@@ -182,6 +182,11 @@ fn media(media: &Media, out: &mut dyn Write) -> io::Result<()> {
             count(media.stale)
         ),
     )?;
+    if media.blocked_packets > 0 {
+        let text =
+            format!("{} of them never sent, because the server did not read its streams", count(media.blocked_packets));
+        entry(out, "blocked", &text)?;
+    }
     let (offered, delivered) = (bitrate(media.offered_bps), bitrate(media.delivered_bps));
     entry(out, "rate", &format!("{offered} offered, {delivered} delivered, {}", packet_rate(media.delivered_pps)))?;
     distribution(out, "RTT", media.rtt_ms.as_ref())?;
