@@ -20,10 +20,10 @@ use crate::clock::Moment;
 use crate::scenario::{Arrival, Arrivals, Spacing};
 use crate::stats::ShardStats;
 use key::{Key, Why};
+use load::InFlight;
 use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use std::collections::VecDeque;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -89,7 +89,7 @@ pub(super) struct Shard {
     almanac: Almanac,
     /// No socket ever owes anything.
     is_datagrams: bool,
-    in_flight: VecDeque<(Moment, Key)>,
+    in_flight: InFlight,
     /// How many were ever begun, in singles or pairs.
     begun: u32,
     /// When the next deletion may be sent.
@@ -123,7 +123,7 @@ impl Shard {
             next_call: None,
             almanac: Almanac::of(plan.clock),
             is_datagrams: !plan.transport.is_reliable(),
-            in_flight: VecDeque::new(),
+            in_flight: InFlight::default(),
             begun: 0,
             next_delete: Moment::START,
             draining_until: None,

@@ -6,6 +6,7 @@ use super::{Key, Shard, Why};
 use crate::clock::Moment;
 use crate::engine::session::Phase;
 use crate::scenario::{Arrival, share};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Allocations asked for at once where the load does not say when: more only fill the server's socket buffer.
@@ -15,6 +16,24 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// How often the number of allocations is looked at while it changes, and while it does not.
 const LOOK_SOON: Duration = Duration::from_millis(1);
 const LOOK_LATER: Duration = Duration::from_millis(50);
+
+/// Allocations that were asked for just now, the oldest first; never more than are begun within [`PATIENCE`].
+#[derive(Default)]
+pub(super) struct InFlight(VecDeque<(Moment, Key)>);
+
+impl InFlight {
+    pub(super) fn begin(&mut self, key: Key, now: Moment) {
+        self.count(now, |_| true);
+        self.0.push_back((now, key));
+    }
+
+    /// How many wait for an answer, as far as that is waited for.
+    fn count(&mut self, now: Moment, is_waiting: impl Fn(Key) -> bool) -> usize {
+        let is_over = |(since, key): &mut (Moment, Key)| now.since(*since) >= PATIENCE || !is_waiting(*key);
+        while self.0.pop_front_if(is_over).is_some() {}
+        self.0.len()
+    }
+}
 
 impl Shard {
     /// Opens and ends as many as the scenario says.
@@ -82,14 +101,39 @@ impl Shard {
 
     /// Allocations that were asked for just now and have no answer yet.
     fn in_flight(&mut self, now: Moment) -> usize {
-        while let Some((since, key)) = self.in_flight.front().copied() {
-            let is_waiting =
-                self.session(key).is_some_and(|s| matches!(s.body.phase, Phase::Connecting | Phase::Allocating));
-            if is_waiting && now.since(since) < PATIENCE {
-                break;
-            }
-            self.in_flight.pop_front();
+        let sessions = &self.sessions;
+        self.in_flight.count(now, |key| {
+            let session = sessions.get(key.slot as usize).and_then(Option::as_deref);
+            session.is_some_and(|session| {
+                session.body.generation == key.generation
+                    && matches!(session.body.phase, Phase::Connecting | Phase::Allocating)
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_arrive_for_days_are_not_remembered_for_days() {
+        let mut in_flight = InFlight::default();
+        for call in 0..100_000_u32 {
+            in_flight.begin(Key { slot: call, generation: 0 }, Moment::START.plus(Duration::from_millis(5) * call));
+            assert!(in_flight.0.len() <= 40, "{}", in_flight.0.len());
         }
-        self.in_flight.len()
+    }
+
+    #[test]
+    fn who_is_answered_or_silent_for_long_is_not_waited_for() {
+        let at = |millis| Moment::START.plus(Duration::from_millis(millis));
+        let mut in_flight = InFlight::default();
+        for (slot, millis) in [(0, 0), (1, 50), (2, 100)] {
+            in_flight.begin(Key { slot, generation: 0 }, at(millis));
+        }
+        assert_eq!(in_flight.count(at(150), |_| true), 3);
+        assert_eq!(in_flight.count(at(150), |key| key.slot > 0), 2);
+        assert_eq!((in_flight.count(at(250), |_| true), in_flight.count(at(300), |_| true)), (1, 0));
     }
 }

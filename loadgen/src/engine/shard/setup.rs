@@ -29,7 +29,7 @@ impl Shard {
                 self.unheard.sent(now);
                 self.sessions[slot as usize] = Some(Box::new(session));
                 self.live += 1;
-                self.in_flight.push_back((now, key));
+                self.in_flight.begin(key, now);
                 self.register(key);
                 self.pump(key, now);
                 Some(key)
