@@ -223,7 +223,7 @@ impl Session {
     /// Does what is due of client and transport.
     pub(super) fn handle_timeout(&mut self, now: Moment) -> Result<(), Broken> {
         if self.link.poll_timeout().is_some_and(|at| at <= now) {
-            self.link.handle_timeout()?;
+            self.link.handle_timeout(now)?;
         }
         if self.body.client.poll_timeout().is_some_and(|at| at <= now) {
             self.body.client.handle_timeout(now);

@@ -57,6 +57,8 @@ impl Transport {
 pub(crate) enum Broken {
     /// Nobody listens there, or there is no way.
     Unreachable(Errno),
+    /// Nobody answered when the transport was to be set up.
+    Silent,
     /// The server closed it.
     Closed,
     /// The system gives no more sockets, ports or memory.
@@ -74,6 +76,7 @@ impl Broken {
     pub(crate) const fn key(&self) -> &'static str {
         match self {
             Broken::Unreachable(_) => "unreachable",
+            Broken::Silent => "timeout",
             Broken::Closed => "closed",
             Broken::Exhausted(_) => "local",
             Broken::Certificate(..) | Broken::Security(_) => "tls",
@@ -85,6 +88,7 @@ impl Broken {
     pub(crate) fn reason(&self) -> String {
         match self {
             Broken::Unreachable(errno) | Broken::Exhausted(errno) => errno.to_string(),
+            Broken::Silent => "no answer when the connection was to be made".to_owned(),
             Broken::Closed => "the server closed the connection".to_owned(),
             Broken::Certificate(Doubt::Other, reason) | Broken::Security(reason) => reason.clone(),
             Broken::Certificate(doubt, _) => {
@@ -126,6 +130,10 @@ pub(crate) enum Sent {
     NoRoom,
 }
 
+/// A transport that is not there by then never will be: as long as a stream waits for an answer (Ti, RFC 8489, section
+/// 6.2.2).
+pub(crate) const SETUP: Duration = Duration::from_millis(39_500);
+
 enum Wire {
     Udp,
     Tcp { connected: bool, partial: Partial, backlog: Backlog },
@@ -137,6 +145,8 @@ enum Wire {
 pub(crate) struct Link {
     socket: OwnedFd,
     wire: Wire,
+    /// When it has to be ready.
+    ready_by: Moment,
 }
 
 impl Link {
@@ -154,20 +164,20 @@ impl Link {
         };
         let datagrams = || socket::datagrams(server, source).map(noted).map_err(Broken::of);
         let stream = || socket::stream(server, source).map(noted).map_err(Broken::of);
-        Ok(match transport {
-            Transport::Udp => Self { socket: datagrams()?, wire: Wire::Udp },
-            Transport::Tcp => Self {
-                socket: stream()?,
-                wire: Wire::Tcp { connected: false, partial: Partial::default(), backlog: Backlog::default() },
-            },
-            Transport::Tls(belief) => Self { socket: stream()?, wire: Wire::Tls(Box::new(TlsWire::new(belief)?)) },
+        let (socket, wire) = match transport {
+            Transport::Udp => (datagrams()?, Wire::Udp),
+            Transport::Tcp => {
+                (stream()?, Wire::Tcp { connected: false, partial: Partial::default(), backlog: Backlog::default() })
+            }
+            Transport::Tls(belief) => (stream()?, Wire::Tls(Box::new(TlsWire::new(belief)?))),
             Transport::Dtls(belief) => {
                 let socket = datagrams()?;
                 let mut dtls = DtlsWire::new(Arc::clone(belief), clock);
                 dtls.start(&socket)?;
-                Self { socket, wire: Wire::Dtls(Box::new(dtls)) }
+                (socket, Wire::Dtls(Box::new(dtls)))
             }
-        })
+        };
+        Ok(Self { socket, wire, ready_by: clock.now().plus(SETUP) })
     }
 
     /// Messages can be sent.
@@ -275,14 +285,19 @@ impl Link {
 
     /// When [`Self::handle_timeout`] is due.
     pub(crate) fn poll_timeout(&self) -> Option<Moment> {
-        match &self.wire {
+        let due = match &self.wire {
             Wire::Dtls(dtls) => dtls.poll_timeout(),
             _ => None,
-        }
+        };
+        let last = (!self.is_ready()).then_some(self.ready_by);
+        due.into_iter().chain(last).min()
     }
 
     /// Does what is due.
-    pub(crate) fn handle_timeout(&mut self) -> Result<(), Broken> {
+    pub(crate) fn handle_timeout(&mut self, now: Moment) -> Result<(), Broken> {
+        if now >= self.ready_by && !self.is_ready() {
+            return Err(Broken::Silent);
+        }
         match &mut self.wire {
             Wire::Dtls(dtls) => dtls.handle_timeout(&self.socket),
             _ => Ok(()),
@@ -398,6 +413,26 @@ mod tests {
             server.read_exact(&mut message).expect("a message");
             assert_eq!(message[..4], number.to_be_bytes());
         }
+    }
+
+    #[test]
+    fn who_never_answers_to_a_handshake_is_not_waited_for_without_end() {
+        // The system accepts connections, and nobody speaks.
+        let (_listener, address) = narrow_server();
+        let belief = Belief::new(&Trust::Anybody, &Host::Address(address.ip())).expect("a belief");
+        for transport in [Transport::Tls(Arc::new(belief)), Transport::Tcp] {
+            let before = Moment::START.plus(SETUP);
+            let mut link = opened(&transport, address);
+            let last = link.poll_timeout().expect("an end");
+            assert!((before..before.plus(Duration::from_secs(5))).contains(&last), "{last:?}");
+            until(&mut link, |link| !link.wants_write());
+            let is_tcp = matches!(transport, Transport::Tcp);
+            assert_eq!((link.is_ready(), link.poll_timeout()), (is_tcp, (!is_tcp).then_some(last)));
+            assert_eq!(link.handle_timeout(Moment::from_nanos(last.as_nanos() - 1)), Ok(()));
+            let ended = if is_tcp { Ok(()) } else { Err(Broken::Silent) };
+            assert_eq!(link.handle_timeout(last), ended);
+        }
+        assert_eq!(Broken::Silent.key(), "timeout");
     }
 
     #[test]
