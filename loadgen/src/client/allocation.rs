@@ -92,6 +92,20 @@ impl Allocation {
         }
     }
 
+    /// Deletes what may yet be granted: behind the request, which the server has not read or not answered.
+    pub(super) fn withdraw(&mut self, session: &mut Session, now: Moment) {
+        let may_be_granted = self.control.as_ref().is_some_and(|control| {
+            let signed = control.transaction.authenticated || session.config.credentials.is_none();
+            control.purpose == Purpose::Allocate && signed
+        });
+        if self.state == State::Allocating && may_be_granted {
+            self.state = State::Closing;
+            // Nobody said until when it lives.
+            self.expires_at = Moment::from_nanos(u64::MAX);
+            self.ask(Purpose::Close, Attempt::default(), session, now);
+        }
+    }
+
     fn ask(&mut self, purpose: Purpose, attempt: Attempt, session: &mut Session, now: Moment) {
         let transaction = match purpose {
             Purpose::Allocate => session.request(Method::ALLOCATE, attempt, now, allocate_attributes),
@@ -198,10 +212,11 @@ impl Allocation {
         }
     }
 
-    /// The server was heard to know of no allocation.
+    /// The server was heard to know of no allocation, or not heard at all.
     pub(super) fn lost(&mut self, failure: Failure, events: &mut VecDeque<Event>) {
-        match self.state {
-            State::Closing => self.end(State::Closed, Event::Closed, events),
+        match (self.state, &failure) {
+            (State::Closing, Failure::Code { .. }) => self.end(State::Closed, Event::Closed, events),
+            (State::Closing, _) => self.end(State::Closed, Event::Undeleted, events),
             _ => self.end(State::Failed, Event::Lost(failure), events),
         }
     }

@@ -38,7 +38,7 @@ pub enum State {
     Failed,
 }
 
-/// What happened. `Failed`, `Lost`, `Redirected` and `Closed` are the last of a client, one of them.
+/// What happened. `Failed`, `Lost`, `Redirected`, `Closed` and `Undeleted` are the last of a client, one of them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// The allocation is there.
@@ -60,8 +60,10 @@ pub enum Event {
     Lost(Failure),
     /// The server wants another one to be asked (RFC 8489, section 10).
     Redirected(SocketAddr),
-    /// The allocation is deleted, or gave no answer when it was.
+    /// The allocation is deleted, or was never there.
     Closed,
+    /// Nobody answered when it was to be deleted: the server keeps it until its lifetime is over.
+    Undeleted,
 }
 
 /// Why something did not come about.

@@ -274,6 +274,13 @@ impl Client {
         self.settle(now);
     }
 
+    /// Does not wait for the answer to the Allocate request any longer. A server that only comes to it later finds the
+    /// deletion behind it; where it would first ask who we are, nothing is sent.
+    pub fn withdraw(&mut self, now: Moment) {
+        self.allocation.withdraw(&mut self.session, now);
+        self.settle(now);
+    }
+
     /// Where it stands.
     pub const fn state(&self) -> State {
         self.allocation.state

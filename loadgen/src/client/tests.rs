@@ -839,13 +839,44 @@ mod ending {
     }
 
     #[test]
+    fn an_allocation_that_is_not_waited_for_is_deleted_behind_its_request() {
+        let key = md5_key();
+        let mut client = Client::new(config());
+        client.allocate(Moment::START);
+        let first = the_request(&mut client);
+        client.handle_input(&challenge(401, b"n1").to(&first), millis(1));
+        the_request(&mut client);
+        client.withdraw(millis(500));
+        let delete = the_request(&mut client);
+        let message = Message::parse(&delete).expect("a message");
+        assert_eq!((message.method(), message.value(AttributeType::LIFETIME)), (Method::REFRESH, Some(Value::U32(0))));
+        assert_eq!((message.integrity(&key), message.nonce()), (Check::Right, Some(&b"n1"[..])));
+        // Granted and deleted, or never granted.
+        client.handle_input(&error(437, "Allocation Mismatch", &[]).to(&delete), millis(501));
+        assert_eq!((events(&mut client), client.state()), (vec![Event::Closed], State::Closed));
+    }
+
+    #[test]
+    fn what_no_server_can_have_granted_is_not_deleted() {
+        let mut unknown = Client::new(config());
+        unknown.allocate(Moment::START);
+        the_request(&mut unknown);
+        let mut idle = Client::new(config());
+        for client in [&mut unknown, &mut idle, &mut up(config())] {
+            let before = client.state();
+            client.withdraw(millis(500));
+            assert_eq!((sent(client), client.state()), (None, before));
+        }
+    }
+
+    #[test]
     fn a_deletion_without_an_answer_ends_too() {
         let mut client = up(config());
         client.close(millis(0));
         while let Some(next) = client.poll_timeout() {
             client.handle_timeout(next);
         }
-        assert_eq!((events(&mut client), client.state()), (vec![Event::Closed], State::Closed));
+        assert_eq!((events(&mut client), client.state()), (vec![Event::Undeleted], State::Closed));
         let mut idle = Client::new(config());
         idle.close(Moment::START);
         assert_eq!((events(&mut idle), sent(&mut idle)), (vec![Event::Closed], None));

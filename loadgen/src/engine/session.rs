@@ -268,6 +268,16 @@ impl Session {
         Ok(news)
     }
 
+    /// Takes back what it asked for; no answer is waited for.
+    pub(super) fn withdraw(&mut self, now: Moment, out: &mut Vec<u8>) {
+        self.body.client.withdraw(now);
+        out.clear();
+        if self.link.is_ready() && self.body.client.poll_transmit(out) {
+            // Where it cannot be sent, the allocation lives as long as the server lets it.
+            drop(self.link.send(out));
+        }
+    }
+
     /// Sends the packet of `stream` that was due, and on UDP those that were due with it; when the next one is.
     #[inline]
     pub(super) fn send_media(
@@ -403,8 +413,9 @@ impl Body {
                 stats.counters.redirected += 1;
                 Some(News::Redirected(server))
             }
-            Event::Closed => {
-                stats.counters.closed += 1;
+            Event::Closed | Event::Undeleted => {
+                stats.counters.closed += u64::from(event == Event::Closed);
+                stats.counters.undeleted += u64::from(event == Event::Undeleted);
                 self.phase = Phase::Over;
                 Some(News::Over)
             }

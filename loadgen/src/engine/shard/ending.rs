@@ -41,6 +41,9 @@ impl Shard {
             }
             Phase::Connecting | Phase::Allocating => {
                 self.stats.failed("timeout", "no answer before the end of the load");
+                if let Some(session) = self.sessions.get_mut(key.slot as usize).and_then(Option::as_deref_mut) {
+                    session.withdraw(now, &mut self.output);
+                }
                 self.free(key);
             }
             Phase::Up | Phase::Streaming => {
