@@ -462,6 +462,18 @@ mod sha256 {
     }
 
     #[test]
+    fn another_realm_begins_anew_without_the_algorithms_of_the_one_before() {
+        let (mut client, request) = after(&offered(401, b"obMatJos2gAAAxyz", Some(BOTH)));
+        let attributes =
+            [(AttributeType::REALM, Value::Text(b"other.org")), (AttributeType::NONCE, Value::Text(b"plain"))];
+        client.handle_input(&error(401, "", &attributes).to(&request.expect("a request")), millis(2));
+        let next = the_request(&mut client);
+        let message = Message::parse(&next).expect("a message");
+        assert_eq!(message.find(AttributeType::PASSWORD_ALGORITHM), None);
+        assert_eq!(message.integrity(&Key::long_term_md5(b"alice", b"other.org", b"sesame")), Check::Right);
+    }
+
+    #[test]
     fn a_nonce_that_promises_algorithms_is_not_answered_without_them() {
         let (mut client, request) = after(&offered(401, b"obMatJos2gAAAxyz", None));
         assert_eq!(request, None);
