@@ -9,7 +9,7 @@ use super::plan::{FarEnd, Plan};
 use super::wire::{self, Broken, Link};
 use crate::client::{Client, Counters, Event, Failure, Input, PeerId};
 use crate::clock::Moment;
-use crate::media::{self, Due, MAX_STREAMS, Pacer, Receiver, StreamId, StreamPlan};
+use crate::media::{self, Arrived, Due, Fate, MAX_STREAMS, Pacer, Receiver, StreamId, StreamPlan, Verdict};
 use crate::stats::{ShardStats, Way};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -51,6 +51,16 @@ pub(super) struct Stream {
     sent_before: [u64; 2],
     /// Packets below this one do not count.
     counted_from: u64,
+}
+
+impl Stream {
+    /// What a packet is, and whether it counts: not where it was sent before the media does. The numbers of other streams'
+    /// packets say nothing of that, and no time at which they come is the right one.
+    #[inline]
+    fn arrive(&mut self, packet: &Arrived, now: Moment) -> (Verdict, bool) {
+        let verdict = self.receiver.arrive(packet, now);
+        (verdict, verdict.fate == Fate::Misdelivered || packet.stamp.sequence >= self.counted_from)
+    }
 }
 
 /// Packets sent by each stream of an allocation.
@@ -365,9 +375,12 @@ impl Body {
         let at = if at < self.streams.len() { at } else { 0 };
         match self.streams.get_mut(at) {
             Some(stream) => {
-                let verdict = stream.receiver.arrive(&arrived, now);
-                self.longest = self.longest.max(verdict.since_scheduled);
-                if arrived.stamp.sequence >= stream.counted_from {
+                let (verdict, counts) = stream.arrive(&arrived, now);
+                // What others sent tells nothing of how long ours take.
+                if verdict.fate.is_delivery() {
+                    self.longest = self.longest.max(verdict.since_scheduled);
+                }
+                if counts {
                     stats.arrived(&verdict, self.way);
                 }
             }
@@ -541,4 +554,32 @@ fn first_on_grid(shape: &StreamPlan, seed: u64, id: StreamId, now: Moment, grid:
     let past = first.as_nanos().saturating_sub(grid.as_nanos()) % GRID.as_nanos() as u64;
     let wait = (GRID.as_nanos() as u64 - past) % GRID.as_nanos() as u64;
     Pacer::new(shape, seed, id, now.plus(Duration::from_nanos(wait)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::Stamp;
+
+    #[test]
+    fn what_was_sent_before_the_media_counts_does_not_and_what_others_sent_always_does() {
+        let id = StreamId { run: 7, allocation: 3, stream: 0 };
+        let mut stream = Stream {
+            pacer: None,
+            due: None,
+            is_paced: true,
+            id,
+            sent: 0,
+            receiver: Receiver::new(id),
+            sent_before: [0; 2],
+            counted_from: 10,
+        };
+        let mut arrive = |id, sequence| {
+            let stamp = Stamp { id, sequence, scheduled: Moment::START, sent: Moment::START };
+            let (verdict, counts) = stream.arrive(&Arrived { stamp, bytes: 92 }, Moment::from_nanos(1));
+            (verdict.fate, counts)
+        };
+        assert_eq!((arrive(id, 9), arrive(id, 10)), ((Fate::New, false), (Fate::New, true)));
+        assert_eq!(arrive(StreamId { allocation: 4, ..id }, 2), (Fate::Misdelivered, true));
+    }
 }
