@@ -457,7 +457,15 @@ impl RunResult {
         one("allocations.succeeded", count(allocations.succeeded));
         one("allocations.failed", count(allocations.failed));
         one("allocations.lost", count(allocations.lost));
+        one("allocations.undeleted", count(allocations.undeleted));
+        one("allocations.peers_refused", count(allocations.peers_refused));
+        one("allocations.requests", count(allocations.requests));
         one("allocations.retransmissions", count(allocations.retransmissions));
+        one("allocations.refreshes", count(allocations.refreshes));
+        one("allocations.renewals", count(allocations.renewals));
+        one("allocations.stale_nonces", count(allocations.stale_nonces));
+        one("allocations.redirected", count(allocations.redirected));
+        one("allocations.mismatched", count(allocations.mismatched));
         one("allocations.per_second", Some(allocations.per_second));
         one("allocations.errors.timeout", count(allocations.errors.count("timeout")));
         one("media.streams", count(media.streams));

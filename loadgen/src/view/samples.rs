@@ -28,6 +28,11 @@ pub(super) fn allocations() -> Allocations {
         requested: 1_000,
         succeeded: 996,
         failed: 4,
+        requests: 2_100,
+        retransmissions: 7,
+        refreshes: 12,
+        renewals: 24,
+        stale_nonces: 36,
         errors,
         latency_ms: Some(percentiles(1.5)),
         per_second: 99.5,
@@ -78,7 +83,14 @@ pub(super) fn interval(at: u64) -> Interval {
         length: Duration::from_secs(1),
         wanted: 1_000,
         up: 996,
-        allocations: Allocations { latency_ms: None, ..Allocations::default() },
+        allocations: Allocations {
+            requests: 4,
+            retransmissions: 1,
+            refreshes: 3,
+            renewals: 2,
+            stale_nonces: 5,
+            ..Allocations::default()
+        },
         media: Media {
             offered_packets: sent,
             sent_packets: sent,

@@ -131,7 +131,8 @@ fn allocations(allocations: &Allocations, out: &mut dyn Write) -> io::Result<()>
     heading(out, "Allocations", &text)?;
     distribution(out, "latency", allocations.latency_ms.as_ref())?;
     let upkeep: Vec<String> = [
-        (allocations.retransmissions, "requests sent again"),
+        (allocations.requests, "requests"),
+        (allocations.retransmissions, "sent again"),
         (allocations.refreshes, "refreshes"),
         (allocations.renewals, "renewals of permissions and channels"),
         (allocations.stale_nonces, "stale nonces (438)"),
