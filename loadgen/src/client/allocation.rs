@@ -2,7 +2,7 @@
 //!
 //! In: answers and the time. Out: the one request in flight, and events. Never: two of these requests at once.
 
-use super::event::{Event, Failure, State};
+use super::event::{Alternate, Event, Failure, State, server_text};
 use super::session::{Answer, Session, refreshed_after, silence};
 use super::transaction::{Attempt, Due, Transaction};
 use super::{ClientConfig, EvenPort, Moment};
@@ -138,7 +138,9 @@ impl Allocation {
             Answer::Again(attempt) => self.ask(control.purpose, attempt, session, now),
             Answer::Success => self.succeeded(&control, message, session, events, now),
             Answer::Failure(failure) => {
-                let alternate = message.address(AttributeType::ALTERNATE_SERVER);
+                let server = message.address(AttributeType::ALTERNATE_SERVER);
+                let domain = message.attribute_bytes(AttributeType::ALTERNATE_DOMAIN).map(server_text);
+                let alternate = server.map(|server| Alternate { server, domain });
                 self.refused(control.purpose, failure, alternate, events);
             }
         }
@@ -199,12 +201,12 @@ impl Allocation {
         &mut self,
         purpose: Purpose,
         failure: Failure,
-        alternate: Option<SocketAddr>,
+        alternate: Option<Alternate>,
         events: &mut VecDeque<Event>,
     ) {
         match (purpose, &failure, alternate) {
-            (Purpose::Allocate, Failure::Code { code: 300, .. }, Some(server)) => {
-                self.end(State::Failed, Event::Redirected(server), events);
+            (Purpose::Allocate, Failure::Code { code: 300, .. }, Some(alternate)) => {
+                self.end(State::Failed, Event::Redirected(alternate), events);
             }
             (Purpose::Allocate, ..) => self.end(State::Failed, Event::Failed(failure), events),
             (Purpose::Refresh, ..) => self.end(State::Failed, Event::Lost(failure), events),

@@ -19,7 +19,7 @@ mod transaction;
 mod tests;
 
 pub(crate) use event::server_text;
-pub use event::{Counters, Event, Failure, Input, PeerId, State};
+pub use event::{Alternate, Counters, Event, Failure, Input, PeerId, State};
 pub use rtcscope::proto::stun::Family;
 
 use crate::clock::Moment;

@@ -340,7 +340,14 @@ mod allocating {
         let server = address("192.0.2.99:3479");
         let alternate = (AttributeType::ALTERNATE_SERVER, Value::Address(server));
         let (client, events) = end_after(&error(300, "Try Alternate", &[alternate]));
-        assert_eq!((client.state(), events), (State::Failed, vec![Event::Redirected(server)]));
+        assert_eq!(
+            (client.state(), events),
+            (State::Failed, vec![Event::Redirected(Alternate { server, domain: None })])
+        );
+        let domain = (AttributeType::ALTERNATE_DOMAIN, Value::Text(b"relay.example.org\0"));
+        let (_, events) = end_after(&error(300, "Try Alternate", &[alternate, domain]));
+        let domain = Some("relay.example.org".to_owned());
+        assert_eq!(events, [Event::Redirected(Alternate { server, domain })]);
         let (_, events) = end_after(&error(300, "Try Alternate", &[]));
         assert!(matches!(&events[..], [Event::Failed(Failure::Code { code: 300, .. })]));
     }

@@ -7,7 +7,7 @@ use super::burst::Burst;
 use super::clock::Almanac;
 use super::plan::{FarEnd, Plan};
 use super::wire::{self, Broken, Link};
-use crate::client::{Client, Counters, Event, Failure, Input, PeerId};
+use crate::client::{Alternate, Client, Counters, Event, Failure, Input, PeerId};
 use crate::clock::Moment;
 use crate::media::{self, Arrived, Due, Fate, MAX_STREAMS, Pacer, Receiver, StreamId, StreamPlan, Verdict};
 use crate::stats::{ShardStats, Way};
@@ -106,7 +106,7 @@ pub(super) struct Body {
     pub(super) is_settled: bool,
     /// Its end came before its answer.
     pub(super) is_unwanted: bool,
-    server: SocketAddr,
+    server: Alternate,
     redirections: u32,
     /// The client has something to say.
     is_dirty: bool,
@@ -115,7 +115,7 @@ pub(super) struct Body {
 }
 
 /// What the shard has to see to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum News {
     /// The relay is there.
     Allocated,
@@ -124,7 +124,7 @@ pub(super) enum News {
     /// It cannot.
     PeerRefused,
     /// The server sends us elsewhere.
-    Redirected(SocketAddr),
+    Redirected(Alternate),
     /// The session is over.
     Over,
 }
@@ -154,7 +154,7 @@ impl Session {
             longest: Duration::ZERO,
             is_settled: false,
             is_unwanted: false,
-            server: plan.server,
+            server: Alternate { server: plan.server, domain: None },
             redirections: 0,
             is_dirty: false,
             dropped: 0,
@@ -167,14 +167,13 @@ impl Session {
     pub(super) fn begin_at(
         &mut self,
         plan: &Plan,
-        server: SocketAddr,
+        server: Alternate,
         token: [u8; 8],
         now: Moment,
     ) -> Result<bool, Broken> {
         let is_elsewhere = self.body.server != server;
         if is_elsewhere {
-            self.body.server = server;
-            self.link = Link::open(&plan.transport, server, plan.source(self.body.id), plan.clock)?;
+            self.connect_to(plan, server)?;
             self.body.dropped = 0;
             self.body.watches_write = false;
         }
@@ -190,19 +189,18 @@ impl Session {
     pub(super) fn redirect(
         &mut self,
         plan: &Plan,
-        server: SocketAddr,
+        alternate: Alternate,
         now: Moment,
         stats: &mut ShardStats,
     ) -> Result<bool, Broken> {
         // The client that follows counts from zero.
         self.account(stats);
         self.body.redirections += 1;
-        let may_go = plan.may_leave || server == self.body.server || crate::config::is_near(server.ip());
+        let may_go = plan.may_leave || alternate == self.body.server || crate::config::is_near(alternate.server.ip());
         if self.body.redirections > MAX_REDIRECTIONS || !may_go {
             return Ok(false);
         }
-        self.body.server = server;
-        self.link = Link::open(&plan.transport, server, plan.source(self.body.id), plan.clock)?;
+        self.connect_to(plan, alternate)?;
         let (attempt, token) = (self.body.redirections, self.body.reservation);
         let config = plan.client(self.body.id, attempt, now.since(Moment::START), token);
         self.body.client = Client::new(config);
@@ -211,6 +209,13 @@ impl Session {
         self.body.phase = Phase::Connecting;
         self.body.watches_write = false;
         Ok(true)
+    }
+
+    fn connect_to(&mut self, plan: &Plan, alternate: Alternate) -> Result<(), Broken> {
+        let transport = plan.transport.named(alternate.domain.as_deref())?;
+        self.link = Link::open(&transport, alternate.server, plan.source(self.body.id), plan.clock)?;
+        self.body.server = alternate;
+        Ok(())
     }
 
     /// Takes what the socket has; whether [`Self::pump`] is needed.
@@ -347,8 +352,8 @@ impl Session {
 
 impl Body {
     /// Who grants what it asks for.
-    pub(super) const fn server(&self) -> SocketAddr {
-        self.server
+    pub(super) const fn server(&self) -> &Alternate {
+        &self.server
     }
 
     #[inline]
@@ -410,7 +415,7 @@ impl Body {
             // Somebody had this port before us, and the server still knows (RFC 8656, section 7.4): from another one.
             Event::Failed(Failure::Code { code: 437, .. }) if self.redirections < MAX_REDIRECTIONS => {
                 stats.counters.mismatched += 1;
-                Some(News::Redirected(self.server))
+                Some(News::Redirected(self.server.clone()))
             }
             Event::Failed(failure) => {
                 stats.failed(&failure.key(), &failure.to_string());

@@ -57,7 +57,8 @@ impl Shard {
         let plan = Arc::clone(&self.plan);
         let Some(session) = self.session(key) else { return };
         let Some(slot) = session.body.next.take() else { return };
-        let (id, server, token) = (session.body.id + 1, session.body.server(), session.body.client.reservation());
+        let (id, server, token) =
+            (session.body.id + 1, session.body.server().clone(), session.body.client.reservation());
         let Some(token) = token else {
             // Section 7.3: a server that cannot reserve refuses; this one has granted without.
             return self.give_up(slot, id);

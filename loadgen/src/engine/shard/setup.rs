@@ -4,12 +4,12 @@
 //! come to itself.
 
 use super::{Key, Shard, Why};
+use crate::client::Alternate;
 use crate::clock::Moment;
 use crate::engine::plan::FarEnd;
 use crate::engine::session::{GRID, News, Phase, Session};
 use crate::engine::wire::Broken;
 use rustix::event::epoll;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 impl Shard {
@@ -85,7 +85,7 @@ impl Shard {
             Ok(Some(News::PeerReady)) => self.peer_ready(key, now),
             // Nothing can be sent any longer.
             Ok(Some(News::PeerRefused)) => self.end(key, now),
-            Ok(Some(News::Redirected(server))) => self.redirect(key, server, now),
+            Ok(Some(News::Redirected(alternate))) => self.redirect(key, alternate, now),
             Ok(Some(News::Over)) => self.free(key),
             Ok(None) => {}
             Err(broken) => self.break_off(key, &broken),
@@ -189,14 +189,15 @@ impl Shard {
         }
     }
 
-    fn redirect(&mut self, key: Key, server: SocketAddr, now: Moment) {
+    fn redirect(&mut self, key: Key, alternate: Alternate, now: Moment) {
         let plan = Arc::clone(&self.plan);
         let Some(session) = self.sessions.get_mut(key.slot as usize).and_then(Option::as_deref_mut) else { return };
         if session.body.generation != key.generation {
             return;
         }
         session.body.armed = None;
-        match session.redirect(&plan, server, now, &mut self.stats) {
+        let server = alternate.server;
+        match session.redirect(&plan, alternate, now, &mut self.stats) {
             Ok(true) => {
                 self.register(key);
                 self.pump(key, now);

@@ -46,6 +46,18 @@ impl Transport {
         matches!(self, Transport::Udp | Transport::Dtls(_))
     }
 
+    /// The same to a server that has another name, where a server before it said so.
+    pub(crate) fn named(&self, domain: Option<&str>) -> Result<Self, Broken> {
+        let Some(domain) = domain else { return Ok(self.clone()) };
+        let named = |belief: &Belief| belief.named(domain).map(Arc::new).map_err(Broken::Security);
+        Ok(match self {
+            Transport::Udp => Transport::Udp,
+            Transport::Tcp => Transport::Tcp,
+            Transport::Tls(belief) => Transport::Tls(named(belief)?),
+            Transport::Dtls(belief) => Transport::Dtls(named(belief)?),
+        })
+    }
+
     /// Nothing is lost on the way: nothing is retransmitted, and ChannelData is padded.
     pub(crate) const fn is_reliable(&self) -> bool {
         matches!(self, Transport::Tcp | Transport::Tls(_))
