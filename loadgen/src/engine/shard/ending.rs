@@ -131,10 +131,7 @@ impl Shard {
             partner.body.partner = None;
             partner.body.pause();
             let partner = Key { slot: session.body.partner.unwrap_or_default(), generation: partner.body.generation };
-            // Nothing but the streams would end it.
-            if self.plan.scenario.ends().is_none() {
-                self.end_one(partner, self.plan.clock.now());
-            }
+            self.left_alone(partner, self.plan.clock.now());
         }
         self.free.push(key.slot);
         self.live -= 1;

@@ -22,10 +22,14 @@ impl Shard {
         // The second one first: where the first one fails at once, it is there to be told.
         let second = self.open(number * 2 + 1, due, now);
         let first = self.open(number * 2, due, now);
-        let Some(second_key) = second else { return [first, None] };
-        let Some(first_key) = first else {
-            self.give_up(second_key.slot, number * 2 + 1);
-            return [None, second];
+        let (Some(first_key), Some(second_key)) = (first, second) else {
+            if let Some(second) = second {
+                self.give_up(second.slot, number * 2 + 1);
+            }
+            if self.plan.is_paired() {
+                [first, second].into_iter().flatten().for_each(|key| self.left_alone(key, now));
+            }
+            return [first, second];
         };
         if self.plan.reserves() {
             match self.session(first_key) {
@@ -50,6 +54,13 @@ impl Shard {
         let other = Key { slot, generation };
         let back = self.sessions.get(slot as usize)?.as_deref()?.body.partner;
         (back == Some(key.slot)).then_some(other)
+    }
+
+    /// Nobody is there to send to, and where the streams decide when the load is over, nothing else would end it.
+    pub(super) fn left_alone(&mut self, key: Key, now: Moment) {
+        if self.plan.scenario.ends().is_none() {
+            self.end_one(key, now);
+        }
     }
 
     /// An allocation is there: the one that waits for the port above it may begin.

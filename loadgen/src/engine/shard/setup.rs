@@ -13,7 +13,7 @@ use rustix::event::epoll;
 use std::sync::Arc;
 
 impl Shard {
-    /// Opens a session; it may fail at once.
+    /// Opens a session; none where it fails at once.
     pub(super) fn open(&mut self, id: u32, due: Moment, now: Moment) -> Option<Key> {
         self.stats.requested(now);
         let slot = self.free.pop().unwrap_or(self.sessions.len() as u32);
@@ -32,7 +32,7 @@ impl Shard {
                 self.in_flight.begin(key, now);
                 self.register(key);
                 self.pump(key, now);
-                Some(key)
+                self.session(key).map(|_| key)
             }
             Err(broken) => {
                 self.stats.failed(broken.key(), &broken.reason());
