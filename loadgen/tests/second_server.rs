@@ -69,30 +69,6 @@ fn both_families_both_credentials_and_both_ways_to_the_peer_lose_nothing() {
 }
 
 #[test]
-fn a_pair_of_which_one_has_no_address_to_send_from_ends_though_it_has_nothing_to_send() {
-    let (_turn, server) = (measuring(), server());
-    // One of them is no address of this machine (RFC 5737).
-    for sources in [["127.0.0.1", "192.0.2.1"], ["192.0.2.1", "127.0.0.1"]] {
-        let [one, other] = sources;
-        let arguments = format!("-y -m 2 -n 5 --source-ip {one} --source-ip {other}");
-        let mut run = load(&server, server.password().reveal(), &arguments).spawn().expect("turnload runs");
-        for _ in 0..200 {
-            if run.try_wait().expect("a child").is_some() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let has_ended = run.try_wait().expect("a child").is_some();
-        drop(run.kill());
-        assert!(has_ended, "{sources:?}: it goes on without end");
-        let (code, value) = judged(&run.wait_with_output().expect("its result"));
-        let allocations = &value["allocations"];
-        assert_eq!((&allocations["requested"], &allocations["errors"]["local"]), (&2.into(), &1.into()), "{value:#}");
-        assert_eq!((code, &value["media"]["offered_packets"]), (Some(4), &0.into()), "{value:#}");
-    }
-}
-
-#[test]
 fn a_wrong_secret_ends_with_three() {
     let _turn = measuring();
     let server = SecondServer::start(Ipv4Addr::LOCALHOST.into(), Known::Secret);
