@@ -71,7 +71,7 @@ pub(crate) fn find(
         let whole = RunConfig { end: End::After(settle + measured), ..config.clone() };
         // A rate that is searched is another one in each step; a capture is what it is.
         let (parts, replayed) = if search.axis == Axis::PacketRate { replay::media(&config)? } else { media.clone() };
-        let (plan, reflector) = prepare(&whole, parts, seed, Some(settle))?;
+        let (plan, reflector) = prepare(&whole, parts, seed, shown.tried.len() as u16, Some(settle))?;
         let mut watch = Step { inner: &mut *watcher, wanted: count, offset: shown.took, has_enough: false };
         let outcome = drive(&plan, reflector.as_ref(), interrupt, &mut server, &mut watch);
         let tried = result(&config, replayed, seed, outcome.map_err(|error| format!("threads: {error}"))?);

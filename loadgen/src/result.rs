@@ -66,7 +66,9 @@ pub struct Media {
     pub delivered_packets: u64,
     /// Packets that did not. Below zero in an interval into which more came that had been counted as lost.
     pub lost_packets: i64,
-    /// Percent of those that were sent; none where none was.
+    /// Those of them that were not sent, because the server did not read what it had been sent on a stream before.
+    pub blocked_packets: u64,
+    /// Percent of those that were sent or blocked; none where none was.
     pub lost_pct: Option<f64>,
     /// Further copies.
     pub duplicated: u64,
@@ -293,15 +295,17 @@ impl Media {
     /// Of what was counted in an interval of this length.
     pub fn over(stats: &ShardStats, length: Duration) -> Self {
         let counters = &stats.counters;
-        let lost = counters.missed as i64 - counters.recovered as i64;
+        let lost = (counters.missed + counters.blocked) as i64 - counters.recovered as i64;
         let sent = counters.sent_packets;
+        let given = sent + counters.blocked;
         Self {
             streams: counters.streams,
             offered_packets: counters.offered_packets,
             sent_packets: sent,
             delivered_packets: counters.delivered_packets,
             lost_packets: lost,
-            lost_pct: (sent > 0).then(|| 100.0 * lost as f64 / sent as f64),
+            blocked_packets: counters.blocked,
+            lost_pct: (given > 0).then(|| 100.0 * lost as f64 / given as f64),
             duplicated: counters.duplicated,
             reordered: counters.reordered,
             misdelivered: counters.misdelivered,
@@ -453,7 +457,15 @@ impl RunResult {
         one("allocations.succeeded", count(allocations.succeeded));
         one("allocations.failed", count(allocations.failed));
         one("allocations.lost", count(allocations.lost));
+        one("allocations.undeleted", count(allocations.undeleted));
+        one("allocations.peers_refused", count(allocations.peers_refused));
+        one("allocations.requests", count(allocations.requests));
         one("allocations.retransmissions", count(allocations.retransmissions));
+        one("allocations.refreshes", count(allocations.refreshes));
+        one("allocations.renewals", count(allocations.renewals));
+        one("allocations.stale_nonces", count(allocations.stale_nonces));
+        one("allocations.redirected", count(allocations.redirected));
+        one("allocations.mismatched", count(allocations.mismatched));
         one("allocations.per_second", Some(allocations.per_second));
         one("allocations.errors.timeout", count(allocations.errors.count("timeout")));
         one("media.streams", count(media.streams));
@@ -461,6 +473,7 @@ impl RunResult {
         one("media.sent_packets", count(media.sent_packets));
         one("media.delivered_packets", count(media.delivered_packets));
         one("media.lost_packets", Some(media.lost_packets as f64));
+        one("media.blocked_packets", count(media.blocked_packets));
         one("media.lost_pct", media.lost_pct);
         one("media.duplicated", count(media.duplicated));
         one("media.reordered", count(media.reordered));
@@ -560,6 +573,17 @@ mod tests {
         assert_eq!((media.offered_bps, media.delivered_bps, media.delivered_pps), (36_800.0, 35_328.0, 48.0));
         assert_eq!((result.allocations.per_second, result.generator.cpu_s), (50.0, 1.5));
         assert!((result.generator.max_send_lag_ms - 0.03).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_the_server_left_in_a_full_stream_is_lost_though_it_was_never_sent() {
+        let mut stats = ShardStats::default();
+        (stats.counters.sent_packets, stats.counters.missed, stats.counters.blocked) = (60, 10, 40);
+        let media = Media::over(&stats, Duration::from_secs(1));
+        assert_eq!((media.lost_packets, media.blocked_packets, media.lost_pct), (50, 40, Some(50.0)));
+        stats.counters.sent_packets = 0;
+        stats.counters.missed = 0;
+        assert_eq!(Media::over(&stats, Duration::from_secs(1)).lost_pct, Some(100.0));
     }
 
     #[test]

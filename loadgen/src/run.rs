@@ -91,7 +91,7 @@ fn load(config: &RunConfig, probe: Option<ServerProbe>) -> Result<u8, String> {
                 Some(probe) => probe,
                 None => ServerProbe::of(config).map_err(|error| format!("threads: {error}"))?,
             };
-            let (plan, reflector) = prepare(config, media.0, seed, None)?;
+            let (plan, reflector) = prepare(config, media.0, seed, 0, None)?;
             for warning in limits::prepare(plan.scenario.peak().into(), config.source_ips.len() as u64) {
                 watcher.note(&warning);
             }
@@ -105,11 +105,13 @@ fn load(config: &RunConfig, probe: Option<ServerProbe>) -> Result<u8, String> {
 }
 
 /// A load ready to be driven, and the embedded peer where there is one. Media counts from so long after the load is
-/// there.
+/// there. Of several loads of one seed each has a `number` of its own: packets that come late from one are not those of
+/// the next.
 pub(crate) fn prepare(
     config: &RunConfig,
     parts: Parts,
     seed: u64,
+    number: u16,
     settle: Option<Duration>,
 ) -> Result<(Arc<Plan>, Option<Reflector>), String> {
     let server = resolve(config)?;
@@ -141,7 +143,7 @@ pub(crate) fn prepare(
         measured_from: settle.map(|settle| scenario.full_at().plus(settle)),
         scenario,
         seed,
-        run: Random::of(seed, u64::from(u32::MAX)).bits() as u32,
+        run: Random::of(seed, u64::from(u32::MAX - u32::from(number))).bits() as u32,
         signal: Signal::default(),
     });
     Ok((plan, reflector))
@@ -353,5 +355,29 @@ fn written_to(outcome: io::Result<()>) -> Result<(), String> {
     match outcome {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Arguments;
+    use clap::Parser;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_steps_of_a_search_have_packets_and_requests_of_their_own_and_a_seed_repeats_them() {
+        let arguments = Arguments::try_parse_from(["turnload", "turn:127.0.0.1:9", "--no-auth"]).expect("arguments");
+        let Ok(Request::Run(config)) = Request::of(arguments, &|_| None) else { panic!("no run") };
+        let ids = |seed, number| {
+            let (parts, _) = replay::media(&config).expect("media");
+            let (plan, _) = prepare(&config, parts, seed, number, None).expect("a plan");
+            (plan.run, plan.client(3, 0, Duration::ZERO, None).seed)
+        };
+        let steps: Vec<(u32, u64)> = (0..20).map(|number| ids(7, number)).collect();
+        assert_eq!(steps, (0..20).map(|number| ids(7, number)).collect::<Vec<_>>());
+        assert_eq!(steps.iter().map(|(run, _)| run).collect::<BTreeSet<_>>().len(), 20);
+        assert_eq!(steps.iter().map(|(_, seed)| seed).collect::<BTreeSet<_>>().len(), 20);
+        assert_ne!(ids(8, 0), steps[0]);
     }
 }

@@ -206,6 +206,8 @@ counters! {
     late_reads,
     /// Packets that the socket refused.
     send_errors,
+    /// Packets that were not sent, because the server did not read the stream of its allocation; they are lost.
+    blocked,
     /// Datagrams that the system dropped before we read them.
     socket_drops,
 }

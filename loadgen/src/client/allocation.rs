@@ -2,7 +2,7 @@
 //!
 //! In: answers and the time. Out: the one request in flight, and events. Never: two of these requests at once.
 
-use super::event::{Event, Failure, State};
+use super::event::{Alternate, Event, Failure, State, server_text};
 use super::session::{Answer, Session, refreshed_after, silence};
 use super::transaction::{Attempt, Due, Transaction};
 use super::{ClientConfig, EvenPort, Moment};
@@ -92,6 +92,20 @@ impl Allocation {
         }
     }
 
+    /// Deletes what may yet be granted: behind the request, which the server has not read or not answered.
+    pub(super) fn withdraw(&mut self, session: &mut Session, now: Moment) {
+        let may_be_granted = self.control.as_ref().is_some_and(|control| {
+            let signed = control.transaction.authenticated || session.config.credentials.is_none();
+            control.purpose == Purpose::Allocate && signed
+        });
+        if self.state == State::Allocating && may_be_granted {
+            self.state = State::Closing;
+            // Nobody said until when it lives.
+            self.expires_at = Moment::from_nanos(u64::MAX);
+            self.ask(Purpose::Close, Attempt::default(), session, now);
+        }
+    }
+
     fn ask(&mut self, purpose: Purpose, attempt: Attempt, session: &mut Session, now: Moment) {
         let transaction = match purpose {
             Purpose::Allocate => session.request(Method::ALLOCATE, attempt, now, allocate_attributes),
@@ -124,7 +138,9 @@ impl Allocation {
             Answer::Again(attempt) => self.ask(control.purpose, attempt, session, now),
             Answer::Success => self.succeeded(&control, message, session, events, now),
             Answer::Failure(failure) => {
-                let alternate = message.address(AttributeType::ALTERNATE_SERVER);
+                let server = message.address(AttributeType::ALTERNATE_SERVER);
+                let domain = message.attribute_bytes(AttributeType::ALTERNATE_DOMAIN).map(server_text);
+                let alternate = server.map(|server| Alternate { server, domain });
                 self.refused(control.purpose, failure, alternate, events);
             }
         }
@@ -185,12 +201,12 @@ impl Allocation {
         &mut self,
         purpose: Purpose,
         failure: Failure,
-        alternate: Option<SocketAddr>,
+        alternate: Option<Alternate>,
         events: &mut VecDeque<Event>,
     ) {
         match (purpose, &failure, alternate) {
-            (Purpose::Allocate, Failure::Code { code: 300, .. }, Some(server)) => {
-                self.end(State::Failed, Event::Redirected(server), events);
+            (Purpose::Allocate, Failure::Code { code: 300, .. }, Some(alternate)) => {
+                self.end(State::Failed, Event::Redirected(alternate), events);
             }
             (Purpose::Allocate, ..) => self.end(State::Failed, Event::Failed(failure), events),
             (Purpose::Refresh, ..) => self.end(State::Failed, Event::Lost(failure), events),
@@ -198,10 +214,11 @@ impl Allocation {
         }
     }
 
-    /// The server was heard to know of no allocation.
+    /// The server was heard to know of no allocation, or not heard at all.
     pub(super) fn lost(&mut self, failure: Failure, events: &mut VecDeque<Event>) {
-        match self.state {
-            State::Closing => self.end(State::Closed, Event::Closed, events),
+        match (self.state, &failure) {
+            (State::Closing, Failure::Code { .. }) => self.end(State::Closed, Event::Closed, events),
+            (State::Closing, _) => self.end(State::Closed, Event::Undeleted, events),
             _ => self.end(State::Failed, Event::Lost(failure), events),
         }
     }

@@ -38,7 +38,7 @@ pub enum State {
     Failed,
 }
 
-/// What happened. `Failed`, `Lost`, `Redirected` and `Closed` are the last of a client, one of them.
+/// What happened. `Failed`, `Lost`, `Redirected`, `Closed` and `Undeleted` are the last of a client, one of them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// The allocation is there.
@@ -59,9 +59,20 @@ pub enum Event {
     /// The allocation was there and is gone: the server refused to go on, or did not answer in time.
     Lost(Failure),
     /// The server wants another one to be asked (RFC 8489, section 10).
-    Redirected(SocketAddr),
-    /// The allocation is deleted, or gave no answer when it was.
+    Redirected(Alternate),
+    /// The allocation is deleted, or was never there.
     Closed,
+    /// Nobody answered when it was to be deleted: the server keeps it until its lifetime is over.
+    Undeleted,
+}
+
+/// Another server (RFC 8489, section 10).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Alternate {
+    /// ALTERNATE-SERVER.
+    pub server: SocketAddr,
+    /// ALTERNATE-DOMAIN: whose certificate it shows over TLS and DTLS; that of the server before it where `None`.
+    pub domain: Option<String>,
 }
 
 /// Why something did not come about.

@@ -19,7 +19,7 @@ mod transaction;
 mod tests;
 
 pub(crate) use event::server_text;
-pub use event::{Counters, Event, Failure, Input, PeerId, State};
+pub use event::{Alternate, Counters, Event, Failure, Input, PeerId, State};
 pub use rtcscope::proto::stun::Family;
 
 use crate::clock::Moment;
@@ -271,6 +271,13 @@ impl Client {
     /// Deletes the allocation. One that is still asked for is deleted as soon as it is there.
     pub fn close(&mut self, now: Moment) {
         self.allocation.close(&mut self.session, &mut self.events, now);
+        self.settle(now);
+    }
+
+    /// Does not wait for the answer to the Allocate request any longer. A server that only comes to it later finds the
+    /// deletion behind it; where it would first ask who we are, nothing is sent.
+    pub fn withdraw(&mut self, now: Moment) {
+        self.allocation.withdraw(&mut self.session, now);
         self.settle(now);
     }
 

@@ -117,6 +117,8 @@ impl Session {
         }
         attempt.challenges += 1;
         self.counters.challenges += 1;
+        // Another realm begins anew: what the one before offered is not its offer.
+        self.auth = None;
         self.learn(message, login, attempt)
     }
 

@@ -340,7 +340,14 @@ mod allocating {
         let server = address("192.0.2.99:3479");
         let alternate = (AttributeType::ALTERNATE_SERVER, Value::Address(server));
         let (client, events) = end_after(&error(300, "Try Alternate", &[alternate]));
-        assert_eq!((client.state(), events), (State::Failed, vec![Event::Redirected(server)]));
+        assert_eq!(
+            (client.state(), events),
+            (State::Failed, vec![Event::Redirected(Alternate { server, domain: None })])
+        );
+        let domain = (AttributeType::ALTERNATE_DOMAIN, Value::Text(b"relay.example.org\0"));
+        let (_, events) = end_after(&error(300, "Try Alternate", &[alternate, domain]));
+        let domain = Some("relay.example.org".to_owned());
+        assert_eq!(events, [Event::Redirected(Alternate { server, domain })]);
         let (_, events) = end_after(&error(300, "Try Alternate", &[]));
         assert!(matches!(&events[..], [Event::Failed(Failure::Code { code: 300, .. })]));
     }
@@ -459,6 +466,18 @@ mod sha256 {
             client.handle_input(&Reply { sha256: true, ..granted(Some(&key), 600) }.to(&request), millis(3));
             assert_eq!(client.state(), State::Up);
         }
+    }
+
+    #[test]
+    fn another_realm_begins_anew_without_the_algorithms_of_the_one_before() {
+        let (mut client, request) = after(&offered(401, b"obMatJos2gAAAxyz", Some(BOTH)));
+        let attributes =
+            [(AttributeType::REALM, Value::Text(b"other.org")), (AttributeType::NONCE, Value::Text(b"plain"))];
+        client.handle_input(&error(401, "", &attributes).to(&request.expect("a request")), millis(2));
+        let next = the_request(&mut client);
+        let message = Message::parse(&next).expect("a message");
+        assert_eq!(message.find(AttributeType::PASSWORD_ALGORITHM), None);
+        assert_eq!(message.integrity(&Key::long_term_md5(b"alice", b"other.org", b"sesame")), Check::Right);
     }
 
     #[test]
@@ -839,13 +858,44 @@ mod ending {
     }
 
     #[test]
+    fn an_allocation_that_is_not_waited_for_is_deleted_behind_its_request() {
+        let key = md5_key();
+        let mut client = Client::new(config());
+        client.allocate(Moment::START);
+        let first = the_request(&mut client);
+        client.handle_input(&challenge(401, b"n1").to(&first), millis(1));
+        the_request(&mut client);
+        client.withdraw(millis(500));
+        let delete = the_request(&mut client);
+        let message = Message::parse(&delete).expect("a message");
+        assert_eq!((message.method(), message.value(AttributeType::LIFETIME)), (Method::REFRESH, Some(Value::U32(0))));
+        assert_eq!((message.integrity(&key), message.nonce()), (Check::Right, Some(&b"n1"[..])));
+        // Granted and deleted, or never granted.
+        client.handle_input(&error(437, "Allocation Mismatch", &[]).to(&delete), millis(501));
+        assert_eq!((events(&mut client), client.state()), (vec![Event::Closed], State::Closed));
+    }
+
+    #[test]
+    fn what_no_server_can_have_granted_is_not_deleted() {
+        let mut unknown = Client::new(config());
+        unknown.allocate(Moment::START);
+        the_request(&mut unknown);
+        let mut idle = Client::new(config());
+        for client in [&mut unknown, &mut idle, &mut up(config())] {
+            let before = client.state();
+            client.withdraw(millis(500));
+            assert_eq!((sent(client), client.state()), (None, before));
+        }
+    }
+
+    #[test]
     fn a_deletion_without_an_answer_ends_too() {
         let mut client = up(config());
         client.close(millis(0));
         while let Some(next) = client.poll_timeout() {
             client.handle_timeout(next);
         }
-        assert_eq!((events(&mut client), client.state()), (vec![Event::Closed], State::Closed));
+        assert_eq!((events(&mut client), client.state()), (vec![Event::Undeleted], State::Closed));
         let mut idle = Client::new(config());
         idle.close(Moment::START);
         assert_eq!((events(&mut idle), sent(&mut idle)), (vec![Event::Closed], None));

@@ -75,6 +75,11 @@ impl Burst {
             && length + self.message <= MAX_BYTES
     }
 
+    /// Counts them: nobody was asked to take them, as the server does not read what it was sent before.
+    pub(super) const fn count_blocked(&self, stats: &mut ShardStats) {
+        stats.counters.blocked += self.count;
+    }
+
     /// Counts them: the socket took so many, the first ones.
     pub(super) fn count(&self, taken: u64, now: Moment, stats: &mut ShardStats) {
         let lag = now.since(self.scheduled);

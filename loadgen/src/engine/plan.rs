@@ -61,7 +61,7 @@ pub(crate) enum FarEnd {
 
 impl Plan {
     /// What allocation `id` asks for, when it begins at `now` since the run began.
-    pub(super) fn client(
+    pub(crate) fn client(
         &self,
         id: u32,
         attempt: u32,
@@ -79,7 +79,9 @@ impl Plan {
             reliable: self.transport.is_reliable(),
             path: self.path,
             tcp_relay: self.tcp_relay,
-            seed: self.seed ^ (u64::from(id) << 32 | u64::from(attempt)).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            seed: self.seed
+                ^ u64::from(self.run)
+                ^ (u64::from(id) << 32 | u64::from(attempt)).wrapping_mul(0x9e37_79b9_7f4a_7c15),
         }
     }
 

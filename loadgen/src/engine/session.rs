@@ -7,9 +7,9 @@ use super::burst::Burst;
 use super::clock::Almanac;
 use super::plan::{FarEnd, Plan};
 use super::wire::{self, Broken, Link};
-use crate::client::{Client, Counters, Event, Failure, Input, PeerId};
+use crate::client::{Alternate, Client, Counters, Event, Failure, Input, PeerId};
 use crate::clock::Moment;
-use crate::media::{self, Due, MAX_STREAMS, Pacer, Receiver, StreamId, StreamPlan};
+use crate::media::{self, Arrived, Due, Fate, MAX_STREAMS, Pacer, Receiver, StreamId, StreamPlan, Verdict};
 use crate::stats::{ShardStats, Way};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -51,6 +51,16 @@ pub(super) struct Stream {
     sent_before: [u64; 2],
     /// Packets below this one do not count.
     counted_from: u64,
+}
+
+impl Stream {
+    /// What a packet is, and whether it counts: not where it was sent before the media does. The numbers of other streams'
+    /// packets say nothing of that, and no time at which they come is the right one.
+    #[inline]
+    fn arrive(&mut self, packet: &Arrived, now: Moment) -> (Verdict, bool) {
+        let verdict = self.receiver.arrive(packet, now);
+        (verdict, verdict.fate == Fate::Misdelivered || packet.stamp.sequence >= self.counted_from)
+    }
 }
 
 /// Packets sent by each stream of an allocation.
@@ -96,7 +106,7 @@ pub(super) struct Body {
     pub(super) is_settled: bool,
     /// Its end came before its answer.
     pub(super) is_unwanted: bool,
-    server: SocketAddr,
+    server: Alternate,
     redirections: u32,
     /// The client has something to say.
     is_dirty: bool,
@@ -105,7 +115,7 @@ pub(super) struct Body {
 }
 
 /// What the shard has to see to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum News {
     /// The relay is there.
     Allocated,
@@ -114,7 +124,7 @@ pub(super) enum News {
     /// It cannot.
     PeerRefused,
     /// The server sends us elsewhere.
-    Redirected(SocketAddr),
+    Redirected(Alternate),
     /// The session is over.
     Over,
 }
@@ -144,7 +154,7 @@ impl Session {
             longest: Duration::ZERO,
             is_settled: false,
             is_unwanted: false,
-            server: plan.server,
+            server: Alternate { server: plan.server, domain: None },
             redirections: 0,
             is_dirty: false,
             dropped: 0,
@@ -157,14 +167,13 @@ impl Session {
     pub(super) fn begin_at(
         &mut self,
         plan: &Plan,
-        server: SocketAddr,
+        server: Alternate,
         token: [u8; 8],
         now: Moment,
     ) -> Result<bool, Broken> {
         let is_elsewhere = self.body.server != server;
         if is_elsewhere {
-            self.body.server = server;
-            self.link = Link::open(&plan.transport, server, plan.source(self.body.id), plan.clock)?;
+            self.connect_to(plan, server)?;
             self.body.dropped = 0;
             self.body.watches_write = false;
         }
@@ -180,19 +189,18 @@ impl Session {
     pub(super) fn redirect(
         &mut self,
         plan: &Plan,
-        server: SocketAddr,
+        alternate: Alternate,
         now: Moment,
         stats: &mut ShardStats,
     ) -> Result<bool, Broken> {
         // The client that follows counts from zero.
         self.account(stats);
         self.body.redirections += 1;
-        let may_go = plan.may_leave || server == self.body.server || crate::config::is_near(server.ip());
+        let may_go = plan.may_leave || alternate == self.body.server || crate::config::is_near(alternate.server.ip());
         if self.body.redirections > MAX_REDIRECTIONS || !may_go {
             return Ok(false);
         }
-        self.body.server = server;
-        self.link = Link::open(&plan.transport, server, plan.source(self.body.id), plan.clock)?;
+        self.connect_to(plan, alternate)?;
         let (attempt, token) = (self.body.redirections, self.body.reservation);
         let config = plan.client(self.body.id, attempt, now.since(Moment::START), token);
         self.body.client = Client::new(config);
@@ -201,6 +209,13 @@ impl Session {
         self.body.phase = Phase::Connecting;
         self.body.watches_write = false;
         Ok(true)
+    }
+
+    fn connect_to(&mut self, plan: &Plan, alternate: Alternate) -> Result<(), Broken> {
+        let transport = plan.transport.named(alternate.domain.as_deref())?;
+        self.link = Link::open(&transport, alternate.server, plan.source(self.body.id), plan.clock)?;
+        self.body.server = alternate;
+        Ok(())
     }
 
     /// Takes what the socket has; whether [`Self::pump`] is needed.
@@ -223,7 +238,7 @@ impl Session {
     /// Does what is due of client and transport.
     pub(super) fn handle_timeout(&mut self, now: Moment) -> Result<(), Broken> {
         if self.link.poll_timeout().is_some_and(|at| at <= now) {
-            self.link.handle_timeout()?;
+            self.link.handle_timeout(now)?;
         }
         if self.body.client.poll_timeout().is_some_and(|at| at <= now) {
             self.body.client.handle_timeout(now);
@@ -257,7 +272,7 @@ impl Session {
                 if !body.client.poll_transmit(out) {
                     break;
                 }
-                // What has no room is as good as lost on the way: it is sent again.
+                // What a datagram socket has no room for is as good as lost on the way: it is sent again.
                 self.link.send(out)?;
             }
         }
@@ -266,6 +281,16 @@ impl Session {
             news = body.hear(event, now, stats).or(news);
         }
         Ok(news)
+    }
+
+    /// Takes back what it asked for; no answer is waited for.
+    pub(super) fn withdraw(&mut self, now: Moment, out: &mut Vec<u8>) {
+        self.body.client.withdraw(now);
+        out.clear();
+        if self.link.is_ready() && self.body.client.poll_transmit(out) {
+            // Where it cannot be sent, the allocation lives as long as the server lets it.
+            drop(self.link.send(out));
+        }
     }
 
     /// Sends the packet of `stream` that was due, and on UDP those that were due with it; when the next one is.
@@ -281,10 +306,19 @@ impl Session {
         let (Some(peer), Some(stream), Phase::Streaming) = (body.peer, body.streams.get_mut(stream), body.phase) else {
             return Ok(None);
         };
+        let has_room = self.link.has_room();
+        if !has_room && !stream.is_paced {
+            // As fast as it goes is no faster than the server reads.
+            return Ok(Some(now.plus(GRID)));
+        }
         let takes_more = self.link.takes_bursts();
         let Some(burst) = Burst::write(stream, (&mut body.client, peer), takes_more, now, out, stats) else {
             return Ok(None);
         };
+        if !has_room {
+            burst.count_blocked(stats);
+            return Ok(stream.due.map(|next| next.at));
+        }
         let taken = match burst.count {
             0 => 0,
             1 => u64::from(self.link.send(out)? == wire::Sent::Yes),
@@ -318,8 +352,8 @@ impl Session {
 
 impl Body {
     /// Who grants what it asks for.
-    pub(super) const fn server(&self) -> SocketAddr {
-        self.server
+    pub(super) const fn server(&self) -> &Alternate {
+        &self.server
     }
 
     #[inline]
@@ -346,9 +380,12 @@ impl Body {
         let at = if at < self.streams.len() { at } else { 0 };
         match self.streams.get_mut(at) {
             Some(stream) => {
-                let verdict = stream.receiver.arrive(&arrived, now);
-                self.longest = self.longest.max(verdict.since_scheduled);
-                if arrived.stamp.sequence >= stream.counted_from {
+                let (verdict, counts) = stream.arrive(&arrived, now);
+                // What others sent tells nothing of how long ours take.
+                if verdict.fate.is_delivery() {
+                    self.longest = self.longest.max(verdict.since_scheduled);
+                }
+                if counts {
                     stats.arrived(&verdict, self.way);
                 }
             }
@@ -378,7 +415,7 @@ impl Body {
             // Somebody had this port before us, and the server still knows (RFC 8656, section 7.4): from another one.
             Event::Failed(Failure::Code { code: 437, .. }) if self.redirections < MAX_REDIRECTIONS => {
                 stats.counters.mismatched += 1;
-                Some(News::Redirected(self.server))
+                Some(News::Redirected(self.server.clone()))
             }
             Event::Failed(failure) => {
                 stats.failed(&failure.key(), &failure.to_string());
@@ -394,8 +431,9 @@ impl Body {
                 stats.counters.redirected += 1;
                 Some(News::Redirected(server))
             }
-            Event::Closed => {
-                stats.counters.closed += 1;
+            Event::Closed | Event::Undeleted => {
+                stats.counters.closed += u64::from(event == Event::Closed);
+                stats.counters.undeleted += u64::from(event == Event::Undeleted);
                 self.phase = Phase::Over;
                 Some(News::Over)
             }
@@ -521,4 +559,32 @@ fn first_on_grid(shape: &StreamPlan, seed: u64, id: StreamId, now: Moment, grid:
     let past = first.as_nanos().saturating_sub(grid.as_nanos()) % GRID.as_nanos() as u64;
     let wait = (GRID.as_nanos() as u64 - past) % GRID.as_nanos() as u64;
     Pacer::new(shape, seed, id, now.plus(Duration::from_nanos(wait)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::Stamp;
+
+    #[test]
+    fn what_was_sent_before_the_media_counts_does_not_and_what_others_sent_always_does() {
+        let id = StreamId { run: 7, allocation: 3, stream: 0 };
+        let mut stream = Stream {
+            pacer: None,
+            due: None,
+            is_paced: true,
+            id,
+            sent: 0,
+            receiver: Receiver::new(id),
+            sent_before: [0; 2],
+            counted_from: 10,
+        };
+        let mut arrive = |id, sequence| {
+            let stamp = Stamp { id, sequence, scheduled: Moment::START, sent: Moment::START };
+            let (verdict, counts) = stream.arrive(&Arrived { stamp, bytes: 92 }, Moment::from_nanos(1));
+            (verdict.fate, counts)
+        };
+        assert_eq!((arrive(id, 9), arrive(id, 10)), ((Fate::New, false), (Fate::New, true)));
+        assert_eq!(arrive(StreamId { allocation: 4, ..id }, 2), (Fate::Misdelivered, true));
+    }
 }

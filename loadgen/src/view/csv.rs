@@ -19,6 +19,15 @@ const COLUMNS: &[Column] = &[
     ("succeeded", |row| row.allocations.succeeded.to_string()),
     ("failed", |row| row.allocations.failed.to_string()),
     ("lost", |row| row.allocations.lost.to_string()),
+    ("undeleted", |row| row.allocations.undeleted.to_string()),
+    ("peers_refused", |row| row.allocations.peers_refused.to_string()),
+    ("requests", |row| row.allocations.requests.to_string()),
+    ("retransmissions", |row| row.allocations.retransmissions.to_string()),
+    ("refreshes", |row| row.allocations.refreshes.to_string()),
+    ("renewals", |row| row.allocations.renewals.to_string()),
+    ("stale_nonces", |row| row.allocations.stale_nonces.to_string()),
+    ("redirected", |row| row.allocations.redirected.to_string()),
+    ("mismatched", |row| row.allocations.mismatched.to_string()),
     ("errors", |row| errors(&row.allocations.errors)),
     ("later_errors", |row| errors(&row.allocations.later_errors)),
     ("latency_p50_ms", |row| quantile(row.allocations.latency_ms, |latency| latency.p50)),
@@ -28,6 +37,7 @@ const COLUMNS: &[Column] = &[
     ("sent_packets", |row| row.media.sent_packets.to_string()),
     ("delivered_packets", |row| row.media.delivered_packets.to_string()),
     ("lost_packets", |row| row.media.lost_packets.to_string()),
+    ("blocked_packets", |row| row.media.blocked_packets.to_string()),
     ("lost_pct", |row| optional(row.media.lost_pct)),
     ("duplicated", |row| row.media.duplicated.to_string()),
     ("reordered", |row| row.media.reordered.to_string()),
@@ -122,6 +132,12 @@ mod tests {
         assert_eq!(table.len(), 1 + 3);
         assert!(table.iter().all(|record| record.len() == COLUMNS.len()));
         assert_eq!(field(&table, 1, "at_s"), "2.000");
+        assert_eq!(
+            (field(&table, 1, "requests"), field(&table, 1, "retransmissions")),
+            ("4".to_owned(), "1".to_owned())
+        );
+        assert_eq!((field(&table, 1, "refreshes"), field(&table, 1, "renewals")), ("3".to_owned(), "2".to_owned()));
+        assert_eq!(field(&table, 1, "stale_nonces"), "5");
         assert_eq!(field(&table, 1, "lost_packets"), "12");
         assert_eq!(field(&table, 1, "offered_pps"), "49800.000000");
         assert_eq!(field(&table, 1, "rtt_p50_ms"), "0.240000");

@@ -115,6 +115,31 @@ fn allocations(text: &mut Exposition, progress: &Progress) {
     text.counter("allocations_succeeded", "Allocations that the server granted.", allocations.succeeded);
     text.counter("allocations_failed", "Allocations that it did not grant.", allocations.failed);
     text.counter("allocations_lost", "Allocations that were up and ended before they should.", allocations.lost);
+    for (name, help, count) in [
+        ("allocations_undeleted", "Deletions that nobody answered.", allocations.undeleted),
+        ("allocations_peers_refused", "Permissions and channels that were refused.", allocations.peers_refused),
+        ("allocations_requests", "Requests to the server, each counted once.", allocations.requests),
+        (
+            "allocations_retransmissions",
+            "Requests that were sent once more, because no answer had come in time.",
+            allocations.retransmissions,
+        ),
+        ("allocations_refreshes", "Allocations prolonged.", allocations.refreshes),
+        ("allocations_renewals", "Permissions and channels prolonged.", allocations.renewals),
+        (
+            "allocations_stale_nonces",
+            "438 answers, each followed by the request with another nonce.",
+            allocations.stale_nonces,
+        ),
+        ("allocations_redirected", "300 answers that named another server.", allocations.redirected),
+        (
+            "allocations_mismatched",
+            "437 answers that were followed by another try from another port.",
+            allocations.mismatched,
+        ),
+    ] {
+        text.counter(name, help, count);
+    }
     text.errors("allocation_errors", "Allocations that failed, by error code.", &allocations.errors);
     let help = "Allocations lost and permissions and channels refused, by error code.";
     text.errors("allocation_later_errors", help, &allocations.later_errors);
@@ -130,6 +155,9 @@ fn media(text: &mut Exposition, progress: &Progress) {
     text.counter("media_delivered_packets", "Packets that came back, each counted once.", media.delivered_packets);
     // What came late is no longer lost, so that this may go down.
     text.gauge("media_lost_packets", "packets", "Packets that did not come back.", media.lost_packets as f64);
+    let help =
+        "Those of them that were not sent, because the server did not read what it had been sent on a stream before.";
+    text.counter("media_blocked_packets", help, media.blocked_packets);
     text.counter("media_duplicated_packets", "Further copies of packets.", media.duplicated);
     text.counter("media_reordered_packets", "Packets behind a later one of their stream.", media.reordered);
     text.counter(
@@ -218,6 +246,11 @@ mod tests {
             "turnload_run_info{target=\"turn:127.0.0.1:3478\",version=\"0.1.0\"} 1",
             "turnload_phase{turnload_phase=\"hold\"} 1",
             "turnload_allocations{state=\"up\"} 996",
+            "turnload_allocations_requests_total 2100",
+            "turnload_allocations_retransmissions_total 7",
+            "turnload_allocations_refreshes_total 12",
+            "turnload_allocations_renewals_total 24",
+            "turnload_allocations_stale_nonces_total 36",
             "turnload_allocation_errors_total{code=\"486\"} 3",
             "turnload_media_offered_packets_total 3000010",
             "turnload_media_rtt_seconds{quantile=\"0.5\"} 0.00024",

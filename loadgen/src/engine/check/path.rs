@@ -6,7 +6,9 @@ use super::peer::{self, Own};
 use super::talk::{Talk, cause, certificate};
 use super::{Visitor, candidate, nat};
 use crate::check::{Asked, Cause, Certificate, Kind, Path, binding, judge_relay, peer_refused, refusal};
-use crate::client::{Client, ClientConfig, DataPath, EvenPort, Event, PERMISSION_LIFETIME, State, server_text};
+use crate::client::{
+    Alternate, Client, ClientConfig, DataPath, EvenPort, Event, PERMISSION_LIFETIME, State, server_text,
+};
 use crate::clock::Moment;
 use crate::config::Trust;
 use crate::engine::clock::RunClock;
@@ -45,14 +47,22 @@ pub(super) fn walk(
     clock: RunClock,
 ) -> Path {
     let mut path = Path::new(server, uri.wire());
+    let mut transport = transport.clone();
     for _ in 0..=REDIRECTIONS {
-        match steps(uri, transport, visitor, clock, &mut path) {
+        match steps(uri, &transport, visitor, clock, &mut path) {
             Ok(None) => return path,
-            Ok(Some(elsewhere)) => {
+            Ok(Some(Alternate { server: elsewhere, domain })) => {
                 let mut next = Path::new(elsewhere, path.wire);
                 next.remarks = std::mem::take(&mut path.remarks);
                 next.remarks.push(format!("{} sends clients on to {elsewhere} (300)", path.server));
                 path = next;
+                match transport.named(domain.as_deref()) {
+                    Ok(named) => transport = named,
+                    Err(broken) => {
+                        path.failure = Some(cause(&broken, "the handshake"));
+                        return path;
+                    }
+                }
             }
             Err(failure) => {
                 path.failure = Some(failure);
@@ -71,7 +81,7 @@ fn steps(
     visitor: &Visitor,
     clock: RunClock,
     path: &mut Path,
-) -> Result<Option<SocketAddr>, Cause> {
+) -> Result<Option<Alternate>, Cause> {
     let is_turn = uri.scheme.is_turn();
     let mut random = Random::of(visitor.seed, clock.now().as_nanos());
     let mut talk = connect(transport, &visitor.trust, clock, path)?;
@@ -275,7 +285,7 @@ fn allocate(
     patience: Duration,
     waited: Duration,
     path: &mut Path,
-) -> Result<Option<SocketAddr>, Cause> {
+) -> Result<Option<Alternate>, Cause> {
     let begin = relay.clock.now();
     let end = begin.plus(patience);
     relay.client.allocate(begin);

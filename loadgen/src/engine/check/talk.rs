@@ -3,7 +3,7 @@
 //! In: messages to send, how long to wait. Out: messages that came. Never: a wait beyond what was asked.
 
 use super::super::clock::RunClock;
-use super::super::wire::{Broken, Link, Transport};
+use super::super::wire::{Broken, Link, SETUP, Transport};
 use crate::check::{Cause, Certificate};
 use crate::clock::Moment;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -72,8 +72,9 @@ impl Talk {
             let inbox = &mut self.inbox;
             self.link.receive(&mut self.buffer, |message, _| inbox.push_back(message.to_vec()))?;
         }
-        if self.link.poll_timeout().is_some_and(|due| due <= self.clock.now()) {
-            self.link.handle_timeout()?;
+        let now = self.clock.now();
+        if self.link.poll_timeout().is_some_and(|due| due <= now) {
+            self.link.handle_timeout(now)?;
         }
         Ok(())
     }
@@ -93,6 +94,7 @@ pub(super) fn cause(broken: &Broken, step: &'static str) -> Cause {
     match broken {
         Broken::Unreachable(Errno::CONNREFUSED) => Cause::Refused,
         Broken::Unreachable(errno) => Cause::Unreachable(errno.to_string()),
+        Broken::Silent => Cause::NoAnswer { step, waited: SETUP },
         Broken::Closed => Cause::Closed { step },
         Broken::Exhausted(errno) => Cause::Local(errno.to_string()),
         Broken::Certificate(doubt, why) => Cause::Certificate(*doubt, why.clone()),

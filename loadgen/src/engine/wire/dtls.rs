@@ -45,7 +45,7 @@ impl DtlsWire {
 
     pub(super) fn send(&mut self, socket: &OwnedFd, message: &[u8]) -> Result<Sent, Broken> {
         match self.dtls.send_application_data(message) {
-            Ok(_) => self.drain(socket, &mut |_| {}).map(|()| Sent::Yes),
+            Ok(_) => self.drain(socket, &mut |_| {}),
             Err(error) => Err(broken(&error)),
         }
     }
@@ -61,13 +61,13 @@ impl DtlsWire {
             .handle_timeout(now)
             .and_then(|()| self.dtls.handle_packet(datagram))
             .map_err(|error| broken(&error))?;
-        self.drain(socket, deliver)
+        self.drain(socket, deliver).map(drop)
     }
 
     pub(super) fn handle_timeout(&mut self, socket: &OwnedFd) -> Result<(), Broken> {
         let now = self.clock.instant(self.clock.now());
         self.dtls.handle_timeout(now).map_err(|error| broken(&error))?;
-        self.drain(socket, &mut |_| {})
+        self.drain(socket, &mut |_| {}).map(drop)
     }
 
     pub(super) fn close(&mut self, socket: &OwnedFd) {
@@ -76,13 +76,16 @@ impl DtlsWire {
         }
     }
 
-    fn drain(&mut self, socket: &OwnedFd, deliver: &mut impl FnMut(&[u8])) -> Result<(), Broken> {
+    /// Whether the socket had room for all that was to be sent.
+    fn drain(&mut self, socket: &OwnedFd, deliver: &mut impl FnMut(&[u8])) -> Result<Sent, Broken> {
         let mut buffer = [0; BUFFER];
+        let mut sent = Sent::Yes;
         loop {
             match self.dtls.poll_output(&mut buffer) {
                 Output::Packet(packet) => {
                     // No room is as good as lost on the way: the handshake repeats itself, media does not.
-                    send_datagram(socket, packet)?;
+                    let taken = send_datagram(socket, packet)?;
+                    sent = if taken == Sent::NoRoom { taken } else { sent };
                 }
                 Output::PeerCert(leaf) => {
                     self.belief.judge_leaf(leaf).map_err(|error| Broken::of_tls(&error))?;
@@ -96,7 +99,7 @@ impl DtlsWire {
                 }
                 Output::Timeout(at) => {
                     self.timeout = Some(self.clock.moment(at));
-                    return Ok(());
+                    return Ok(sent);
                 }
                 _ => {}
             }

@@ -2,11 +2,10 @@
 //!
 //! In: bytes of the socket, messages to send. Out: messages. Never: a certificate judged here.
 
+use super::backlog::Backlog;
 use super::framing::Partial;
-use super::{Belief, Broken, MAX_BACKLOG, Sent, connected_or};
+use super::{Belief, Broken, connected_or};
 use rustix::fd::OwnedFd;
-use rustix::io::Errno;
-use rustix::net::SendFlags;
 use rustls::ClientConnection;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -15,15 +14,17 @@ pub(super) struct TlsWire {
     connection: ClientConnection,
     connected: bool,
     partial: Partial,
-    /// Records that the socket had no room for; rustls holds its own, these are asked for by size only.
-    owed: usize,
+    /// Records that the socket had no room for.
+    backlog: Backlog,
 }
 
 impl TlsWire {
     pub(super) fn new(belief: &Belief) -> Result<Self, Broken> {
-        let connection = ClientConnection::new(Arc::clone(&belief.tls), belief.name.clone())
+        let mut connection = ClientConnection::new(Arc::clone(&belief.tls), belief.name.clone())
             .map_err(|error| Broken::Security(error.to_string()))?;
-        Ok(Self { connection, connected: false, partial: Partial::default(), owed: 0 })
+        // Records are taken out as soon as they are made, and half a message would garble all that come after it.
+        connection.set_buffer_limit(None);
+        Ok(Self { connection, connected: false, partial: Partial::default(), backlog: Backlog::default() })
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -31,21 +32,16 @@ impl TlsWire {
     }
 
     pub(super) fn wants_write(&self) -> bool {
-        !self.connected || self.connection.wants_write()
+        !self.connected || !self.backlog.is_empty() || self.connection.wants_write()
     }
 
-    pub(super) fn send(&mut self, socket: &OwnedFd, message: &[u8]) -> Result<Sent, Broken> {
-        if self.owed > MAX_BACKLOG {
-            return Ok(Sent::NoRoom);
-        }
-        match self.connection.writer().write(message) {
-            Ok(written) if written == message.len() => {}
-            // Half a message would garble all that come after it; the buffer's limit lies far beyond MAX_BACKLOG.
-            _ => return Err(Broken::Security("no room for a record".to_owned())),
-        }
-        self.owed += message.len();
-        self.flush(socket)?;
-        Ok(Sent::Yes)
+    pub(super) const fn has_room(&self) -> bool {
+        self.backlog.has_room()
+    }
+
+    pub(super) fn send(&mut self, socket: &OwnedFd, message: &[u8]) -> Result<(), Broken> {
+        self.connection.writer().write_all(message).map_err(|error| Broken::Security(error.to_string()))?;
+        self.flush(socket)
     }
 
     pub(super) fn receive(
@@ -90,28 +86,9 @@ impl TlsWire {
             return Ok(());
         }
         while self.connection.wants_write() {
-            match self.connection.write_tls(&mut Socket(socket)) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => {
-                    return Err(Errno::from_io_error(&error).map_or(Broken::Closed, Broken::of));
-                }
-            }
+            let taken = self.connection.write_tls(self.backlog.end());
+            taken.map_err(|error| Broken::Security(error.to_string()))?;
         }
-        self.owed = 0;
-        Ok(())
-    }
-}
-
-/// Writes for rustls.
-struct Socket<'s>(&'s OwnedFd);
-
-impl Write for Socket<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(rustix::net::send(self.0, bytes, SendFlags::NOSIGNAL)?)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.backlog.flush(socket)
     }
 }

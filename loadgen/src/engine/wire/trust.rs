@@ -15,6 +15,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 use std::sync::Arc;
 
 /// What is believed of a server.
+#[derive(Clone)]
 pub(crate) struct Belief {
     pub(super) tls: Arc<ClientConfig>,
     pub(super) name: ServerName<'static>,
@@ -47,12 +48,20 @@ impl Belief {
         // Each allocation is a client of its own: what a resumed session saves would hide what the server can do.
         tls.resumption = rustls::client::Resumption::disabled();
         let name = match host {
-            Host::Name(name) => ServerName::try_from(name.clone()).map_err(|_| format!("{name} is no name for TLS"))?,
+            Host::Name(name) => server_name(name)?,
             Host::Address(address) => ServerName::IpAddress((*address).into()),
         };
         let dtls = dimpl::Config::builder().build().map_err(|error| error.to_string())?;
         let own = dimpl::certificate::generate_self_signed_certificate().map_err(|error| error.to_string())?;
         Ok(Self { tls: Arc::new(tls), name, dtls: Arc::new(dtls), own, verifier })
+    }
+
+    /// The same of a server with another name (ALTERNATE-DOMAIN; RFC 8489, section 10).
+    ///
+    /// # Errors
+    /// One sentence: a name that no certificate can be for.
+    pub(super) fn named(&self, domain: &str) -> Result<Self, String> {
+        Ok(Self { name: server_name(domain)?, ..self.clone() })
     }
 
     /// Judges the leaf that a DTLS server showed; intermediate ones are not handed on by the DTLS layer, so that the
@@ -61,6 +70,10 @@ impl Belief {
         let leaf = CertificateDer::from(certificate);
         self.verifier.verify_server_cert(&leaf, &[], &self.name, &[], UnixTime::now()).map(|_| ())
     }
+}
+
+fn server_name(name: &str) -> Result<ServerName<'static>, String> {
+    ServerName::try_from(name.to_owned()).map_err(|_| format!("{name} is no name for TLS"))
 }
 
 /// What is wrong with a certificate, as far as it is told.
@@ -156,5 +169,23 @@ impl ServerCertVerifier for Anybody {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_elsewhere_is_believed_by_the_name_that_the_one_before_gave_it() {
+        let host = Host::Name("turn.example.org".to_owned());
+        let belief = Belief::new(&Trust::Anybody, &host).expect("a belief");
+        let elsewhere = belief.named("relay.example.org").expect("a name");
+        assert_eq!(
+            (belief.name.to_str(), elsewhere.name.to_str()),
+            ("turn.example.org".into(), "relay.example.org".into())
+        );
+        assert!(Arc::ptr_eq(&belief.verifier, &elsewhere.verifier));
+        assert!(belief.named("no name").is_err());
     }
 }

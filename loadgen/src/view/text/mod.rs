@@ -131,7 +131,8 @@ fn allocations(allocations: &Allocations, out: &mut dyn Write) -> io::Result<()>
     heading(out, "Allocations", &text)?;
     distribution(out, "latency", allocations.latency_ms.as_ref())?;
     let upkeep: Vec<String> = [
-        (allocations.retransmissions, "requests sent again"),
+        (allocations.requests, "requests"),
+        (allocations.retransmissions, "sent again"),
         (allocations.refreshes, "refreshes"),
         (allocations.renewals, "renewals of permissions and channels"),
         (allocations.stale_nonces, "stale nonces (438)"),
@@ -182,6 +183,11 @@ fn media(media: &Media, out: &mut dyn Write) -> io::Result<()> {
             count(media.stale)
         ),
     )?;
+    if media.blocked_packets > 0 {
+        let text =
+            format!("{} of them never sent, because the server did not read its streams", count(media.blocked_packets));
+        entry(out, "blocked", &text)?;
+    }
     let (offered, delivered) = (bitrate(media.offered_bps), bitrate(media.delivered_bps));
     entry(out, "rate", &format!("{offered} offered, {delivered} delivered, {}", packet_rate(media.delivered_pps)))?;
     distribution(out, "RTT", media.rtt_ms.as_ref())?;

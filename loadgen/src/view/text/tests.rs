@@ -119,10 +119,23 @@ fn a_server_that_carried_nothing_is_told_with_the_cause() {
 
 #[test]
 fn upkeep_is_shown_where_there_was_some() {
-    let mut result = samples::result();
+    let mut result = RunResult::default();
     assert!(!summary(&result).contains("upkeep"));
     (result.allocations.refreshes, result.allocations.stale_nonces) = (12, 1_000);
     assert!(summary(&result).contains("\n  upkeep       12 refreshes, 1,000 stale nonces (438)\n"));
+    result.allocations = samples::allocations();
+    let all =
+        "2,100 requests, 7 sent again, 12 refreshes, 24 renewals of permissions and channels, 36 stale nonces (438)";
+    assert!(summary(&result).contains(&format!("\n  upkeep       {all}\n")), "{}", summary(&result));
+}
+
+#[test]
+fn what_a_full_stream_kept_from_being_sent_is_told() {
+    let mut result = samples::result();
+    assert!(!summary(&result).contains("blocked"));
+    result.media.blocked_packets = 1_200;
+    let told = "\n  blocked      1,200 of them never sent, because the server did not read its streams\n";
+    assert!(summary(&result).contains(told), "{}", summary(&result));
 }
 
 #[test]
