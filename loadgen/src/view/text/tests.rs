@@ -118,6 +118,19 @@ fn a_server_that_carried_nothing_is_told_with_the_cause() {
 }
 
 #[test]
+fn a_threshold_on_what_was_not_measured_is_no_failure_of_the_server() {
+    let mut result = samples::result();
+    result.media = Media { offered_packets: 9, ..Media::default() };
+    result.judge(&["media.rtt_ms.p99<50".parse().expect("a threshold")]);
+    assert_eq!(
+        verdict(&result),
+        "nobody is known to have given up, but what a threshold is for was not measured: media.rtt_ms.p99."
+    );
+    result.judge(&["media.rtt_ms.p99<50", "media.streams>0"].map(|text| text.parse().expect("a threshold")));
+    assert!(verdict(&result).starts_with("the server, or the way to it, gave up"));
+}
+
+#[test]
 fn upkeep_is_shown_where_there_was_some() {
     let mut result = samples::result();
     assert!(!summary(&result).contains("upkeep"));
@@ -141,6 +154,8 @@ fn a_run_without_a_fault_says_that_neither_gave_up() {
     let mut result = RunResult::default();
     assert_eq!(verdict(&result), "nothing was asked of the server.");
     (result.allocations.requested, result.allocations.succeeded) = (1, 1);
+    assert!(verdict(&result).contains("no packet was due"), "what was not tried was not carried");
+    (result.media.offered_packets, result.media.sent_packets, result.media.delivered_packets) = (9, 9, 9);
     assert_eq!(
         verdict(&result),
         "neither gave up: the server carried all that was offered, and the generator kept up."

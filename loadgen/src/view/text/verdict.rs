@@ -23,6 +23,14 @@ pub fn verdict(result: &RunResult) -> String {
             plain(&result.invalid_because.join("; "))
         ),
         (_, Some(downfall)) => fallen(result, downfall),
+        (EXIT_THRESHOLD, _) if result.thresholds.iter().all(|outcome| outcome.ok || outcome.value.is_none()) => {
+            let missing = result.thresholds.iter().filter(|outcome| !outcome.ok);
+            let missing: Vec<String> = missing.map(|outcome| outcome.threshold.figure.to_string()).collect();
+            format!(
+                "nobody is known to have given up, but what a threshold is for was not measured: {}.",
+                missing.join(", ")
+            )
+        }
         (EXIT_THRESHOLD, _) => {
             let failed = result.thresholds.iter().filter(|outcome| !outcome.ok);
             let failed: Vec<String> =
@@ -106,6 +114,12 @@ fn done(result: &RunResult) -> String {
     };
     if allocations.requested == 0 {
         return format!("nothing was asked of the server{thresholds}.");
+    }
+    if shortfall.is_empty() && media.offered_packets == 0 {
+        return format!(
+            "the server granted what was asked for, and the generator kept up; no packet was due in this time, so that \
+             nothing is known of what the server relays{thresholds}."
+        );
     }
     if shortfall.is_empty() {
         return format!(
