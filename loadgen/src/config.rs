@@ -256,6 +256,8 @@ const FULL_SIZE: u32 = 1_200;
 /// The largest payload of UDP over IPv4.
 const MAX_DATAGRAM: u32 = 65_507;
 const MAX_PACKET_BITS: f64 = MAX_DATAGRAM as f64 * 8.0;
+/// The longest record of DTLS (RFC 5246, section 6.2.1), which holds a message and its header.
+const MAX_RECORD: u32 = 16_384;
 /// The header of ChannelData (RFC 8656, section 12.4).
 const CHANNEL_HEADER: u32 = 4;
 /// The header of a Send indication and its attributes but the data, with IPv6 addresses.
@@ -563,7 +565,7 @@ fn fits(traffic: &Traffic, wire: Wire, in_indications: bool) -> Result<(), Refus
         Traffic::Sized { rate, bitrate } => bitrate.bits_per_second() as f64 / rate.per_second() / 8.0,
         Traffic::Profile(..) | Traffic::Replay(_) => return Ok(()),
     };
-    let most = MAX_DATAGRAM - header;
+    let most = if wire == Wire::Dtls { MAX_RECORD } else { MAX_DATAGRAM } - header;
     if size > f64::from(most) {
         return refuse(format!(
             "packets of {size:.0} bytes: {most} are the most that a datagram holds beside its header"

@@ -223,6 +223,8 @@ fn a_packet_that_no_datagram_holds_is_refused_before_it_is_taken_for_the_end_of_
     assert!(refusal("turnload --no-auth turn:10.0.0.1 -l 65504").contains("65503 are the most"));
     assert!(refusal("turnload --no-auth turn:10.0.0.1 -s -l 65500").contains("datagram"));
     run("turnload --no-auth turn:10.0.0.1 -t -l 65507");
+    run("turnload --no-auth turn:10.0.0.1 -S -l 16380");
+    assert!(refusal("turnload --no-auth turn:10.0.0.1 -S -l 16381").contains("16380 are the most"));
     assert!(refusal("turnload --no-auth turn:10.0.0.1 --pps 1/s --bitrate 524048bps").contains("65506 bytes"));
 }
 

@@ -115,6 +115,12 @@ fn a_server_that_carried_nothing_is_told_with_the_cause() {
         "the server carried nothing: of 3,000,000 packets not one came back. Does the server reach the peer, and is a \
          peer there?"
     );
+    assert_eq!(
+        carried(|result| {
+            (result.media.delivered_packets, result.media.corrupted, result.media.misdelivered) = (0, 40, 2);
+        }),
+        "the server carried nothing as it was: of 3,000,000 packets 40 came back changed and 2 at another allocation."
+    );
 }
 
 #[test]

@@ -71,6 +71,13 @@ fn fallen(result: &RunResult, downfall: Downfall) -> String {
                 "nothing could be sent: the server granted {granted} allocations and refused the peer of each{why}."
             )
         }
+        // Somebody is there who sends it back, if not as it was.
+        Downfall::NothingBack if media.corrupted + media.misdelivered > 0 => format!(
+            "the server carried nothing as it was: of {} packets {} came back changed and {} at another allocation.",
+            count(media.sent_packets),
+            count(media.corrupted),
+            count(media.misdelivered)
+        ),
         Downfall::NothingBack => format!(
             "the server carried nothing: of {} packets not one came back. Does the server reach the peer, and is a \
              peer there?",
