@@ -322,9 +322,9 @@ pub struct RunArguments {
     /// The server: turn:HOST:PORT?transport=udp, turns:HOST.
     #[arg(value_name = "URI")]
     pub uri: Vec<String>,
-    /// This public server may be loaded: its host once more.
+    /// This public server, or public --peer, may be loaded: its host once more.
     #[arg(long, value_name = "HOST")]
-    pub i_am_allowed_to_load: Option<Host>,
+    pub i_am_allowed_to_load: Vec<Host>,
     /// Who we are.
     #[command(flatten)]
     pub credentials: CredentialArguments,

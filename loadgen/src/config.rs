@@ -14,7 +14,7 @@ use crate::knee::Axis;
 use crate::quantity::{Bitrate, Rate};
 use crate::secret::Secret;
 use crate::stages::Stages;
-use crate::threshold::Threshold;
+use crate::threshold::{Figure, Threshold};
 use crate::uri::{Host, HostPort, ServerUri, UriTransport, Wire};
 use std::ffi::OsString;
 use std::fmt;
@@ -90,8 +90,8 @@ impl Request {
 pub struct RunConfig {
     /// The server.
     pub server: ServerUri,
-    /// Its owner agrees to be loaded, also where the address is public.
-    pub is_allowed: bool,
+    /// Those whose owners agree to be loaded, also where the address is public.
+    pub allowed: Vec<Host>,
     /// What carries the messages to it.
     pub wire: Wire,
     /// Who we are to it.
@@ -253,8 +253,15 @@ const DEFAULT_INTERVAL: Duration = Duration::from_millis(20);
 const DEFAULT_SIZE: u32 = 172;
 /// Where only its bitrate is given: a full packet below the usual path MTU.
 const FULL_SIZE: u32 = 1_200;
-/// The largest payload of UDP over IPv4, in bits.
-const MAX_PACKET_BITS: f64 = 65_507.0 * 8.0;
+/// The largest payload of UDP over IPv4.
+const MAX_DATAGRAM: u32 = 65_507;
+const MAX_PACKET_BITS: f64 = MAX_DATAGRAM as f64 * 8.0;
+/// The longest record of DTLS (RFC 5246, section 6.2.1), which holds a message and its header.
+const MAX_RECORD: u32 = 16_384;
+/// The header of ChannelData (RFC 8656, section 12.4).
+const CHANNEL_HEADER: u32 = 4;
+/// The header of a Send indication and its attributes but the data, with IPv6 addresses.
+const INDICATION_HEADER: u32 = 64;
 
 impl RunConfig {
     /// The load of a demonstration, on the server that was started for it.
@@ -296,7 +303,6 @@ impl RunConfig {
         if !server.scheme.is_turn() {
             return refuse(format!("{server} relays nothing; a load needs turn: or turns:"));
         }
-        may_be_loaded(&server, typed.i_am_allowed_to_load.as_ref())?;
         let wire = wire(&server, &typed.transport)?;
         // RFC 6062, section 4.1.
         if typed.relay.tcp_relay && !wire.is_stream() {
@@ -329,9 +335,12 @@ impl RunConfig {
         };
         let trust = trust(typed.transport.insecure, typed.transport.ca_file);
         let traffic = traffic(&typed.media)?;
+        fits(&traffic, wire, typed.relay.send_indications)?;
         let peer = peer(&typed.media)?;
+        may_be_loaded(&server, &peer, &typed.i_am_allowed_to_load)?;
         let find_knee = find_knee(&typed.load, &typed.media, &traffic)?;
         let LoadArguments { threshold, seed, .. } = typed.load.clone();
+        threshold.iter().try_for_each(|threshold| is_measured(threshold, &peer))?;
         let (load, end) = load(typed.load, &traffic)?;
         let is_odd = matches!(&load, Load::Allocations { count, .. } if count % 2 == 1);
         if is_odd && peer == Peer::Pairs {
@@ -344,7 +353,7 @@ impl RunConfig {
         }
         Ok(Self {
             server,
-            is_allowed: typed.i_am_allowed_to_load.is_some(),
+            allowed: typed.i_am_allowed_to_load,
             wire,
             credentials,
             metrics_trust: trust.clone(),
@@ -424,15 +433,31 @@ fn wire(server: &ServerUri, typed: &TransportArguments) -> Result<Wire, Refusal>
 
 /// A load on somebody else's server is an attack. Addresses are judged here; what a name stands for has to be judged
 /// once it is resolved.
-fn may_be_loaded(server: &ServerUri, allowed: Option<&Host>) -> Result<(), Refusal> {
-    match (allowed, &server.host) {
-        (Some(allowed), host) if allowed == host => Ok(()),
-        (Some(allowed), host) => refuse(format!("--i-am-allowed-to-load names {allowed}, the URI names {host}")),
-        (None, Host::Address(address)) if !is_near(*address) => refuse(format!(
-            "{address} is a public address; --i-am-allowed-to-load {address} says that its owner agrees"
-        )),
-        (None, _) => Ok(()),
+/// What the load arrives at are the server and, through its relays, a peer elsewhere.
+fn may_be_loaded(server: &ServerUri, peer: &Peer, allowed: &[Host]) -> Result<(), Refusal> {
+    let peer = match peer {
+        Peer::At(place) => Some(&place.host),
+        Peer::Embedded { .. } | Peer::Pairs => None,
+    };
+    if let Some(other) = allowed.iter().find(|host| **host != server.host && Some(*host) != peer) {
+        let and_peer = peer.map_or_else(String::new, |host| format!(" and --peer {host}"));
+        return refuse(format!("--i-am-allowed-to-load names {other}, the URI names {}{and_peer}", server.host));
     }
+    for host in std::iter::once(&server.host).chain(peer) {
+        if let Host::Address(address) = host {
+            is_allowed(host, *address, allowed).map_err(Refusal)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the owner of a public address agrees to be loaded; a name is asked about once it is resolved.
+pub(crate) fn is_allowed(host: &Host, address: IpAddr, allowed: &[Host]) -> Result<(), String> {
+    if is_near(address) || allowed.contains(host) {
+        return Ok(());
+    }
+    let is = if *host == Host::Address(address) { "is".to_owned() } else { format!("is {address},") };
+    Err(format!("{host} {is} a public address; --i-am-allowed-to-load {host} says that its owner agrees"))
 }
 
 /// Loopback, private or link-local.
@@ -526,6 +551,40 @@ fn traffic(typed: &MediaArguments) -> Result<Traffic, Refusal> {
             Traffic::Steady { rate, size: size.unwrap_or(DEFAULT_SIZE) }
         }
     })
+}
+
+/// A packet goes in one datagram to the server, with a header in front, and in one to the peer.
+fn fits(traffic: &Traffic, wire: Wire, in_indications: bool) -> Result<(), Refusal> {
+    let header = match (in_indications, wire.is_stream()) {
+        (true, _) => INDICATION_HEADER,
+        (false, true) => 0,
+        (false, false) => CHANNEL_HEADER,
+    };
+    let size = match traffic {
+        Traffic::Steady { size, .. } | Traffic::Filled { size, .. } => f64::from(*size),
+        Traffic::Sized { rate, bitrate } => bitrate.bits_per_second() as f64 / rate.per_second() / 8.0,
+        Traffic::Profile(..) | Traffic::Replay(_) => return Ok(()),
+    };
+    let most = if wire == Wire::Dtls { MAX_RECORD } else { MAX_DATAGRAM } - header;
+    if size > f64::from(most) {
+        return refuse(format!(
+            "packets of {size:.0} bytes: {most} are the most that a datagram holds beside its header"
+        ));
+    }
+    Ok(())
+}
+
+/// The way there is timed where both ends share a clock and nothing is sent back, the way there and back elsewhere.
+fn is_measured(threshold: &Threshold, peer: &Peer) -> Result<(), Refusal> {
+    match (&threshold.figure, peer) {
+        (Figure::Quantile("media.one_way_ms", _), Peer::Embedded { .. } | Peer::At(_)) => {
+            refuse(format!("--threshold {threshold}: it is measured with --pairs only; say media.rtt_ms"))
+        }
+        (Figure::Quantile("media.rtt_ms", _), Peer::Pairs) => refuse(format!(
+            "--threshold {threshold}: with --pairs nothing is sent back and only one way is measured; say media.one_way_ms"
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn peer(typed: &MediaArguments) -> Result<Peer, Refusal> {

@@ -85,6 +85,12 @@ fn a_public_address_is_loaded_only_with_its_name_said_twice() {
     assert!(refusal("turnload --no-auth turn:[::ffff:192.0.2.1]").contains("public"));
     assert!(refusal("turnload --no-auth turn:192.0.2.1 --i-am-allowed-to-load 192.0.2.2").contains("names 192.0.2.2"));
     run("turnload --no-auth turn:192.0.2.1 --i-am-allowed-to-load 192.0.2.1");
+    assert!(refusal("turnload --no-auth turn:10.0.0.1 --peer 192.0.2.7:9").contains("192.0.2.7 is a public address"));
+    assert!(refusal("turnload --no-auth turn:10.0.0.1 -e 192.0.2.7").contains("192.0.2.7 is a public address"));
+    let both = "turnload --no-auth turn:192.0.2.1 --i-am-allowed-to-load 192.0.2.1 --peer 192.0.2.7:9";
+    assert!(refusal(both).contains("192.0.2.7 is a public address"));
+    run(&format!("{both} --i-am-allowed-to-load 192.0.2.7"));
+    assert!(refusal(&format!("{both} --i-am-allowed-to-load 192.0.2.8")).contains("names 192.0.2.8"));
     for near in ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.0.1", "[::1]", "[fd00::1]", "[fe80::1]"]
     {
         run(&format!("turnload --no-auth turn:{near}"));
@@ -209,4 +215,24 @@ fn a_peer_and_a_demonstration_need_nothing() {
     assert!(matches!(request_with("turnload peer", &[]), Ok(Request::Peer { bind }) if bind.port() == 3480));
     #[cfg(feature = "demo")]
     assert!(matches!(request_with("turnload demo", &[]), Ok(Request::Demo(demo)) if demo.allocations == 50));
+}
+
+#[test]
+fn a_packet_that_no_datagram_holds_is_refused_before_it_is_taken_for_the_end_of_the_server() {
+    run("turnload --no-auth turn:10.0.0.1 -l 65503");
+    assert!(refusal("turnload --no-auth turn:10.0.0.1 -l 65504").contains("65503 are the most"));
+    assert!(refusal("turnload --no-auth turn:10.0.0.1 -s -l 65500").contains("datagram"));
+    run("turnload --no-auth turn:10.0.0.1 -t -l 65507");
+    run("turnload --no-auth turn:10.0.0.1 -S -l 16380");
+    assert!(refusal("turnload --no-auth turn:10.0.0.1 -S -l 16381").contains("16380 are the most"));
+    assert!(refusal("turnload --no-auth turn:10.0.0.1 --pps 1/s --bitrate 524048bps").contains("65506 bytes"));
+}
+
+#[test]
+fn a_threshold_on_what_is_not_measured_is_refused_before_the_load() {
+    let refused = |text: &str| refusal(&format!("turnload --no-auth turn:10.0.0.1 {text}"));
+    assert!(refused("--threshold media.one_way_ms.p99<5").contains("--pairs only"));
+    assert!(refused("-y -m 2 --threshold media.rtt_ms.p99<5").contains("media.one_way_ms"));
+    run("turnload --no-auth turn:10.0.0.1 -y -m 2 --threshold media.one_way_ms.p99<5");
+    run("turnload --no-auth turn:10.0.0.1 --threshold media.rtt_ms.p99<5");
 }

@@ -305,7 +305,8 @@ impl Media {
             delivered_packets: counters.delivered_packets,
             lost_packets: lost,
             blocked_packets: counters.blocked,
-            lost_pct: (given > 0).then(|| 100.0 * lost as f64 / given as f64),
+            // In an interval, packets of earlier ones may be missed or turn up, which are no share of its own.
+            lost_pct: (given > 0).then(|| (100.0 * lost as f64 / given as f64).clamp(0.0, 100.0)),
             duplicated: counters.duplicated,
             reordered: counters.reordered,
             misdelivered: counters.misdelivered,
@@ -592,6 +593,12 @@ mod tests {
         stats.counters.recovered = 5;
         let media = Media::over(&stats, Duration::from_secs(1));
         assert_eq!((media.lost_packets, media.lost_pct), (-5, None));
+        stats.counters.sent_packets = 1;
+        assert_eq!(Media::over(&stats, Duration::from_secs(1)).lost_pct, Some(0.0));
+        // Seven of the second before are given up in one that sent a single packet.
+        (stats.counters.missed, stats.counters.recovered) = (7, 0);
+        let media = Media::over(&stats, Duration::from_secs(1));
+        assert_eq!((media.lost_packets, media.lost_pct), (7, Some(100.0)));
     }
 
     #[test]

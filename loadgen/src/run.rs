@@ -10,7 +10,7 @@ use crate::args::DemoArguments;
 use crate::args::Format;
 use crate::check::rest;
 use crate::client::{DataPath, EvenPort, Family, PERMISSION_LIFETIME};
-use crate::config::{CheckConfig, Peer, Request, RunConfig, is_near};
+use crate::config::{CheckConfig, Peer, Request, RunConfig, is_allowed, is_near};
 use crate::credentials::Credentials;
 use crate::engine;
 use crate::engine::check::Visitor;
@@ -28,13 +28,15 @@ use crate::find_knee;
 use crate::media::{Parts, StreamPlan};
 use crate::random::Random;
 use crate::replay;
-use crate::result::{Allocations, EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, Media, Replayed, RunResult, stalled};
+use crate::result::{
+    Allocations, EXIT_DONE, EXIT_INCOMPLETE, EXIT_REFUSED, EXIT_USAGE, Media, Replayed, RunResult, stalled,
+};
 use crate::scenario::Scenario;
 use crate::uri::{Host, Wire};
 use crate::view::{self, csv, json, plan, text};
 use crate::watch::Watcher;
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -78,6 +80,7 @@ fn load(config: &RunConfig, probe: Option<ServerProbe>) -> Result<u8, String> {
     if config.output.dry_run {
         return dry_run(config, seed);
     }
+    is_there(config)?;
     // Before a file or a port is opened.
     let media = replay::media(config)?;
     media.1.iter().flat_map(Replayed::remarks).for_each(|remark| note(&remark));
@@ -100,8 +103,25 @@ fn load(config: &RunConfig, probe: Option<ServerProbe>) -> Result<u8, String> {
         }
     };
     drop(watcher);
-    print(&result, config)?;
-    Ok(result.exit_code())
+    Ok(match print(&result, config) {
+        Ok(()) => result.exit_code(),
+        Err(message) => {
+            note(&message);
+            EXIT_INCOMPLETE
+        }
+    })
+}
+
+/// What arguments name of this machine: better known before a load of hours than after it.
+fn is_there(config: &RunConfig) -> Result<(), String> {
+    if let Some(pid) = config.output.server_pid
+        && !engine::process::exists(pid)
+    {
+        return Err(format!("--server-pid {pid}: there is no such process"));
+    }
+    let taken =
+        |address: &IpAddr| UdpSocket::bind((*address, 0)).map_err(|error| format!("--source-ip {address}: {error}"));
+    config.source_ips.iter().try_for_each(|address| taken(address).map(drop))
 }
 
 /// A load ready to be driven, and the embedded peer where there is one. Media counts from so long after the load is
@@ -226,13 +246,7 @@ fn resolve(config: &RunConfig) -> Result<SocketAddr, String> {
         .into_iter()
         .find(|address| config.source_ips.first().is_none_or(|source| source.is_ipv4() == address.is_ipv4()))
         .ok_or_else(|| format!("{} has no address of the family of --source-ip", config.server.host))?;
-    if !is_near(address.ip()) && !config.is_allowed {
-        return Err(format!(
-            "{} is {}, a public address; --i-am-allowed-to-load {0} says that its owner agrees",
-            config.server.host,
-            address.ip()
-        ));
-    }
+    is_allowed(&config.server.host, address.ip(), &config.allowed)?;
     Ok(address)
 }
 
@@ -266,6 +280,7 @@ fn far_end(config: &RunConfig, server: SocketAddr) -> Result<(Option<Reflector>,
         Peer::At(place) => {
             let address = addresses(&place.host, place.port)?.into_iter().find(|address| address.is_ipv6() == is_v6);
             let address = address.ok_or_else(|| format!("{place} has no address of the family of the relays"))?;
+            is_allowed(&place.host, address.ip(), &config.allowed)?;
             Ok((None, FarEnd::Peer(address)))
         }
         Peer::Embedded { bind } => {

@@ -246,3 +246,24 @@ fn an_endpoint_gives_servers_and_credentials() {
     );
     endpoint.join().expect("two requests");
 }
+
+#[test]
+fn a_server_that_answers_rubbish_is_told_from_one_that_is_silent() {
+    let rubbish = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+    let port = rubbish.local_addr().expect("an address").port();
+    // Each request comes back as it was sent, which holds SOFTWARE of the one who asks.
+    let echo = std::thread::spawn(move || {
+        rubbish.set_read_timeout(Some(Duration::from_secs(8))).expect("a socket");
+        let mut buffer = [0; 2_048];
+        while let Ok((length, from)) = rubbish.recv_from(&mut buffer) {
+            rubbish.send_to(&buffer[..length], from).expect("loopback");
+        }
+    });
+    let (object, code) = checked(&[&[format!("turn:127.0.0.1:{port}").as_str()], ALICE].concat());
+    assert_eq!((causes(&object), code), (vec!["no-answer"], 3), "{object:#}");
+    let path = &object["uris"][0]["paths"][0];
+    let remarks = path["remarks"].to_string();
+    assert!(remarks.contains("that answers nothing that was asked"), "{path:#}");
+    assert!(path["software"].is_null(), "the words of a stranger are no server's: {path:#}");
+    echo.join().expect("the echo");
+}

@@ -126,4 +126,5 @@ fn the_second_interrupt_does_not_wait_for_a_server_that_hangs() {
     signal(&server, Signal::CONT);
     assert_eq!((code, &value["incomplete"]), (Some(5), &"interrupted".into()), "{value:#}");
     assert_eq!((&value["allocations"]["succeeded"], &value["schema"]), (&10.into(), &"turnload-result/1".into()));
+    assert_eq!(value["allocations"]["undeleted"], 10, "they are still there, and the result says so: {value:#}");
 }

@@ -226,7 +226,7 @@ impl fmt::Display for Cause {
                 write!(f, "401, wrong {what}{}", of_realm(realm))
             }
             Cause::ExpiredUser { since } => {
-                write!(f, "401, the time in the user name was over {} s ago", since.as_secs())
+                write!(f, "401, the time in the user name was over {} ago", ago(*since))
             }
             Cause::Realm(why) => write!(f, "realm: {why}"),
             Cause::Code { text, .. } => f.write_str(text),
@@ -248,6 +248,19 @@ impl fmt::Display for Cause {
             Cause::Redirected(to) => write!(f, "300, the server sends clients on to {to}, after others before"),
             Cause::Protocol(what) | Cause::Local(what) => f.write_str(what),
         }
+    }
+}
+
+/// As coarse as it is long.
+fn ago(since: Duration) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    match since.as_secs() {
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds @ ..7_200 => format!("{} minutes", seconds / MINUTE),
+        seconds @ ..172_800 => format!("{} hours", seconds / HOUR),
+        seconds => format!("{} days", seconds / DAY),
     }
 }
 
@@ -335,6 +348,14 @@ mod tests {
         let realmless = Asked { realm: Some(""), ..asked(Some("alice")) };
         assert_eq!(refusal(&Failure::WrongPassword, &realmless).key(), "realm");
         assert_eq!(refusal(&Failure::Protocol("a challenge without REALM"), &asked(None)).key(), "realm");
+    }
+
+    #[test]
+    fn how_long_a_user_name_is_expired_is_said_in_words_that_fit_the_time() {
+        let said = |secs| Cause::ExpiredUser { since: Duration::from_secs(secs) }.to_string();
+        for (secs, words) in [(7, "7 s"), (125, "2 minutes"), (7_300, "2 hours"), (295_276_492, "3417 days")] {
+            assert_eq!(said(secs), format!("401, the time in the user name was over {words} ago"));
+        }
     }
 
     #[test]

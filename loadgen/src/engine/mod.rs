@@ -17,7 +17,7 @@ pub(crate) mod interrupt;
 pub(crate) mod limits;
 pub(crate) mod peer;
 pub(crate) mod plan;
-mod process;
+pub(crate) mod process;
 mod scraper;
 pub(crate) mod server;
 mod session;

@@ -15,6 +15,11 @@ pub(super) struct ProcessProbe {
     before: Option<(Moment, Duration)>,
 }
 
+/// Whether there is such a process.
+pub(crate) fn exists(pid: u32) -> bool {
+    ProcessProbe::new(pid).is_there()
+}
+
 impl ProcessProbe {
     pub(super) fn new(pid: u32) -> Self {
         Self { stat: format!("/proc/{pid}/stat"), is_ours: false, before: None }
@@ -83,5 +88,6 @@ mod tests {
         assert!(first.memory_bytes > Some(100_000) && first.cpu_cores.is_none());
         assert!(probe.sample(Moment::from_nanos(1_000_000_000)).expect("this process").cpu_cores.is_some());
         assert_eq!(ProcessProbe::new(u32::MAX).sample(Moment::START), None);
+        assert!(exists(std::process::id()) && !exists(u32::MAX));
     }
 }

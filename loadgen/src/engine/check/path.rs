@@ -7,7 +7,7 @@ use super::talk::{Talk, cause, certificate};
 use super::{Visitor, candidate, nat};
 use crate::check::{Asked, Cause, Certificate, Kind, Path, binding, judge_relay, peer_refused, refusal};
 use crate::client::{
-    Alternate, Client, ClientConfig, DataPath, EvenPort, Event, PERMISSION_LIFETIME, State, server_text,
+    Alternate, Client, ClientConfig, DataPath, EvenPort, Event, Input, PERMISSION_LIFETIME, State, server_text,
 };
 use crate::clock::Moment;
 use crate::config::Trust;
@@ -86,7 +86,8 @@ fn steps(
     let mut random = Random::of(visitor.seed, clock.now().as_nanos());
     let mut talk = connect(transport, &visitor.trust, clock, path)?;
     let patience = if is_turn { SHORT_BINDING_PATIENCE } else { BINDING_PATIENCE };
-    let bound = bind(&mut talk, transport.is_reliable(), patience, &mut random, clock);
+    let mut strays = Strays::default();
+    let bound = bind(&mut talk, transport.is_reliable(), patience, &mut random, clock, &mut strays);
     let answered = bound.is_ok();
     match bound {
         Ok((bound, took)) => {
@@ -101,7 +102,10 @@ fn steps(
         Err(cause @ (Cause::NoAnswer { .. } | Cause::Code { .. } | Cause::Protocol(_))) if is_turn => {
             path.remarks.push(cause.to_string());
         }
-        Err(cause) => return Err(cause),
+        Err(cause) => {
+            path.remarks.extend(strays.remark());
+            return Err(cause);
+        }
     }
     if !is_turn {
         talk.close();
@@ -120,10 +124,14 @@ fn steps(
         tcp_relay: false,
         seed: random.bits(),
     };
-    let mut relay = Relay { client: Client::new(config), talk, clock, realm: None, software: None, data: Vec::new() };
+    let mut relay =
+        Relay { client: Client::new(config), talk, clock, realm: None, software: None, strays, data: Vec::new() };
     let patience = if answered { ALLOCATE_PATIENCE } else { SHORT_ALLOCATE_PATIENCE };
     let waited = if answered { patience } else { patience + SHORT_BINDING_PATIENCE };
     let outcome = allocate(&mut relay, visitor, patience, waited, path);
+    if matches!(outcome, Err(Cause::NoAnswer { .. })) {
+        path.remarks.extend(relay.strays.remark());
+    }
     let outcome = match outcome {
         Ok(None) => through(&mut relay, path, &mut random).map(|()| None),
         other => other,
@@ -177,6 +185,7 @@ fn bind(
     patience: Duration,
     random: &mut Random,
     clock: RunClock,
+    strays: &mut Strays,
 ) -> Result<(binding::Bound, Duration), Cause> {
     let id = transaction(random);
     let request = binding::request(id, 0);
@@ -198,6 +207,7 @@ fn bind(
             if let Some(answer) = binding::answer(&message, id) {
                 return answer.map(|bound| (bound, clock.now().since(begin)));
             }
+            strays.note(&message);
         }
     }
 }
@@ -211,6 +221,40 @@ pub(super) fn transaction(random: &mut Random) -> TransactionId {
 /// RFC 8489, section 5.
 const RFC5389_COOKIE: u32 = 0x2112_a442;
 
+/// What came and answers nothing that was asked.
+#[derive(Default)]
+struct Strays {
+    count: u32,
+    first: Vec<u8>,
+}
+
+impl Strays {
+    /// Enough of it to tell HTTP from STUN.
+    const SHOWN: usize = 8;
+
+    fn note(&mut self, message: &[u8]) {
+        if self.count == 0 {
+            self.first = message.to_vec();
+        }
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// Somebody is there, though nobody answers.
+    fn remark(&self) -> Option<String> {
+        if self.count == 0 {
+            return None;
+        }
+        let shown: String = self.first.iter().take(Self::SHOWN).map(|byte| format!("{byte:02x}")).collect();
+        let more = if self.first.len() > Self::SHOWN { "…" } else { "" };
+        let came = if self.count == 1 { "a message came".to_owned() } else { format!("{} messages came", self.count) };
+        Some(format!(
+            "{came} that answers nothing that was asked, the first of {} bytes: {shown}{more}; is it a STUN server that is \
+             there?",
+            self.first.len()
+        ))
+    }
+}
+
 /// The client and the link that it is on.
 pub(super) struct Relay {
     pub(super) client: Client,
@@ -218,6 +262,7 @@ pub(super) struct Relay {
     pub(super) clock: RunClock,
     realm: Option<String>,
     software: Option<String>,
+    strays: Strays,
     /// What peers sent, with their address.
     pub(super) data: Vec<(SocketAddr, Vec<u8>)>,
 }
@@ -239,8 +284,13 @@ impl Relay {
         self.talk.wait(due, other).map_err(|broken| cause(&broken, step))?;
         let now = self.clock.now();
         while let Some(message) = self.talk.next() {
-            self.look_at(&message);
-            self.client.handle_input(&message, now);
+            let is_ignored = matches!(self.client.handle_input(&message, now), Input::Ignored);
+            // What answers nothing may be of anybody, and says nothing of the server but that somebody is there.
+            if !self.take_data(&message) && is_ignored {
+                self.strays.note(&message);
+            } else {
+                self.look_at(&message);
+            }
         }
         if self.client.poll_timeout().is_some_and(|due| due <= now) {
             self.client.handle_timeout(now);
@@ -250,7 +300,6 @@ impl Relay {
 
     /// What the client has no use for.
     fn look_at(&mut self, bytes: &[u8]) {
-        use rtcscope::proto::stun::{AttributeType, Class, Method};
         let Ok(message) = Message::parse(bytes) else { return };
         if let Some(realm) = message.realm() {
             self.realm = Some(server_text(realm));
@@ -258,12 +307,21 @@ impl Relay {
         if let Some(software) = binding::software(&message) {
             self.software = Some(software);
         }
-        if (message.class(), message.method()) == (Class::Indication, Method::DATA)
-            && let Some(from) = message.address(AttributeType::XOR_PEER_ADDRESS)
+    }
+
+    /// A Data indication, also of a peer that the client does not know: a NAT may stand between.
+    fn take_data(&mut self, bytes: &[u8]) -> bool {
+        use rtcscope::proto::stun::{AttributeType, Class, Method};
+        let Ok(message) = Message::parse(bytes) else { return false };
+        if (message.class(), message.method()) != (Class::Indication, Method::DATA) {
+            return false;
+        }
+        if let Some(from) = message.address(AttributeType::XOR_PEER_ADDRESS)
             && let Some(payload) = message.attribute_bytes(AttributeType::DATA)
         {
             self.data.push((from, payload.to_vec()));
         }
+        true
     }
 
     fn close(&mut self) {

@@ -168,9 +168,14 @@ impl Shard {
     pub(super) fn finish(mut self) {
         let keys: Vec<Key> = self.keys().collect();
         for key in keys {
-            let is_closing = self.session(key).is_some_and(|session| session.body.phase == Phase::Closing);
-            // Who ends at once does not wait for answers.
-            self.stats.counters.undeleted += u64::from(is_closing && !self.plan.signal.is_stopped());
+            // Who ends at once leaves the others there, too.
+            let may_delete = !self.plan.abandon;
+            let is_left = self.session(key).is_some_and(|session| match session.body.phase {
+                Phase::Closing => true,
+                Phase::Up | Phase::Streaming | Phase::Lingering => may_delete,
+                Phase::Connecting | Phase::Allocating | Phase::Over => false,
+            });
+            self.stats.counters.undeleted += u64::from(is_left);
             self.free(key);
         }
         self.send_report();

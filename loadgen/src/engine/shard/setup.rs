@@ -203,7 +203,13 @@ impl Shard {
                 self.pump(key, now);
             }
             Ok(false) => {
-                self.stats.failed("300", &format!("redirected to {server}, which is not followed"));
+                let why = if crate::config::is_near(server.ip()) {
+                    "after others before, which is not followed"
+                } else {
+                    "a public address that nobody was asked about, which is not followed; name that server where its \
+                     owner agrees"
+                };
+                self.stats.failed("300", &format!("redirected to {server}, {why}"));
                 self.free(key);
             }
             Err(broken) => self.break_off(key, &broken),

@@ -123,7 +123,7 @@ fn allocations(allocations: &Allocations, out: &mut dyn Write) -> io::Result<()>
         text.push_str(&format!(", {} lost later", count(allocations.lost)));
     }
     if allocations.undeleted > 0 {
-        text.push_str(&format!(", {} whose deletion nobody answered", count(allocations.undeleted)));
+        text.push_str(&format!(", {} left to expire, their deletion unanswered", count(allocations.undeleted)));
     }
     if allocations.per_second > 0.0 {
         text.push_str(&format!("; {}", rate(allocations.per_second)));

@@ -115,6 +115,25 @@ fn a_server_that_carried_nothing_is_told_with_the_cause() {
         "the server carried nothing: of 3,000,000 packets not one came back. Does the server reach the peer, and is a \
          peer there?"
     );
+    assert_eq!(
+        carried(|result| {
+            (result.media.delivered_packets, result.media.corrupted, result.media.misdelivered) = (0, 40, 2);
+        }),
+        "the server carried nothing as it was: of 3,000,000 packets 40 came back changed and 2 at another allocation."
+    );
+}
+
+#[test]
+fn a_threshold_on_what_was_not_measured_is_no_failure_of_the_server() {
+    let mut result = samples::result();
+    result.media = Media { offered_packets: 9, ..Media::default() };
+    result.judge(&["media.rtt_ms.p99<50".parse().expect("a threshold")]);
+    assert_eq!(
+        verdict(&result),
+        "nobody is known to have given up, but what a threshold is for was not measured: media.rtt_ms.p99."
+    );
+    result.judge(&["media.rtt_ms.p99<50", "media.streams>0"].map(|text| text.parse().expect("a threshold")));
+    assert!(verdict(&result).starts_with("the server, or the way to it, gave up"));
 }
 
 #[test]
@@ -154,6 +173,8 @@ fn a_run_without_a_fault_says_that_neither_gave_up() {
     let mut result = RunResult::default();
     assert_eq!(verdict(&result), "nothing was asked of the server.");
     (result.allocations.requested, result.allocations.succeeded) = (1, 1);
+    assert!(verdict(&result).contains("no packet was due"), "what was not tried was not carried");
+    (result.media.offered_packets, result.media.sent_packets, result.media.delivered_packets) = (9, 9, 9);
     assert_eq!(
         verdict(&result),
         "neither gave up: the server carried all that was offered, and the generator kept up."

@@ -23,6 +23,14 @@ pub fn verdict(result: &RunResult) -> String {
             plain(&result.invalid_because.join("; "))
         ),
         (_, Some(downfall)) => fallen(result, downfall),
+        (EXIT_THRESHOLD, _) if result.thresholds.iter().all(|outcome| outcome.ok || outcome.value.is_none()) => {
+            let missing = result.thresholds.iter().filter(|outcome| !outcome.ok);
+            let missing: Vec<String> = missing.map(|outcome| outcome.threshold.figure.to_string()).collect();
+            format!(
+                "nobody is known to have given up, but what a threshold is for was not measured: {}.",
+                missing.join(", ")
+            )
+        }
         (EXIT_THRESHOLD, _) => {
             let failed = result.thresholds.iter().filter(|outcome| !outcome.ok);
             let failed: Vec<String> =
@@ -63,6 +71,13 @@ fn fallen(result: &RunResult, downfall: Downfall) -> String {
                 "nothing could be sent: the server granted {granted} allocations and refused the peer of each{why}."
             )
         }
+        // Somebody is there who sends it back, if not as it was.
+        Downfall::NothingBack if media.corrupted + media.misdelivered > 0 => format!(
+            "the server carried nothing as it was: of {} packets {} came back changed and {} at another allocation.",
+            count(media.sent_packets),
+            count(media.corrupted),
+            count(media.misdelivered)
+        ),
         Downfall::NothingBack => format!(
             "the server carried nothing: of {} packets not one came back. Does the server reach the peer, and is a \
              peer there?",
@@ -106,6 +121,12 @@ fn done(result: &RunResult) -> String {
     };
     if allocations.requested == 0 {
         return format!("nothing was asked of the server{thresholds}.");
+    }
+    if shortfall.is_empty() && media.offered_packets == 0 {
+        return format!(
+            "the server granted what was asked for, and the generator kept up; no packet was due in this time, so that \
+             nothing is known of what the server relays{thresholds}."
+        );
     }
     if shortfall.is_empty() {
         return format!(
