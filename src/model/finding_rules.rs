@@ -25,6 +25,7 @@ mod fragments;
 mod ice;
 mod input;
 mod malformed;
+mod media_start;
 mod negotiated;
 mod no_answer;
 mod rtcp_feedback;
@@ -37,6 +38,7 @@ mod rtp_timing;
 mod sip;
 mod turn_life;
 mod turn_refused;
+mod turn_relay;
 
 use super::finding::{Finding, Severity};
 use super::snapshot::Snapshot;
@@ -93,10 +95,14 @@ pub static RULES: &[&Rule] = &[
     &negotiated::PAYLOAD_TYPE,
     &negotiated::NOT_AGREED,
     &ice::CONSENT_LOST,
+    &turn_relay::LOSS,
     &rtp_loss::OUTAGE,
     &rtp_loss::LOSS,
     &rtp_downstream::RULE,
     &rtp_loss::BURST_LOSS,
+    &media_start::WITHOUT_HANDSHAKE,
+    &media_start::LATE,
+    &turn_relay::DELAY,
     &rtp_timing::CLOCK_JUMP,
     &rtp_timing::JITTER,
     &rtp_loss::REORDERED,
