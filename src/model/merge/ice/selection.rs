@@ -372,15 +372,19 @@ struct Span<'c, 's> {
     last: Timestamp,
 }
 
-/// When a side sent on which pair, in order: its sources; before these, and where it has none, DTLS.
+/// When a side sent on which pair, in order: its sources, and DTLS before these. DTLS that only one of the two sends on
+/// cannot be told apart, so that it decides alone where neither has sources, and nothing is known of a side without.
 fn spans<'c, 's>(lane: &'c [Carrier<'s>], side: usize, forward: impl Fn(&PairRow) -> usize) -> Vec<Span<'c, 's>> {
     let is_its = |row: &PairRow, direction: Direction| match direction {
         Direction::Forward => forward(row) == side,
         Direction::Backward => forward(row) != side,
     };
-    let of_lane = || lane.iter().flat_map(|carrier| &carrier.loads);
-    let media = of_lane().filter(|(row, load)| load.source.is_some_and(|(_, direction)| is_its(row, direction)));
-    let begins = media.map(|(_, load)| load.first.0).min();
+    let media = lane.iter().flat_map(|carrier| &carrier.loads).filter(|(_, load)| load.source.is_some());
+    let own = media.clone().filter(|(row, load)| load.source.is_some_and(|(_, direction)| is_its(row, direction)));
+    let begins = own.map(|(_, load)| load.first.0).min();
+    if begins.is_none() && media.clone().next().is_some() {
+        return Vec::new();
+    }
     let mut spans: Vec<Span<'c, 's>> = Vec::new();
     for carrier in lane {
         let own = carrier.loads.iter().filter_map(|(row, load)| match load.source {
