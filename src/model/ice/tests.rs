@@ -1,6 +1,6 @@
 use super::super::stage::{Stage, check, stun};
 use super::*;
-use crate::proto::stun::{Class, Method, Value};
+use crate::proto::stun::{AttributeType, Class, Method, Value};
 
 const A: &str = "10.0.0.1:5000";
 const B: &str = "10.0.0.2:6000";
@@ -153,4 +153,36 @@ fn consent_is_answered_also_where_no_more_transactions_are_kept() {
     }
     let pair = pair(&mut stage);
     assert_eq!((pair.consent_checks, pair.consent_missed), (20_000, 0));
+}
+
+#[test]
+fn a_gap_of_consent_has_its_missed_checks_and_beyond_thirty_seconds_consent_expires() {
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &check(1, true)).udp(1, B, A, &answer(1));
+    stage.udp(5000, A, B, &check(2, false)).udp(10_000, A, B, &check(3, false)).udp(10_001, B, A, &answer(3));
+    // Two in flight at once miss nothing.
+    stage.udp(11_000, A, B, &check(4, false)).udp(11_001, A, B, &check(5, false));
+    stage.udp(11_010, B, A, &answer(4)).udp(11_011, B, A, &answer(5));
+    let once = pair(&mut stage);
+    let gaps: Vec<_> = once.consent_gaps.iter().map(|gap| (gap.millis, gap.missed, gap.ended)).collect();
+    assert_eq!((gaps, once.consent_expired()), (vec![(10_000.0, 1, Some(FrameNo(5)))], false));
+    stage.udp(15_000, A, B, &check(6, false)).udp(41_011, A, "10.0.0.9:9", b"later");
+    let expired = pair(&mut stage);
+    let open = expired.consent_gaps.last().copied();
+    assert_eq!(open.map(|gap| (gap.millis, gap.missed, gap.ended)), Some((30_000.0, 1, None)));
+    assert!(expired.consent_expired());
+}
+
+#[test]
+fn roles_are_those_of_the_last_checks_and_a_conflict_is_counted() {
+    let with_role = |id: u8, role: AttributeType| stun(Class::Request, Method::BINDING, id, &[(role, Value::U64(7))]);
+    let code = Value::ErrorCode { code: 487, reason: b"Role Conflict" };
+    let refusal = stun(Class::ErrorResponse, Method::BINDING, 1, &[(AttributeType::ERROR_CODE, code)]);
+    let mut stage = Stage::new();
+    stage.udp(0, A, B, &with_role(1, AttributeType::ICE_CONTROLLING)).udp(1, B, A, &refusal);
+    stage.udp(2, B, A, &with_role(2, AttributeType::ICE_CONTROLLING));
+    stage.udp(3, A, B, &with_role(3, AttributeType::ICE_CONTROLLED));
+    let pair = pair(&mut stage);
+    assert_eq!(pair.roles, [Some(IceRole::Controlled), Some(IceRole::Controlling)]);
+    assert_eq!((pair.role_conflicts, pair.first_role_conflict), (1, Some(FrameNo(2))));
 }
