@@ -189,8 +189,8 @@ fn where_nothing_passes_the_one_nominated_pair_is_selected() {
 #[test]
 fn an_ice_restart_is_a_generation_of_its_own_also_on_the_same_addresses() {
     let mut stage = Stage::new();
-    let (offer, answer) = (sdp("aaaa", "actpass", &[HOST_A]), sdp("bbbb", "active", &[HOST_B]));
-    let seqs = exchange(&mut stage, 0, [1, 1], [&offer, &answer]);
+    let (offered, answered) = (sdp("aaaa", "actpass", &[HOST_A]), sdp("bbbb", "active", &[HOST_B]));
+    let seqs = exchange(&mut stage, 0, [1, 1], [&offered, &answered]);
     nominated(&mut stage, 20, B, A);
     media(&mut stage, 100, 50, B, 7);
     exchange(&mut stage, 1200, seqs, [&sdp("cccc", "actpass", &[HOST_A]), &sdp("dddd", "active", &[HOST_B])]);
