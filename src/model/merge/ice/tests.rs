@@ -28,8 +28,10 @@ fn answer(id: u8, seen: &str) -> Vec<u8> {
 
 fn sdp(ufrag: &str, setup: &str, candidates: &[&str]) -> String {
     let candidates: String = candidates.iter().map(|text| format!("a=candidate:1 1 {text}\r\n")).collect();
+    // Two parties have two origins.
+    let origin = if setup == "actpass" { 1 } else { 2 };
     format!(
-        "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\n\
+        "v=0\r\no=- {origin} 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\n\
          a=rtpmap:111 opus/48000/2\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:0123456789012345678901\r\na=setup:{setup}\r\n\
          {candidates}"
     )
