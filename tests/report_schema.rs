@@ -407,10 +407,10 @@ fn an_ice_restart_on_the_same_addresses_is_counted() {
         [&header[..], &[0, 6, 0, 8], username].concat()
     };
     let file = capture_of("restart.pcap", &[check(1, b"aaaa:bbb"), check(2, b"cccc:ddd"), check(3, b"cccc:ddd")]);
-    assert!(text_on(&file).contains("1 ICE restart on these addresses;"), "{}", text_on(&file));
+    assert!(text_on(&file).contains("after 1 ICE restart"), "{}", text_on(&file));
     let report = report_on(&file);
-    assert_eq!(report["ice"][0]["restarts"], 1);
-    assert_eq!((&report["ice"][0]["ufrag"], &report["ice"][0]["checks"]), (&json!("cccc:ddd"), &json!(2)));
+    let rows = [0, 1].map(|row| ["ufrag", "checks", "restarts"].map(|key| report["ice"][row][key].clone()));
+    assert_eq!(json!(rows), json!([["aaaa:bbb", 1, 0], ["cccc:ddd", 2, 1]]));
 }
 
 #[test]

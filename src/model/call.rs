@@ -30,6 +30,38 @@ pub struct Call {
     pub media: Vec<MediaRow>,
     /// Streams between the two sides that no section explains.
     pub unexpected: Vec<String>,
+    /// ICE restarts, by the descriptions or by the checks, whichever shows more.
+    pub ice_restarts: u64,
+    /// Which candidate pair carried what there was to carry, for each component.
+    pub ice: Vec<IceTransport>,
+}
+
+/// The candidate pairs of one component of one transport, over all ICE restarts: one of them is selected at a time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IceTransport {
+    /// 1 for RTP and all that is multiplexed with it, 2 for RTCP; none where nothing tells.
+    pub component: Option<u8>,
+    /// ICE restarts that its checks show.
+    pub restarts: u64,
+    /// Ids of all pairs. One that was captured at several points of its way has an id at each.
+    pub pairs: Vec<String>,
+    /// Which pair each side selected when, in order; the last one of a side is so to the end.
+    pub switches: Vec<PairSwitch>,
+}
+
+/// A side begins to send on a pair what it has to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairSwitch {
+    /// When.
+    pub ts: Timestamp,
+    /// The first packet on it; none where an earlier pair goes on.
+    pub frame: Option<FrameNo>,
+    /// Who sends: 0 the side that offered first, 1 the other. Without descriptions 0 is who is at `local` of the first pair.
+    pub side: usize,
+    /// Its address on the wire.
+    pub from: Endpoint,
+    /// Id of the pair.
+    pub pair: String,
 }
 
 /// The steps of setting up, in milliseconds; none for a step that was not seen or not needed.

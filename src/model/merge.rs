@@ -6,6 +6,7 @@
 mod calls;
 mod described;
 mod fingerprints;
+mod ice;
 mod mobility;
 mod pairing;
 mod relay_hop;
@@ -135,6 +136,7 @@ impl<'a> Merge<'a> {
         });
         retransmission::link(&mut streams);
         let clock_rates = clock_rates(&streams);
+        let loads = self.loads(&streams);
 
         let mut packets = self.front.classes;
         let mut other: BTreeMap<String, u64> = BTreeMap::new();
@@ -199,6 +201,7 @@ impl<'a> Merge<'a> {
                 .collect(),
         };
         self.join_sessions(&mut snapshot);
+        self.join_ice(&mut snapshot, loads);
         snapshot.capture.only_ssrcs = self.only_ssrcs(&snapshot, others);
         snapshot.findings = finding_rules::all(&snapshot, &self.faults());
         snapshot
@@ -371,12 +374,13 @@ impl<'a> Merge<'a> {
     }
 
     fn pairs(&self) -> Vec<PairRow> {
-        let all = self
-            .details()
-            .filter_map(|(place, flow, details)| Some((place, flow, details, details.ice.summary(self.end)?)));
-        all.enumerate()
-            .map(|(at, (place, flow, details, pair))| PairRow {
-                id: format!("p{}", at + 1),
+        let all = self.details().flat_map(|(place, flow, details)| {
+            let generations = details.ice.summaries(self.end);
+            generations.into_iter().map(move |pair| (place, flow, details, pair))
+        });
+        let mut rows: Vec<PairRow> = all
+            .map(|(place, flow, details, pair)| PairRow {
+                id: String::new(),
                 flow: self.id(place),
                 local: flow.tuple.src,
                 remote: flow.tuple.dst,
@@ -384,10 +388,17 @@ impl<'a> Merge<'a> {
                     Origin::Captured => None,
                     Origin::InTurn { peer, .. } => Some(peer),
                 },
+                kinds: [None, None],
+                generation: None,
+                selected: None,
                 integrity: details.pair_integrity.seen,
                 pair,
             })
-            .collect()
+            .collect();
+        for (at, row) in rows.iter_mut().enumerate() {
+            row.id = format!("p{}", at + 1);
+        }
+        rows
     }
 
     fn allocations(&self, inputs: usize) -> Vec<AllocationRow> {
@@ -442,6 +453,7 @@ impl<'a> Merge<'a> {
                     client: flow.sender(client),
                     server: flow.receiver(client),
                     sdp_fingerprint: self.check_fingerprints(announced, place, handshake),
+                    sdp_setup: self.check_setup(announced, place, handshake),
                     handshake: handshake.clone(),
                 }
             })

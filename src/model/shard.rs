@@ -527,8 +527,10 @@ impl Shard {
                 details.turn.request(direction, carrier, &stun);
             }
         }
-        if stun.class() == stun::Class::SuccessResponse && method == Method::BINDING {
-            details.ice.success(direction, carrier, &stun);
+        match stun.class() {
+            stun::Class::SuccessResponse if method == Method::BINDING => details.ice.success(direction, carrier, &stun),
+            stun::Class::ErrorResponse if method == Method::BINDING => details.ice.error(direction, carrier, &stun),
+            _ => {}
         }
         let completed = details.transactions.message(direction, carrier, &stun, &mut self.room.transactions);
         if let Some(completed) = completed.filter(|_| is_turn) {

@@ -2,15 +2,17 @@
 //!
 //! In: filled by the merge. Out: what every view reads. Never: a reference into the state, or formatted text.
 
-pub use super::call::{Call, Difference, DifferenceKind, MediaRow, Round, SeenMedia, Setup, Step};
+pub use super::call::{
+    Call, Difference, DifferenceKind, IceTransport, MediaRow, PairSwitch, Round, SeenMedia, Setup, Step,
+};
 pub use super::capture::{Asked, CaptureFacts, Damage, FileFacts};
 pub use super::class::{Class, ClassCounts};
 pub use super::clock_steps::{ClockStep, ClockStepSummary};
-pub use super::dtls::{AlertSeen, HandshakeSummary};
+pub use super::dtls::{AlertSeen, Direction as DtlsDirection, Flight, HandshakeSummary, State as HandshakeState};
 pub use super::finding::{Finding, Severity};
 pub use super::finding_rules::{RULES, Rule};
 pub use super::flow::{Peer, Via};
-pub use super::ice::{PairStatus, PairSummary, Spread};
+pub use super::ice::{ConsentGap, IceRole, PairStatus, PairSummary, Spread};
 pub use super::integrity::Integrity;
 pub use super::ladder::{Arrow, Event, Host, Ladder, Stroke, Tone, UnknownSession};
 pub use super::negotiation::{Negotiated, NegotiatedCodec, Security, direction as negotiated_direction};
@@ -34,7 +36,7 @@ pub use super::words::{LossFigures, clock_source_name, method_name, utc_date};
 pub use crate::net::{Endpoint, FragmentStatistics, Transport, TunnelKind, TunnelLayer};
 pub use crate::packet::FrameNo;
 pub use crate::proto::rtp::Ssrc;
-pub use crate::proto::sdp::{Media, SessionDescription};
+pub use crate::proto::sdp::{CandidateKind, Media, SessionDescription};
 
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -263,10 +265,24 @@ pub struct PairRow {
     pub remote: Endpoint,
     /// The TURN peer, where the pair runs inside TURN.
     pub peer: Option<Peer>,
+    /// What kind of candidate stands at `local` and at `remote`; none where nothing tells.
+    pub kinds: [Option<CandidateKind>; 2],
+    /// ICE restarts of its session before it; none where it belongs to no session.
+    pub generation: Option<u64>,
+    /// Whether it is the one that `local` and that `remote` sends on in the end, of those of its component; none where
+    /// nothing was sent and nothing else decides. The two sides may differ.
+    pub selected: Option<[bool; 2]>,
     /// What MESSAGE-INTEGRITY of its checks and answers shows with the passwords of the SDP.
     pub integrity: Integrity,
     /// The rest.
     pub pair: PairSummary,
+}
+
+impl PairRow {
+    /// Whether either side sends on it in the end.
+    pub fn is_selected(&self) -> Option<bool> {
+        self.selected.map(|[local, remote]| local || remote)
+    }
 }
 
 /// A TURN allocation.
@@ -311,8 +327,35 @@ pub struct HandshakeRow {
     pub server: Endpoint,
     /// What its certificates are to the fingerprints of the SDP.
     pub sdp_fingerprint: FingerprintCheck,
+    /// What its roles are to `a=setup` of the SDP.
+    pub sdp_setup: SetupCheck,
     /// The rest.
     pub handshake: HandshakeSummary,
+}
+
+/// What the roles of a handshake are to `a=setup` (RFC 4145, section 4; RFC 8842, section 5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SetupCheck {
+    /// Who was to be active sent the ClientHello.
+    Match,
+    /// Who was to be passive sent the ClientHello.
+    Mismatch,
+    /// No description with a role belongs to it.
+    NoSdp,
+    /// There are roles, but none that decides, or it is not known who the client is.
+    Unknown,
+}
+
+impl SetupCheck {
+    /// The report's word; none where it is unknown.
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            SetupCheck::Match => Some("match"),
+            SetupCheck::Mismatch => Some("mismatch"),
+            SetupCheck::NoSdp => Some("no-sdp"),
+            SetupCheck::Unknown => None,
+        }
+    }
 }
 
 /// What the certificates of a handshake are to `a=fingerprint` (RFC 8122, section 5).

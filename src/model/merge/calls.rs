@@ -5,7 +5,7 @@
 
 mod observed;
 mod setup;
-mod sides;
+pub(super) mod sides;
 mod unsignalled;
 
 use super::super::flow::{Direction, Origin};
@@ -210,7 +210,7 @@ impl Merge<'_> {
     }
 
     /// A flow by its id: the number among all, and the place.
-    fn place_of(&self, id: &str) -> Option<(usize, Place)> {
+    pub(super) fn place_of(&self, id: &str) -> Option<(usize, Place)> {
         let number = id.strip_prefix('f')?.parse::<usize>().ok()?.checked_sub(1)?;
         Some((number, *self.order.get(number)?))
     }

@@ -1,15 +1,16 @@
-//! Whether the certificates of a handshake are those that the signalling announced (RFC 8122, section 5).
+//! Whether the certificates of a handshake are those that the signalling announced (RFC 8122, section 5), and its roles
+//! those of `a=setup` (RFC 8842, section 5).
 //!
-//! In: all descriptions, and the certificates of a handshake. Out: a [`FingerprintCheck`]. Never: a mismatch while some
+//! In: all descriptions, and a handshake. Out: a [`FingerprintCheck`], a [`SetupCheck`]. Never: a mismatch while some
 //! description may be missing, or a verdict over a hash that is not computed here: of a certificate SHA-256 is known.
 
 use super::super::dtls::{self, HandshakeSummary};
 use super::super::flow::Direction;
 use super::super::signalling::Signalling;
-use super::super::snapshot::FingerprintCheck;
+use super::super::snapshot::{FingerprintCheck, SetupCheck};
 use super::{Merge, Place};
 use crate::net::Endpoint;
-use crate::proto::sdp::{Media, SessionDescription};
+use crate::proto::sdp::{Media, SessionDescription, Setup};
 use std::collections::{HashMap, HashSet};
 
 /// The hash of which every certificate's fingerprint is known (RFC 8122, section 5: all have to know it).
@@ -18,10 +19,17 @@ const SHA_256: &str = "sha-256";
 /// Fingerprints of a section that are read: an honest one has one for each hash and certificate.
 const MAX_FINGERPRINTS: usize = 16;
 
-/// Every fingerprint by SHA-256 that was ever announced for one side, none where all were by other functions. A later
-/// description does not undo a handshake.
+/// What was ever announced for one side: a later description does not undo a handshake.
 #[derive(Clone, Default)]
-struct Side<'a>(HashSet<&'a [u8], ahash::RandomState>);
+struct Side<'a> {
+    has_fingerprint: bool,
+    /// Those by SHA-256, none where all were by other functions.
+    digests: HashSet<&'a [u8], ahash::RandomState>,
+    /// It named a role, and was to be the client, or the server.
+    has_setup: bool,
+    is_client: bool,
+    is_server: bool,
+}
 
 /// The fingerprints of all descriptions.
 pub(super) struct Announced<'a> {
@@ -46,18 +54,24 @@ impl<'a> Announced<'a> {
 
     fn add(&mut self, description: &'a SessionDescription, media: &'a Media) {
         let fingerprints = description.fingerprints(media);
-        if fingerprints.is_empty() {
+        let setup = description.setup(media);
+        if fingerprints.is_empty() && setup.is_none() {
             return;
         }
-        let digests = || {
+        let tell = |side: &mut Side<'a>| {
+            side.has_fingerprint |= !fingerprints.is_empty();
             let read = fingerprints.iter().take(MAX_FINGERPRINTS);
-            read.filter(|fingerprint| fingerprint.hash == SHA_256).map(|fingerprint| fingerprint.digest.as_slice())
+            let known = read.filter(|fingerprint| fingerprint.hash == SHA_256);
+            side.digests.extend(known.map(|fingerprint| fingerprint.digest.as_slice()));
+            side.has_setup |= setup.is_some();
+            side.is_client |= setup == Some(Setup::Active);
+            side.is_server |= setup == Some(Setup::Passive);
         };
         for endpoint in addresses(description, media) {
-            self.by_address.entry(endpoint).or_default().0.extend(digests());
+            tell(self.by_address.entry(endpoint).or_default());
         }
         if let Some(credentials) = description.ice_credentials(media) {
-            self.by_fragment.entry(credentials.ufrag).or_default().0.extend(digests());
+            tell(self.by_fragment.entry(credentials.ufrag).or_default());
         }
     }
 }
@@ -65,10 +79,16 @@ impl<'a> Announced<'a> {
 impl Side<'_> {
     fn check(&self, certificate: Option<&[u8]>) -> FingerprintCheck {
         match certificate {
-            Some(digest) if self.0.contains(digest) => FingerprintCheck::Match,
-            Some(_) if !self.0.is_empty() => FingerprintCheck::Mismatch,
+            _ if !self.has_fingerprint => FingerprintCheck::NoSdp,
+            Some(digest) if self.digests.contains(digest) => FingerprintCheck::Match,
+            Some(_) if !self.digests.is_empty() => FingerprintCheck::Mismatch,
             _ => FingerprintCheck::Unknown,
         }
+    }
+
+    /// Whether it was to be the client; none where it left that open, or said both in the course of time.
+    fn role(&self) -> Option<bool> {
+        (self.is_client != self.is_server).then_some(self.is_client)
     }
 }
 
@@ -105,6 +125,31 @@ impl<'a> Merge<'a> {
             Some(FingerprintCheck::Mismatch) if !announced.is_whole => FingerprintCheck::Unknown,
             Some(check) => check,
             None => FingerprintCheck::NoSdp,
+        }
+    }
+
+    /// What the roles of a handshake are to those of the two sides that play them.
+    pub(super) fn check_setup(
+        &self,
+        announced: &Announced<'a>,
+        place: Place,
+        handshake: &HandshakeSummary,
+    ) -> SetupCheck {
+        let sides = [(Direction::Forward, dtls::Direction::AToB), (Direction::Backward, dtls::Direction::BToA)];
+        let of = |direction| self.announced_by(announced, place, direction).filter(|side| side.has_setup);
+        let known = sides.map(|(direction, from)| of(direction).map(|side| (side.role(), from)));
+        if known.iter().all(Option::is_none) {
+            return SetupCheck::NoSdp;
+        }
+        // Where both sent a ClientHello, neither is it by role.
+        let Some(client) = handshake.client.filter(|_| handshake.both_clients.is_none()) else {
+            return SetupCheck::Unknown;
+        };
+        let plays = known.into_iter().flatten().filter_map(|(role, from)| Some(role? == (from == client)));
+        match plays.reduce(|one, other| one && other) {
+            Some(true) => SetupCheck::Match,
+            Some(false) if announced.is_whole => SetupCheck::Mismatch,
+            _ => SetupCheck::Unknown,
         }
     }
 

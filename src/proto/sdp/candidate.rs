@@ -86,6 +86,19 @@ pub enum CandidateKind {
     Other(String),
 }
 
+impl CandidateKind {
+    /// The word of `typ`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Host => "host",
+            Self::ServerReflexive => "srflx",
+            Self::PeerReflexive => "prflx",
+            Self::Relayed => "relay",
+            Self::Other(word) => word,
+        }
+    }
+}
+
 /// `tcptype` (RFC 6544, section 4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TcpType {

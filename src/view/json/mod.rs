@@ -2,6 +2,7 @@
 //!
 //! In: a snapshot. Out: one object, keys and rows always in the same order. Never: NaN, -1 or 0 for "unknown".
 
+mod dtls;
 mod media;
 mod sections;
 mod sessions;
@@ -72,7 +73,7 @@ pub(super) fn each_row(snapshot: &Snapshot, sink: &mut RowSink<'_>) -> io::Resul
     each("stun_transaction", snapshot.transactions.iter().map(transport::Transaction::of), sink)?;
     each("ice", snapshot.pairs.iter().map(transport::Pair::of), sink)?;
     each("turn_allocation", snapshot.allocations.iter().map(turn::Allocation::of), sink)?;
-    each("dtls", snapshot.handshakes.iter().map(transport::Handshake::of), sink)?;
+    each("dtls", snapshot.handshakes.iter().map(dtls::Handshake::of), sink)?;
     each("session", sessions::sessions(snapshot), sink)?;
     each("finding", snapshot.findings.iter().map(sections::Finding::of), sink)
 }
@@ -90,7 +91,7 @@ struct Report<'a> {
     stun: Stun<'a>,
     ice: Rows<'a, PairRow, transport::Pair<'a>>,
     turn: Turn<'a>,
-    dtls: Rows<'a, HandshakeRow, transport::Handshake<'a>>,
+    dtls: Rows<'a, HandshakeRow, dtls::Handshake<'a>>,
     sessions: Sessions<'a>,
     findings: Rows<'a, Finding, sections::Finding<'a>>,
 }
@@ -162,7 +163,7 @@ impl<'a> Report<'a> {
             stun: Stun { transactions: Rows(&snapshot.transactions, transport::Transaction::of) },
             ice: Rows(&snapshot.pairs, transport::Pair::of),
             turn: Turn { allocations: Rows(&snapshot.allocations, turn::Allocation::of) },
-            dtls: Rows(&snapshot.handshakes, transport::Handshake::of),
+            dtls: Rows(&snapshot.handshakes, dtls::Handshake::of),
             sessions: Sessions(snapshot),
             findings: Rows(&snapshot.findings, sections::Finding::of),
         }

@@ -4,9 +4,9 @@
 
 use super::{Rounded, Text};
 use crate::model::snapshot::{
-    Described, Difference as DifferenceState, Endpoint, Media as SdpMedia, MediaRow, Round as RoundState, SeenMedia,
-    SessionDescription, SessionEvent, SessionSummary, Setup as SetupState, SipTransaction, Snapshot, Step as StepState,
-    negotiated_direction,
+    Described, Difference as DifferenceState, Endpoint, IceTransport, Media as SdpMedia, MediaRow, PairSwitch,
+    Round as RoundState, SeenMedia, SessionDescription, SessionEvent, SessionSummary, Setup as SetupState,
+    SipTransaction, Snapshot, Step as StepState, negotiated_direction,
 };
 use crate::time::Timestamp;
 use serde::Serialize;
@@ -38,6 +38,8 @@ pub(super) struct Session<'a> {
     allocations: &'a [String],
     handshakes: &'a [String],
     pairs: &'a [String],
+    ice_restarts: u64,
+    ice: Vec<Ice<'a>>,
     transactions: Vec<Transaction<'a>>,
     events: Vec<Event>,
     timeline: Vec<Step<'a>>,
@@ -79,9 +81,46 @@ impl<'a> Session<'a> {
             allocations: &call.allocations,
             handshakes: &call.handshakes,
             pairs: &call.pairs,
+            ice_restarts: call.ice_restarts,
+            ice: call.ice.iter().map(|transport| Ice::of(transport, session.first_ts)).collect(),
             transactions: session.dialog.transactions.iter().map(Transaction::of).collect(),
             events: session.dialog.events.iter().map(Event::of).collect(),
             timeline: call.timeline.iter().map(|step| Step::of(step, session.first_ts)).collect(),
+        }
+    }
+}
+
+/// The pairs of one component.
+#[derive(Serialize)]
+struct Ice<'a> {
+    component: Option<u8>,
+    restarts: u64,
+    pairs: &'a [String],
+    switches: Vec<Switch<'a>>,
+}
+
+/// Who is at `from` begins to send on a pair, in milliseconds since the session began.
+#[derive(Serialize)]
+struct Switch<'a> {
+    ms: Rounded,
+    frame: Option<u64>,
+    from: Text<Endpoint>,
+    pair: &'a str,
+}
+
+impl<'a> Ice<'a> {
+    fn of(transport: &'a IceTransport, start: Timestamp) -> Self {
+        let switch = |switch: &'a PairSwitch| Switch {
+            ms: Rounded(switch.ts.millis_since(start)),
+            frame: switch.frame.map(|frame| frame.0),
+            from: Text(switch.from),
+            pair: &switch.pair,
+        };
+        Self {
+            component: transport.component,
+            restarts: transport.restarts,
+            pairs: &transport.pairs,
+            switches: transport.switches.iter().map(switch).collect(),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Flows, STUN, ICE and DTLS.
+//! Flows, STUN and ICE.
 //!
 //! In: rows of the snapshot. Out: objects of the report. Never: a unit that the key does not name.
 
 use super::{Rounded, Text};
 use crate::model::snapshot::{
-    Endpoint, FlowRow, HandshakeRow, Integrity as IntegrityState, PairRow, Spread, TransactionRow, utc_date,
+    CandidateKind, ConsentGap, Endpoint, FlowRow, IceRole, Integrity as IntegrityState, PairRow, Spread, TransactionRow,
 };
 use crate::time::Timestamp;
 use serde::Serialize;
@@ -97,9 +97,20 @@ pub(super) struct Pair<'a> {
     local: Text<Endpoint>,
     remote: Text<Endpoint>,
     peer: Option<String>,
+    local_type: Option<&'a str>,
+    remote_type: Option<&'a str>,
+    local_mapped: Option<Text<Endpoint>>,
+    remote_mapped: Option<Text<Endpoint>>,
+    component: Option<u8>,
     ufrag: Option<&'a str>,
     state: &'static str,
+    selected: Option<bool>,
+    selected_by: Vec<&'static str>,
+    generation: Option<u64>,
     restarts: u64,
+    local_role: Option<&'static str>,
+    remote_role: Option<&'static str>,
+    role_conflicts: u64,
     checks: u64,
     first_frame: u64,
     nominated_frame: Option<u64>,
@@ -148,20 +159,54 @@ struct Consent {
     checks: u64,
     missed: u64,
     longest_gap_ms: Option<Rounded>,
+    expired: bool,
+    gaps: Vec<Gap>,
+}
+
+/// A time without an answer in which checks were missed; without a frame it lasts to the end.
+#[derive(Serialize)]
+struct Gap {
+    from_ts: Text<Timestamp>,
+    ms: Rounded,
+    missed: u64,
+    end_frame: Option<u64>,
+}
+
+impl Gap {
+    fn of(gap: &ConsentGap) -> Self {
+        let end_frame = gap.ended.map(|frame| frame.0);
+        Self { from_ts: Text(gap.from), ms: Rounded(gap.millis), missed: gap.missed, end_frame }
+    }
 }
 
 impl<'a> Pair<'a> {
     pub(super) fn of(row: &'a PairRow) -> Self {
         let pair = &row.pair;
+        let [local_type, remote_type] = [0, 1].map(|end| row.kinds.get(end)?.as_ref().map(CandidateKind::as_str));
+        let [local_role, remote_role] = pair.roles.map(|role| role.map(IceRole::name));
+        let by = row.selected.unwrap_or_default().into_iter().zip(["local", "remote"]);
+        let selected_by = by.filter(|(is_selected, _)| *is_selected).map(|(_, by)| by).collect();
+        let [local_mapped, remote_mapped] = pair.mapped.map(|mapped| mapped.map(Text));
         Self {
             id: &row.id,
             flow: &row.flow,
             local: Text(row.local),
             remote: Text(row.remote),
             peer: row.peer.map(|peer| peer.text()),
+            local_type,
+            remote_type,
+            local_mapped,
+            remote_mapped,
+            component: pair.component,
             ufrag: pair.ufrag.as_deref(),
             state: pair.status.name(),
+            selected: row.is_selected(),
+            selected_by,
+            generation: row.generation,
             restarts: pair.restarts,
+            local_role,
+            remote_role,
+            role_conflicts: pair.role_conflicts,
             checks: pair.checks,
             first_frame: pair.first_frame.0,
             nominated_frame: pair.nominated_frame.map(|frame| frame.0),
@@ -170,85 +215,10 @@ impl<'a> Pair<'a> {
                 checks: pair.consent_checks,
                 missed: pair.consent_missed,
                 longest_gap_ms: pair.consent_longest_gap_ms.map(Rounded),
+                expired: pair.consent_expired(),
+                gaps: pair.consent_gaps.iter().map(Gap::of).collect(),
             },
             integrity: Integrity::of(&row.integrity),
-        }
-    }
-}
-
-#[derive(Serialize)]
-pub(super) struct Handshake<'a> {
-    id: &'a str,
-    flow: &'a str,
-    client: Text<Endpoint>,
-    server: Text<Endpoint>,
-    version: Option<String>,
-    cipher_suite: Option<String>,
-    srtp_profile: Option<String>,
-    srtp_profiles_offered: Vec<String>,
-    group: Option<String>,
-    alpn: Option<&'a str>,
-    resumed: Option<bool>,
-    state: &'static str,
-    alert: Option<String>,
-    alert_frame: Option<u64>,
-    first_frame: u64,
-    first_ts: Text<Timestamp>,
-    handshake_ms: Option<Rounded>,
-    retransmitted_flights: u32,
-    certificates: Vec<Certificate<'a>>,
-    sdp_fingerprint: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct Certificate<'a> {
-    from: Option<&'static str>,
-    fingerprint_sha256: String,
-    subject: &'a str,
-    issuer: &'a str,
-    key: Option<String>,
-    not_before: Option<String>,
-    not_after: Option<String>,
-    frame: u64,
-}
-
-impl<'a> Handshake<'a> {
-    pub(super) fn of(row: &'a HandshakeRow) -> Self {
-        let handshake = &row.handshake;
-        Self {
-            id: &row.id,
-            flow: &row.flow,
-            client: Text(row.client),
-            server: Text(row.server),
-            version: handshake.version.map(|version| version.to_string()),
-            cipher_suite: handshake.cipher_suite.map(|suite| suite.to_string()),
-            srtp_profile: handshake.srtp_profile.map(|profile| profile.to_string()),
-            srtp_profiles_offered: handshake.offer.srtp_profiles.iter().map(ToString::to_string).collect(),
-            group: handshake.group.map(|group| group.to_string()),
-            alpn: handshake.alpn.as_deref(),
-            resumed: handshake.resumed,
-            state: handshake.state.name(),
-            alert: handshake.ending_alert().map(|alert| alert.text()),
-            alert_frame: handshake.ending_alert().map(|alert| alert.at.frame.0),
-            first_frame: handshake.first.frame.0,
-            first_ts: Text(handshake.first.ts),
-            handshake_ms: handshake.handshake_ms().map(Rounded),
-            retransmitted_flights: handshake.retransmitted_flights,
-            certificates: handshake
-                .certificates
-                .iter()
-                .map(|certificate| Certificate {
-                    from: handshake.client.map(|client| if certificate.from == client { "client" } else { "server" }),
-                    fingerprint_sha256: certificate.info.fingerprint_sha256.to_string(),
-                    subject: &certificate.info.subject,
-                    issuer: &certificate.info.issuer,
-                    key: certificate.info.key.as_ref().map(ToString::to_string),
-                    not_before: certificate.info.not_before.map(utc_date),
-                    not_after: certificate.info.not_after.map(utc_date),
-                    frame: certificate.at.frame.0,
-                })
-                .collect(),
-            sdp_fingerprint: row.sdp_fingerprint.name(),
         }
     }
 }

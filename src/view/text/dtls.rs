@@ -5,7 +5,7 @@
 use super::figures::{UNKNOWN, count, decimal, plural};
 use super::page::{Cell, Ink, Page};
 use super::table::{Column, Table};
-use crate::model::snapshot::{FingerprintCheck, HandshakeRow, HandshakeSummary, Snapshot};
+use crate::model::snapshot::{FingerprintCheck, HandshakeRow, HandshakeState, HandshakeSummary, SetupCheck, Snapshot};
 use std::io;
 
 /// Characters of a fingerprint that tell certificates apart, unless all are wanted: eight bytes with colons.
@@ -116,6 +116,19 @@ fn remarks(row: &HandshakeRow) -> Vec<Cell> {
         FingerprintCheck::Match => items.push(Cell::new("certificate is that of the SDP", Ink::Good)),
         FingerprintCheck::Mismatch => items.push(Cell::new("certificate is not that of the SDP", Ink::Bad)),
         FingerprintCheck::NoSdp | FingerprintCheck::Unknown => {}
+    }
+    if row.sdp_setup == SetupCheck::Mismatch {
+        items.push(Cell::new("roles are not those of a=setup", Ink::Bad));
+    }
+    if summary.state == HandshakeState::Incomplete
+        && let Some(last) = summary.flights.last()
+    {
+        let messages: Vec<String> = last.messages.iter().map(|message| message.kind.to_string()).collect();
+        let times = match last.retransmissions {
+            0 => String::new(),
+            more => format!(", sent {} times", more + 1),
+        };
+        items.push(Cell::new(format!("no answer to {}{times}", messages.join(", ")), Ink::Doubtful));
     }
     if let Some(alert) = summary.ending_alert() {
         items.push(Cell::new(format!("alert {} in frame {}", alert.text(), alert.at.frame), Ink::Bad));

@@ -41,6 +41,7 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
         call(&mut table, *at, session);
         descriptions(&mut table, session, most);
         table.note(steps(session));
+        table.note(ice(snapshot, session));
         rounds(&mut table, session, most);
         agreed(&mut table, session, most);
         table.note(members(session));
@@ -202,6 +203,30 @@ fn words_of(kind: &DifferenceKind, who: &str) -> String {
         DifferenceKind::Source { .. } => format!("the {who} sends from {detail}"),
         DifferenceKind::Destination { .. } => format!("the {who} sends to {detail}"),
     }
+}
+
+/// `pair p2 host ⇄ host selected · 2 switches · 1 ICE restart`.
+fn ice(snapshot: &Snapshot, session: &SessionSummary) -> Vec<Cell> {
+    let mut items = Vec::new();
+    for transport in &session.call.ice {
+        let own = snapshot.pairs.iter().filter(|row| transport.pairs.contains(&row.id));
+        for row in own.filter(|row| row.is_selected() == Some(true)) {
+            let kinds = match &row.kinds {
+                [Some(local), Some(remote)] => format!(" {} ⇄ {}", local.as_str(), remote.as_str()),
+                _ => String::new(),
+            };
+            items.push(Cell::plain(format!("pair {}{kinds} selected", row.id)));
+        }
+        let of_side = |side: usize| transport.switches.iter().filter(|switch| switch.side == side).count() as u64;
+        let switches = of_side(0).max(of_side(1)).saturating_sub(1);
+        if switches > 0 {
+            items.push(Cell::plain(plural(switches, "switch", "switches")));
+        }
+    }
+    if session.call.ice_restarts > 0 {
+        items.push(Cell::plain(plural(session.call.ice_restarts, "ICE restart", "ICE restarts")));
+    }
+    items
 }
 
 /// The ids of what belongs to it, few of each.

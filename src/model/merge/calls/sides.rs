@@ -15,10 +15,10 @@ use std::collections::HashMap;
 const MAX_ASKED: usize = 16;
 
 /// A side of a session: 0 who offered first, 1 who answered.
-pub(super) type Side = usize;
+pub(in super::super) type Side = usize;
 
 /// The side of each description of a session, in their order.
-pub(super) fn sides(session: &SessionSummary) -> Vec<Side> {
+pub(in super::super) fn sides(session: &SessionSummary) -> Vec<Side> {
     let mut sides: Vec<Side> = Vec::with_capacity(session.descriptions.len());
     for (at, described) in session.descriptions.iter().enumerate() {
         let before = || session.descriptions.iter().take(at).zip(&sides);
