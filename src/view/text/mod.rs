@@ -20,7 +20,7 @@ mod table;
 mod turn;
 
 use crate::model::snapshot::Snapshot;
-pub(super) use figures::{count, decimal};
+pub(super) use figures::{bytes, count, decimal};
 use index::Index;
 pub(super) use page::{Cell, Ink, Page, width};
 use std::io;
