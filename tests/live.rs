@@ -241,6 +241,61 @@ fn every_packet_of_a_flood_on_loopback_is_seen_once_or_counted_as_dropped() {
     assert_eq!(of("packets") + of("dropped_by_capture"), PACKETS, "{}", report["capture"]);
 }
 
+/// The same frames in a VLAN.
+fn tagged(mut records: Vec<Record>) -> Vec<Record> {
+    for record in &mut records {
+        record.nanos = 0;
+        record.frame.splice(12..12, [0x81, 0x00, 0x00, 0x07]);
+    }
+    records
+}
+
+#[test]
+fn a_tag_that_the_kernel_took_off_is_there_again_for_filter_and_file() {
+    if !is_root("frames with a VLAN tag") {
+        return;
+    }
+    let (pair, folder) = (Pair::new("v"), scratch("vlan"));
+    let file = folder.join("tagged.pcapng");
+    let file = file.to_str().expect("a path of text");
+    let records = tagged(records("sip-hold"));
+    for (filter, packets) in [("vlan 7", records.len()), ("udp", 0)] {
+        let live = Live::start(&["-i", &pair.receives, "-f", filter, "--format", "json", "-w", file]);
+        replay(&records, &pair.sends);
+        live.interrupt();
+        let (code, out, notes) = live.end();
+        assert_eq!(code, Some(0), "{notes}");
+        let report: Value = serde_json::from_str(&out).expect("a report");
+        assert_eq!(report["capture"]["packets"], packets, "{filter}");
+        assert_eq!(report["capture"]["filtered_out"], records.len() - packets, "{filter}");
+        let saved = read_pcapng(&std::fs::read(file).expect("it was written"));
+        let as_sent = saved.iter().zip(&records).all(|(one, other)| one.frame == other.frame);
+        assert!(saved.len() == packets && as_sent, "{filter}: {} frames", saved.len());
+    }
+}
+
+#[test]
+fn a_packet_that_passes_two_captured_interfaces_counts_once() {
+    if !is_root("two interfaces at once") {
+        return;
+    }
+    let pair = Pair::new("t");
+    let live = Live::start(&["-i", &pair.receives, "-i", &pair.sends, "--format", "json"]);
+    let records = records("sip-hold");
+    let few = &records[..records.len() / 4];
+    replay(few, &pair.sends);
+    live.interrupt();
+    let (code, out, notes) = live.end();
+    assert_eq!(code, Some(0), "{notes}");
+    let report: Value = serde_json::from_str(&out).expect("a report");
+    assert_eq!(report["capture"]["packets"], 2 * few.len());
+    assert_eq!(report["capture"]["duplicates_removed"], few.len());
+    let files = report["capture"]["files"].as_array().expect("a list");
+    assert!(files.len() == 2 && files.iter().all(|file| file["packets"] == few.len()), "{files:?}");
+    let streams = report["rtp_streams"].as_array().expect("a list");
+    assert!(streams.len() == 2 && streams.iter().all(|row| row["duplicates"] == 0 && row["lost"] == 0), "{streams:?}");
+}
+
 #[test]
 fn a_ring_of_files_keeps_the_latest() {
     if !is_root("a ring of files") {

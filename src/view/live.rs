@@ -1,9 +1,10 @@
 //! A live capture, second by second.
 //!
-//! In: what a second brought. Out: a line for a person, or JSON lines. Never: a figure that is not in it.
+//! In: what a second brought. Out: a line for a person, or JSON lines. Never: a figure that is not in it, a
+//! control character of the capture.
 
 use super::json;
-use super::text::{bytes, count, decimal};
+use super::text::{bytes, count, decimal, visible};
 use crate::model::snapshot::{Class, ClassCounts, Finding, FrameNo, Snapshot, utc_date};
 use crate::time::Timestamp;
 use serde_json::{Map, Value};
@@ -73,7 +74,10 @@ pub fn lines(second: &Second<'_>) -> Vec<String> {
     let found = second.findings.iter().map(|finding| {
         let frames: Vec<String> = finding.frames.iter().map(FrameNo::to_string).collect();
         let place = if frames.is_empty() { String::new() } else { format!(" (frames {})", frames.join(", ")) };
-        format!("{}  {} {}: {}{place}", clock, finding.severity.name(), finding.code, finding.summary)
+        {
+            let (severity, code) = (finding.severity.name(), finding.code);
+            format!("{clock}  {severity} {code}: {}{place}", visible(&finding.summary))
+        }
     });
     [parts.join(" · ")].into_iter().chain(found).collect()
 }

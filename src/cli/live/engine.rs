@@ -42,6 +42,8 @@ pub(in crate::cli) struct Ended {
     pub(in crate::cli) snapshot: Snapshot,
     /// What went wrong, in words.
     pub(in crate::cli) errors: Vec<String>,
+    /// What there is to know of the input, in words.
+    pub(in crate::cli) notes: Vec<String>,
 }
 
 struct Shared {
@@ -127,6 +129,11 @@ impl Engine {
         self.shared.state().snapshot()
     }
 
+    /// True where each packet has to come up here before the filter can look at it.
+    pub(in crate::cli) fn filters_late(&self, request: &Request) -> bool {
+        request.filter.is_some() && request.origin != Origin::Pipe && !self.shared.state().filtered_uncounted
+    }
+
     /// Waits at most so long; true where the capture has ended by itself.
     pub(in crate::cli) fn wait(&self, timeout: Duration) -> bool {
         !matches!(self.ended.recv_timeout(timeout), Err(mpsc::RecvTimeoutError::Timeout))
@@ -145,7 +152,10 @@ impl Engine {
         // What a pipe still brings, if its reader wakes, is nobody's.
         state.count = Some(0);
         let snapshot = state.snapshot();
-        Ended { snapshot, errors: std::mem::take(&mut state.errors) }
+        let damage =
+            snapshot.capture.facts.files.iter().flat_map(|file| &file.damage).map(|damage| damage.text.clone());
+        let notes = state.wants.filter_errors.iter().cloned().chain(damage).collect();
+        Ended { snapshot, errors: std::mem::take(&mut state.errors), notes }
     }
 }
 
@@ -319,7 +329,12 @@ struct Pipe<'s> {
 
 impl<'m> PacketSink<'m> for Pipe<'_> {
     fn packet(&mut self, fed: FedPacket<'m, '_>) -> bool {
-        self.wants_more = self.shared.enter().packet(&fed.packet, || "-".to_owned());
+        let mut state = self.shared.enter();
+        // The next look at the reader's own count may be long in coming.
+        if let Some(file) = state.files.first_mut() {
+            file.packets += 1;
+        }
+        self.wants_more = state.packet(&fed.packet, || "-".to_owned());
         self.wants_more
     }
 }

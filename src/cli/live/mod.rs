@@ -61,11 +61,17 @@ pub(super) fn live(arguments: LiveArguments) -> ExitCode {
         Err(message) => return fail(INPUT, &message),
     };
     if !arguments.quiet {
+        if engine.filters_late(&request) {
+            note("the kernel cannot run this filter here; packets are filtered behind it");
+        }
         note(&format!("capturing from {}; Ctrl-C ends with the report", request.origin));
     }
     let mut came = watch(&engine, &request, &arguments, &interrupt, out.as_deref_mut());
     let ended = engine.finish();
     ended.errors.iter().for_each(|error| note(error));
+    if !arguments.quiet {
+        ended.notes.iter().for_each(|text| note(text));
+    }
     came |= has(&ended.snapshot, &request);
     if let Err(error) = report(&ended.snapshot, &arguments, out.as_deref_mut()) {
         return fail(INPUT, &format!("the report could not be written: {error}"));

@@ -22,7 +22,7 @@ mod turn;
 use crate::model::snapshot::Snapshot;
 pub(super) use figures::{bytes, count, decimal};
 use index::Index;
-pub(super) use page::{Cell, Ink, Page, width};
+pub(super) use page::{Cell, Ink, Page, visible, width};
 use std::io;
 pub(super) use table::{Column, Table};
 
