@@ -4,6 +4,7 @@
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::expect_used, reason = "a panic is the verdict of a test")]
+#![allow(clippy::disallowed_methods, reason = "frames are sent with the pauses that they had")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::UdpSocket;

@@ -97,3 +97,77 @@ const fn jump(k: u32, jt: u8, jf: u8) -> Instruction {
 const fn give(k: u32) -> Instruction {
     Instruction { code: RET_K, jt: 0, jf: 0, k }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel knows of a packet, for the few instructions that programs have here.
+    struct Known {
+        kind: u32,
+        index: u32,
+        hardware: u32,
+        has_tag: u32,
+        /// What the filter of the test loads.
+        byte: u32,
+    }
+
+    const BYTE: Instruction = Instruction { code: 0x30, jt: 0, jf: 0, k: 23 };
+
+    fn run(program: &[Instruction], known: &Known) -> u32 {
+        let (mut at, mut value) = (0, 0);
+        loop {
+            let one = program[at];
+            at += 1;
+            match one.code {
+                RET_K => return one.k,
+                JMP_JEQ_K => at += usize::from(if value == one.k { one.jt } else { one.jf }),
+                _ if one == BYTE => value = known.byte,
+                _ => {
+                    value = match one.k.wrapping_sub(libc::SKF_AD_OFF as u32) as i32 {
+                        libc::SKF_AD_PKTTYPE => known.kind,
+                        libc::SKF_AD_IFINDEX => known.index,
+                        libc::SKF_AD_HATYPE => known.hardware,
+                        libc::SKF_AD_VLAN_TAG_PRESENT => known.has_tag,
+                        other => panic!("a load of {other}"),
+                    }
+                }
+            }
+        }
+    }
+
+    const HERE: Known = Known { kind: 0, index: 3, hardware: 1, has_tag: 0, byte: 17 };
+
+    fn of_udp(interfaces: &[u32], loopback: Option<u32>) -> Vec<Instruction> {
+        let filter = [BYTE, jump(17, 0, 1), give(262_144), give(0)];
+        program(&Wanted { interfaces, loopback, filter: Some((&filter, &[1, 772])), snap_length: 96 })
+    }
+
+    #[test]
+    fn packets_of_other_interfaces_do_not_pass_and_those_that_do_are_cut() {
+        let program = of_udp(&[3, 5, 9], None);
+        for (index, length) in [(3, 96), (5, 96), (9, 96), (4, 0), (1, 0)] {
+            assert_eq!(run(&program, &Known { index, ..HERE }), length, "{index}");
+        }
+        assert_eq!(run(&program, &Known { byte: 6, ..HERE }), 0);
+    }
+
+    #[test]
+    fn what_the_filter_cannot_judge_here_passes() {
+        let program = of_udp(&[], None);
+        let other = Known { byte: 6, ..HERE };
+        assert_eq!(run(&program, &other), 0);
+        assert_eq!(run(&program, &Known { has_tag: 1, ..other }), 96);
+        assert_eq!(run(&program, &Known { hardware: 512, byte: 6, ..HERE }), 96);
+        assert_eq!(run(&program, &Known { hardware: 772, byte: 17, ..HERE }), 96);
+    }
+
+    #[test]
+    fn on_loopback_what_leaves_is_not_seen_and_elsewhere_it_is() {
+        let program = of_udp(&[], Some(1));
+        let leaving = u32::from(libc::PACKET_OUTGOING);
+        assert_eq!(run(&program, &Known { kind: leaving, index: 1, ..HERE }), 0);
+        assert_eq!(run(&program, &Known { kind: 0, index: 1, ..HERE }), 96);
+        assert_eq!(run(&program, &Known { kind: leaving, index: 2, ..HERE }), 96);
+    }
+}
