@@ -39,6 +39,9 @@ pub struct Arguments {
 pub enum Command {
     /// Analyze captures and print a report.
     Analyze(Box<AnalyzeArguments>),
+    /// Capture from network interfaces, or read a capture from a pipe as it comes, and analyze it meanwhile.
+    #[cfg(target_os = "linux")]
+    Live(Box<super::live::LiveArguments>),
     /// Hold captures against a file of expectations: for tests that run on their own.
     Check(Box<CheckArguments>),
     /// Draw what happened as a ladder: hosts as columns, signalling, STUN, TURN, DTLS and media as arrows.

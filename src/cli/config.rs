@@ -86,7 +86,7 @@ fn window(from: Option<String>, to: Option<String>) -> Result<(Option<Moment>, O
     }
 }
 
-fn parse_ssrc(text: &str) -> Result<u32, String> {
+pub(super) fn parse_ssrc(text: &str) -> Result<u32, String> {
     let number = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) => u32::from_str_radix(digits, 16),
         None => text.parse(),

@@ -126,7 +126,7 @@ fn describe(analyzer: &mut Analyzer, reading: &Reading) -> Vec<String> {
     refused
 }
 
-fn facts(feed: &Feed<'_, '_>, refused: Vec<String>) -> CaptureFacts {
+fn facts(feed: &Feed<'_>, refused: Vec<String>) -> CaptureFacts {
     CaptureFacts {
         files: feed.reader.files().map(file_facts).collect(),
         refused,
@@ -134,12 +134,13 @@ fn facts(feed: &Feed<'_, '_>, refused: Vec<String>) -> CaptureFacts {
         filtered_out: feed.wants.filtered_out,
         outside_window: feed.wants.outside_window,
         filtered_vlan: feed.wants.filtered_vlan,
+        filtered_uncounted: false,
         span: feed.wants.span,
         asked: feed.wants.asked(),
     }
 }
 
-fn file_facts(file: &FileSummary) -> FileFacts {
+pub(super) fn file_facts(file: &FileSummary) -> FileFacts {
     // A search for the next good record that finds none ends the file where it began, at a place that is known already.
     let is_end = |place: &InputError| file.end.as_ref() == Some(place);
     let end = file.end.as_ref().filter(|end| !file.damage.contains(end));

@@ -11,35 +11,23 @@ use crate::source::MergedReader;
 use crate::time::Timestamp;
 
 /// The feed.
-pub(super) struct Feed<'m, 'c> {
+pub(super) struct Feed<'m> {
     pub(super) reader: MergedReader<'m>,
-    pub(super) wants: Wants<'c>,
+    pub(super) wants: Wants,
     /// Every record is wanted.
     all: bool,
     progress: Progress,
 }
 
-impl<'m, 'c> Feed<'m, 'c> {
+impl<'m> Feed<'m> {
     pub(super) fn new(
         reader: MergedReader<'m>,
-        filter: Option<&'c Filter>,
+        filter: Option<&Filter>,
         window: (Option<Moment>, Option<Moment>),
         progress: Progress,
     ) -> Self {
-        let wants = Wants {
-            filter,
-            programs: Vec::new(),
-            from: window.0,
-            to: window.1,
-            vlan: filter.and_then(|_| Filter::parse("vlan").ok()),
-            first: None,
-            span: None,
-            filtered_out: 0,
-            outside_window: 0,
-            filtered_vlan: 0,
-            filter_errors: Vec::new(),
-        };
-        let all = filter.is_none() && window.0.is_none() && window.1.is_none();
+        let wants = Wants::new(filter.cloned(), window);
+        let all = wants.all();
         Self { reader, wants, all, progress }
     }
 
@@ -55,8 +43,8 @@ struct Programs {
 }
 
 /// What the user wants to see of the input.
-pub(super) struct Wants<'c> {
-    filter: Option<&'c Filter>,
+pub(super) struct Wants {
+    filter: Option<Filter>,
     /// The filter for each link type met so far.
     programs: Vec<(LinkType, Programs)>,
     /// Matches what has a VLAN tag.
@@ -72,7 +60,28 @@ pub(super) struct Wants<'c> {
     pub(super) filter_errors: Vec<String>,
 }
 
-impl Wants<'_> {
+impl Wants {
+    pub(super) fn new(filter: Option<Filter>, (from, to): (Option<Moment>, Option<Moment>)) -> Self {
+        Self {
+            vlan: filter.as_ref().and_then(|_| Filter::parse("vlan").ok()),
+            filter,
+            programs: Vec::new(),
+            from,
+            to,
+            first: None,
+            span: None,
+            filtered_out: 0,
+            outside_window: 0,
+            filtered_vlan: 0,
+            filter_errors: Vec::new(),
+        }
+    }
+
+    /// True where every record is wanted.
+    pub(super) const fn all(&self) -> bool {
+        self.filter.is_none() && self.from.is_none() && self.to.is_none()
+    }
+
     /// True where link types were met and the filter could be compiled for none of them.
     pub(super) fn filter_fits_nothing(&self) -> bool {
         !self.programs.is_empty() && self.programs.iter().all(|(_, programs)| programs.filter.is_none())
@@ -85,13 +94,14 @@ impl Wants<'_> {
             after @ Moment::After(_) => self.first.map(|first| after.on_clock(first)),
         };
         Asked {
-            filter: self.filter.map(|filter| filter.text().to_owned()),
+            filter: self.filter.as_ref().map(|filter| filter.text().to_owned()),
             from: on_clock(self.from),
             to: on_clock(self.to),
         }
     }
 
-    fn packet(&mut self, packet: &RawPacket<'_>) -> bool {
+    /// Whether the user wants it; what is not wanted is counted.
+    pub(super) fn packet(&mut self, packet: &RawPacket<'_>) -> bool {
         let (earliest, latest) = self.span.unwrap_or((packet.ts, packet.ts));
         self.span = Some((earliest.min(packet.ts), latest.max(packet.ts)));
         if !self.is_in_window(packet.ts) {
@@ -111,7 +121,7 @@ impl Wants<'_> {
 
     /// A link type that the filter cannot be compiled for never matches.
     fn matches(&mut self, packet: &RawPacket<'_>) -> bool {
-        let Some(filter) = self.filter else { return true };
+        let Some(filter) = &self.filter else { return true };
         let known = self.programs.iter().position(|(link, _)| *link == packet.link);
         let at = known.unwrap_or_else(|| {
             let program = filter.compile(packet.link);
@@ -135,18 +145,18 @@ impl Wants<'_> {
 }
 
 /// Lets through what the user wants.
-struct Wanted<'w, 'c, S> {
-    wants: &'w mut Wants<'c>,
+struct Wanted<'w, S> {
+    wants: &'w mut Wants,
     sink: &'w mut S,
 }
 
-impl<'m, S: PacketSink<'m>> PacketSink<'m> for Wanted<'_, '_, S> {
+impl<'m, S: PacketSink<'m>> PacketSink<'m> for Wanted<'_, S> {
     fn packet(&mut self, fed: FedPacket<'m, '_>) -> bool {
         !self.wants.packet(&fed.packet) || self.sink.packet(fed)
     }
 }
 
-impl<'m> PacketFeed<'m> for Feed<'m, '_> {
+impl<'m> PacketFeed<'m> for Feed<'m> {
     #[inline(always)]
     fn feed(&mut self, limit: usize, sink: &mut impl PacketSink<'m>) -> bool {
         let more = if self.all {

@@ -13,6 +13,8 @@ mod diff;
 mod examine;
 mod feed;
 mod ladder;
+#[cfg(target_os = "linux")]
+pub mod live;
 mod moment;
 mod output;
 mod progress;

@@ -45,6 +45,11 @@ impl Moment {
     }
 }
 
+/// Nanoseconds: `30s`, `1m30s`, `1.5s`, `250ms`, `2h`, or a plain number of seconds.
+pub(super) fn length_of_time(text: &str) -> Option<i64> {
+    decimal(text, NANOS_PER_SEC).or_else(|| after(text))
+}
+
 /// Numbers with units, one behind the other.
 fn after(text: &str) -> Option<i64> {
     let mut total = 0_i64;

@@ -67,3 +67,9 @@ pub(super) fn width(terminal: bool) -> Option<usize> {
 pub(super) fn note(message: &str) {
     eprintln!("rtcscope: {message}");
 }
+
+/// A line of what goes on, for the same person.
+#[expect(clippy::print_stderr, reason = "as for a note, without the name: a line a second needs none")]
+pub(super) fn progress(line: &str) {
+    eprintln!("{line}");
+}

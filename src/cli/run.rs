@@ -28,6 +28,8 @@ pub fn main() -> ExitCode {
     match arguments.command {
         None => analyze(arguments.analyze),
         Some(Command::Analyze(arguments)) => analyze(*arguments),
+        #[cfg(target_os = "linux")]
+        Some(Command::Live(arguments)) => super::live::live(*arguments),
         Some(Command::Check(arguments)) => check(*arguments),
         Some(Command::Ladder(arguments)) => ladder(*arguments),
         Some(Command::Diff(arguments)) => diff(*arguments),

@@ -50,6 +50,8 @@ pub struct CaptureFacts {
     pub outside_window: u64,
     /// Those of them that the filter left out and that have a VLAN tag, which a filter does not look behind unasked.
     pub filtered_vlan: u64,
+    /// The kernel ran the filter, and did not say how many packets it left out.
+    pub filtered_uncounted: bool,
     /// The earliest and the latest time of the input, where a filter or a window stands before it.
     pub span: Option<(Timestamp, Timestamp)>,
     /// What the user limited the input to.

@@ -1,7 +1,7 @@
 //! A file mapped into memory for reading.
 //!
 //! In: an open regular file. Out: its bytes, for as long as the [`Mapped`] lives.
-//! Never: a write. This is the only module of `source` with an `unsafe` block in it.
+//! Never: a write. Of `source` only this module and `live` have `unsafe` blocks.
 
 use memmap2::{Advice, Mmap};
 use std::fs::File;

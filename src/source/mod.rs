@@ -1,4 +1,4 @@
-//! From capture files to records in time order.
+//! From capture files, and the interfaces of this machine, to records in time order.
 //!
 //! In: what was named on the command line (files, folders, globs, standard input): pcap, pcapng and snoop, plain or
 //! inside gzip or zstd. Out: one [`Record`] after the other with time, number, interface and link type, and for each
@@ -14,12 +14,15 @@ mod error;
 mod format;
 mod input;
 mod lane;
+#[cfg(all(feature = "analyzer", target_os = "linux"))]
+pub mod live;
 mod mapped;
 mod merge;
 mod open;
 mod pcap;
 mod pcapng;
 mod record;
+mod save;
 mod snoop;
 mod summary;
 mod unpack;
@@ -36,4 +39,5 @@ pub use input::Input;
 pub use merge::MergedReader;
 pub use open::CaptureFiles;
 pub use record::{Interface, PacketSource, Record, RecordBytes};
+pub use save::{FileRing, SaveError, SavedFiles};
 pub use summary::{Comment, CommentSubject, FileSummary, Secrets};

@@ -9,6 +9,7 @@ pub mod diff;
 pub mod explain;
 pub mod json;
 pub mod ladder;
+pub mod live;
 pub mod ndjson;
 pub mod text;
 pub mod verdicts;

@@ -122,7 +122,7 @@ fn missing(evidence: &Evidence<'_>) -> Vec<Finding> {
 fn stream_missing(evidence: &Evidence<'_>) -> Vec<Finding> {
     let snapshot = evidence.snapshot;
     let facts = &snapshot.capture.facts;
-    let is_part = snapshot.capture.only_ssrcs.is_some() || facts.filtered_out > 0;
+    let is_part = snapshot.capture.only_ssrcs.is_some() || facts.filtered_out > 0 || facts.filtered_uncounted;
     let streams_left_out = snapshot.capture.limits.get("packets_of_streams_not_followed").is_some_and(|left| *left > 0);
     if is_part || streams_left_out {
         return Vec::new();

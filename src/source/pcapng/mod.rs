@@ -10,6 +10,7 @@
 mod clock;
 mod notes;
 mod options;
+mod write;
 
 use super::decode::{Context, Head, InterfaceNames, MAX_BLOCK, MAX_PACKET, Search, Step};
 use super::format::{ByteOrder, SECTION_HEADER};
@@ -17,6 +18,7 @@ use crate::packet::LinkType;
 use crate::time::Timestamp;
 use clock::Clock;
 use options::{COMMENT, Options};
+pub(super) use write::PcapngWriter;
 
 /// Bytes of the smallest Section Header Block.
 pub(super) const FILE_HEADER: usize = 28;

@@ -48,6 +48,14 @@ pub fn value(snapshot: &Snapshot) -> serde_json::Result<Value> {
     serde_json::to_value(Report::of(snapshot))
 }
 
+/// A row of the report's findings.
+///
+/// # Errors
+/// That of a row that cannot be made.
+pub(super) fn finding(finding: &Finding) -> serde_json::Result<Value> {
+    serde_json::to_value(sections::Finding::of(finding))
+}
+
 /// Takes the rows of a stream of rows, one at a time, each with its kind.
 pub(super) type RowSink<'s> = dyn FnMut(&'static str, Value) -> io::Result<()> + 's;
 

@@ -175,7 +175,11 @@ fn limits_of_the_user(capture: &CaptureSummary, page: &mut Page<'_>) -> io::Resu
             0 => String::new(),
             number => format!(", {} of them with a VLAN tag", count(number)),
         };
-        let text = format!("{} left out by '{filter}'{tagged}", plural(by_filter, "packet", "packets"));
+        let text = if facts.filtered_uncounted {
+            format!("'{filter}' in the kernel, which does not count what it leaves out")
+        } else {
+            format!("{} left out by '{filter}'{tagged}", plural(by_filter, "packet", "packets"))
+        };
         entry(page, "Filter", &text)?;
     }
     if facts.asked.from.is_some() || facts.asked.to.is_some() {

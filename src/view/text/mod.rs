@@ -20,9 +20,9 @@ mod table;
 mod turn;
 
 use crate::model::snapshot::Snapshot;
-pub(super) use figures::{count, decimal};
+pub(super) use figures::{bytes, count, decimal};
 use index::Index;
-pub(super) use page::{Cell, Ink, Page, width};
+pub(super) use page::{Cell, Ink, Page, visible, width};
 use std::io;
 pub(super) use table::{Column, Table};
 

@@ -81,7 +81,7 @@ pub(in crate::view) enum Cut {
 }
 
 /// What would move the cursor, turn the direction of writing or hide is written as an escape.
-fn visible(text: &str) -> String {
+pub(in crate::view) fn visible(text: &str) -> String {
     let hides = |c: char| {
         c.is_control()
             || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')

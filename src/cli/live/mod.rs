@@ -1,0 +1,204 @@
+//! `rtcscope live`: a capture that is analysed while it runs.
+//!
+//! In: [`LiveArguments`]. Out: an exit code; a line a second, findings as they appear, and the report at the end.
+//! Never: a signal that costs the report; a wait for a pipe whose writer says nothing.
+
+mod args;
+mod config;
+mod engine;
+mod watch;
+
+pub use args::{LiveArguments, LiveFormat};
+
+use super::args::Format;
+use super::examine::{FAILED, INPUT, USAGE};
+use super::output::{self, note};
+use super::run::fail;
+use crate::model::snapshot::Snapshot;
+use crate::source::live::network_interfaces;
+use crate::time::Timestamp;
+use crate::view::live as view;
+use config::Request;
+use engine::Engine;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use watch::Watch;
+
+/// Between two lines.
+const SECOND: Duration = Duration::from_secs(1);
+/// How soon a signal is noticed.
+const ATTENTION: Duration = Duration::from_millis(50);
+
+/// The word.
+pub(super) fn live(arguments: LiveArguments) -> ExitCode {
+    if arguments.list_interfaces {
+        return list();
+    }
+    let request = match Request::of(&arguments) {
+        Ok(request) => request,
+        Err(message) => return fail(USAGE, &message),
+    };
+    let from_file = |path: &Path| std::fs::read_to_string(path);
+    let credentials = match request.turn.clone().credentials(|name| std::env::var_os(name), from_file) {
+        Ok(credentials) => credentials,
+        Err(message) => return fail(USAGE, &message),
+    };
+    let mut out = match lines_out(&arguments) {
+        Ok(out) => out,
+        Err(error) => return fail(INPUT, &format!("the report could not be written: {error}")),
+    };
+    let interrupt = match interrupts() {
+        Ok(interrupt) => interrupt,
+        Err(error) => return fail(INPUT, &format!("signals cannot be caught: {error}")),
+    };
+    let engine = match Engine::start(&request, credentials, wall_clock()) {
+        Ok(engine) => engine,
+        Err(message) => return fail(INPUT, &message),
+    };
+    if !arguments.quiet {
+        if engine.filters_late(&request) {
+            note("the kernel cannot run this filter here; packets are filtered behind it");
+        }
+        note(&format!("capturing from {}; Ctrl-C ends with the report", request.origin));
+    }
+    let mut came = watch(&engine, &request, &arguments, &interrupt, out.as_deref_mut());
+    let ended = engine.finish();
+    ended.errors.iter().for_each(|error| note(error));
+    if !arguments.quiet {
+        ended.notes.iter().for_each(|text| note(text));
+    }
+    came |= has(&ended.snapshot, &request);
+    if let Err(error) = report(&ended.snapshot, &arguments, out.as_deref_mut()) {
+        return fail(INPUT, &format!("the report could not be written: {error}"));
+    }
+    let code = match (ended.errors.is_empty(), came) {
+        (false, _) => INPUT,
+        (true, true) => 0,
+        (true, false) => FAILED,
+    };
+    // The process ends: to give all of it back piece by piece first would be work for nobody.
+    std::mem::forget(ended);
+    ExitCode::from(code)
+}
+
+/// Tells each second what it brought, until something ends the capture. True where the finding came that was waited for.
+fn watch(
+    engine: &Engine,
+    request: &Request,
+    arguments: &LiveArguments,
+    interrupt: &AtomicBool,
+    mut out: Option<&mut (dyn Write + 'static)>,
+) -> bool {
+    let mut watch = Watch::default();
+    let began = instant();
+    let mut last = began;
+    let tells =
+        out.is_some() || request.until_finding.is_some() || !arguments.quiet && arguments.format == LiveFormat::Text;
+    loop {
+        let left = request.duration.map_or(SECOND, |duration| duration.saturating_sub(began.elapsed()));
+        let until_line = SECOND.saturating_sub(last.elapsed());
+        if engine.wait(left.min(until_line).min(ATTENTION)) || interrupt.load(Relaxed) || left.is_zero() {
+            return false;
+        }
+        if last.elapsed() < SECOND {
+            continue;
+        }
+        let seconds = last.elapsed().as_secs_f64();
+        last = instant();
+        if !tells {
+            continue;
+        }
+        let snapshot = engine.snapshot();
+        let second = watch.second(&snapshot, seconds);
+        if let Some(out) = out.as_deref_mut() {
+            // Who read the lines has gone: there is nobody to tell the rest to.
+            if view::ndjson(&second, out).is_err() {
+                return false;
+            }
+        } else if !arguments.quiet && arguments.format == LiveFormat::Text {
+            view::lines(&second).iter().for_each(|line| output::progress(line));
+        }
+        if request.until_finding.is_some_and(|code| second.findings.iter().any(|finding| finding.code == code)) {
+            return true;
+        }
+    }
+}
+
+/// Whether the finding that was waited for is there; nothing was waited for: true.
+fn has(snapshot: &Snapshot, request: &Request) -> bool {
+    request.until_finding.is_none_or(|code| snapshot.findings.iter().any(|finding| finding.code == code))
+}
+
+/// Where JSON lines go.
+fn lines_out(arguments: &LiveArguments) -> io::Result<Option<Box<dyn Write>>> {
+    if arguments.format != LiveFormat::Ndjson {
+        return Ok(None);
+    }
+    Ok(Some(match &arguments.output {
+        Some(path) => Box::new(BufWriter::new(File::create(path)?)),
+        None => Box::new(BufWriter::new(io::stdout())),
+    }))
+}
+
+fn report(snapshot: &Snapshot, arguments: &LiveArguments, lines: Option<&mut (dyn Write + 'static)>) -> io::Result<()> {
+    if let Some(lines) = lines {
+        return match view::report(snapshot, lines) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result,
+        };
+    }
+    let format = if arguments.format == LiveFormat::Json { Format::Json } else { Format::Text };
+    output::to(arguments.output.as_deref(), &mut |out, terminal| {
+        let style = output::style(terminal, arguments.color, arguments.full);
+        output::report(snapshot, format, &style, terminal, out)
+    })
+}
+
+/// `1.eth0 [up, running] 10.0.0.1`
+fn list() -> ExitCode {
+    let interfaces = match network_interfaces() {
+        Ok(interfaces) => interfaces,
+        Err(error) => return fail(INPUT, &format!("the interfaces of this machine cannot be listed: {error}")),
+    };
+    let written = output::to(None, &mut |out, _| {
+        for interface in &interfaces {
+            let flags =
+                [(interface.is_up, "up"), (interface.is_running, "running"), (interface.is_loopback, "loopback")];
+            let flags: Vec<&str> = flags.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
+            let addresses: Vec<String> = interface.addresses.iter().map(ToString::to_string).collect();
+            let line = format!("{}.{} [{}] {}", interface.index, interface.name, flags.join(", "), addresses.join(" "));
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        writeln!(out, "any [all of them]")
+    });
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(INPUT, &error.to_string()),
+    }
+}
+
+/// SIGINT and SIGTERM end the capture, and are seen here; a second one ends the program.
+fn interrupts() -> io::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&flag))?;
+        signal_hook::flag::register(signal, Arc::clone(&flag))?;
+    }
+    Ok(flag)
+}
+
+#[expect(clippy::disallowed_methods, reason = "how often a line is printed is no matter of the capture's clock")]
+fn instant() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the name of the first file has the time at which it is opened")]
+fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_parts(i64::try_from(since.as_secs()).unwrap_or(0), since.subsec_nanos().into())
+}

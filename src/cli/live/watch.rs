@@ -1,0 +1,87 @@
+//! What is new since the last look.
+//!
+//! In: snapshots, one after the other. Out: what each second brought, and the findings that have come to stay.
+//! Never: a finding told twice, or one of a moment: it is told once two snapshots have it.
+
+use crate::model::snapshot::{ClassCounts, Finding, FrameNo, Snapshot};
+use crate::time::NANOS_PER_SEC;
+use crate::view::live::Second;
+use std::collections::BTreeSet;
+
+/// Streams that were heard of within so many seconds are asked for the worst loss.
+const RECENT: i64 = 5;
+/// Findings that are remembered as told: more than a report has of any rule, many times over.
+const MAX_TOLD: usize = 65_536;
+
+/// What a finding is known by while its words change.
+type Key = (&'static str, Option<FrameNo>, Option<String>);
+
+/// The memory of the last look.
+#[derive(Default)]
+pub(in crate::cli) struct Watch {
+    packets: u64,
+    bytes: u64,
+    dropped: u64,
+    classes: ClassCounts,
+    pending: BTreeSet<Key>,
+    told: BTreeSet<Key>,
+}
+
+impl Watch {
+    /// What came since the last look, `seconds` ago.
+    pub(in crate::cli) fn second<'s>(&mut self, snapshot: &'s Snapshot, seconds: f64) -> Second<'s> {
+        let capture = &snapshot.capture;
+        let dropped = capture.facts.dropped_by_capture;
+        let mut classes = ClassCounts::default();
+        for (class, number) in snapshot.packets.iter() {
+            // What is known to be RTP only later was something else before: a class may lose packets.
+            classes.add(class, number.saturating_sub(self.classes.of(class)));
+        }
+        let second = Second {
+            ts: capture.last_ts,
+            seconds,
+            packets: capture.packets - self.packets,
+            bytes: capture.bytes - self.bytes,
+            dropped: dropped.map(|dropped| dropped.saturating_sub(self.dropped)),
+            packets_total: capture.packets,
+            dropped_total: dropped,
+            classes,
+            streams: snapshot.streams.len(),
+            sessions: snapshot.sessions.len(),
+            worst: worst(snapshot),
+            findings: self.findings(snapshot),
+        };
+        self.packets = capture.packets;
+        self.bytes = capture.bytes;
+        self.dropped = dropped.unwrap_or(0);
+        self.classes = snapshot.packets;
+        second
+    }
+
+    /// Findings that this snapshot and the one before have, and that were not told yet.
+    fn findings<'s>(&mut self, snapshot: &'s Snapshot) -> Vec<&'s Finding> {
+        let lasting = snapshot.findings.iter().filter(|finding| !finding.tells_of_nothing());
+        let keyed: Vec<(Key, &Finding)> = lasting.map(|finding| (key(finding), finding)).collect();
+        let mut new = Vec::new();
+        for (key, finding) in &keyed {
+            if self.pending.contains(key) && self.told.len() < MAX_TOLD && self.told.insert(key.clone()) {
+                new.push(*finding);
+            }
+        }
+        self.pending = keyed.into_iter().map(|(key, _)| key).collect();
+        new
+    }
+}
+
+fn key(finding: &Finding) -> Key {
+    let frame = finding.frames.first().copied();
+    (finding.code, frame, if frame.is_none() { finding.subject.clone() } else { None })
+}
+
+/// The stream of those that run that lost most.
+fn worst(snapshot: &Snapshot) -> Option<(&str, f64)> {
+    let now = snapshot.capture.last_ts?;
+    let recent = snapshot.streams.iter().filter(|row| now.nanos_since(row.figures.last_ts) < RECENT * NANOS_PER_SEC);
+    let losses = recent.filter_map(|row| Some((row.id.as_str(), row.loss().lost_pct?)));
+    losses.max_by(|one, other| one.1.total_cmp(&other.1).then_with(|| other.0.cmp(one.0)))
+}
