@@ -85,6 +85,21 @@ pub struct PairSummary {
     pub last_check: (FrameNo, Timestamp),
     /// Those checks.
     pub checks_since_answer: u64,
+    /// The same by who asked: first who sent the first datagram of the pair, then the other.
+    pub sides: [SideChecks; 2],
+}
+
+/// The checks that one side of a pair sent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SideChecks {
+    /// Its username fragment.
+    pub fragment: Option<String>,
+    /// Binding requests with ICE attributes, retransmissions included.
+    pub checks: u64,
+    /// Those that were answered.
+    pub answers: u64,
+    /// When the first and the last of them were sent.
+    pub span: Option<(Timestamp, Timestamp)>,
 }
 
 /// A check, retransmissions included.
@@ -114,7 +129,10 @@ pub(crate) struct PairState {
     last_check: Option<(FrameNo, Timestamp)>,
     any_answer: Option<(FrameNo, Timestamp)>,
     checks_since_answer: u64,
-    answers: u64,
+    /// Checks and answers to them, by who asked, and when the first and the last check was sent.
+    asked: [u64; 2],
+    answers: [u64; 2],
+    spans: [Option<(Timestamp, Timestamp)>; 2],
     rtt: Spread,
     /// The newest checks, oldest first.
     recent: VecDeque<Check>,
@@ -146,6 +164,9 @@ impl PairState {
         self.first.get_or_insert((carrier.frame, carrier.ts));
         self.last_check = Some((carrier.frame, carrier.ts));
         self.checks_since_answer += 1;
+        self.asked[from as usize] += 1;
+        let (first, _) = self.spans[from as usize].unwrap_or((carrier.ts, carrier.ts));
+        self.spans[from as usize] = Some((first, carrier.ts));
         let id = message.transaction_id().bits();
         if let Some(known) = self.recent.iter_mut().find(|check| check.id == id && check.from == from) {
             known.last = carrier.ts;
@@ -211,7 +232,7 @@ impl PairState {
         }
         check.answered = true;
         let Check { frame, last, nominates, .. } = *check;
-        self.answers += 1;
+        self.answers[asked as usize] += 1;
         self.any_answer = Some((carrier.frame, carrier.ts));
         self.checks_since_answer = 0;
         if carrier.ts >= last {
@@ -259,7 +280,7 @@ impl PairState {
 
     /// True where a check was answered.
     pub(crate) fn is_valid(&self) -> bool {
-        self.answers > 0
+        self.answers.iter().any(|answers| *answers > 0)
     }
 
     /// The pair as if the capture ended at `end`; none where there was no check.
@@ -288,6 +309,12 @@ impl PairState {
             last_answer: self.any_answer,
             last_check: self.last_check.unwrap_or((first_frame, first_ts)),
             checks_since_answer: self.checks_since_answer,
+            sides: [Direction::Forward, Direction::Backward].map(|side| SideChecks {
+                fragment: self.fragment(side).map(str::to_owned),
+                checks: self.asked[side as usize],
+                answers: self.answers[side as usize],
+                span: self.spans[side as usize],
+            }),
         })
     }
 }
