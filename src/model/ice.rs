@@ -135,6 +135,21 @@ pub struct PairSummary {
     pub last_check: (FrameNo, Timestamp),
     /// Those checks.
     pub checks_since_answer: u64,
+    /// The same by who asked: first who sent the first datagram of the pair, then the other.
+    pub sides: [SideChecks; 2],
+}
+
+/// The checks that one side of a pair sent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SideChecks {
+    /// Its username fragment.
+    pub fragment: Option<String>,
+    /// Binding requests with ICE attributes, retransmissions included.
+    pub checks: u64,
+    /// Those that were answered.
+    pub answers: u64,
+    /// When the first and the last of them were sent.
+    pub span: Option<(Timestamp, Timestamp)>,
 }
 
 impl PairSummary {

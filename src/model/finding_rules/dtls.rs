@@ -3,6 +3,7 @@
 use super::super::class::Class;
 use super::super::dtls::{Direction, Flight, MessageKind, Opening, State};
 use super::super::finding::{Finding, Severity};
+use super::super::negotiation::Security;
 use super::super::snapshot::{FingerprintCheck, HandshakeRow, PairStatus};
 use super::evidence::{IceSession, span};
 use super::{Evidence, Rule};
@@ -69,7 +70,7 @@ pub(super) static NOT_STARTED: Rule = Rule {
     severity: Severity::Warning,
     title: "A path was found and nothing was sent on it",
     explanation: "A candidate pair was nominated, and neither a DTLS handshake nor media followed: both sides may wait for the \
-        other (a=setup:passive on both), or the application never began.",
+        other (a=setup:passive on both), or the application never began. An error where the descriptions agreed on DTLS.",
     advice: "Compare a=setup of offer and answer: one of them has to be active. Look at the logs of both sides.",
     find: not_started,
 };
@@ -207,11 +208,12 @@ fn words(flight: &Flight) -> String {
 
 fn not_started(evidence: &Evidence<'_>) -> Vec<Finding> {
     let idle = |session: &IceSession<'_>| {
-        let nominated = session.pairs.iter().filter(|row| row.pair.status == PairStatus::Nominated);
-        let row = nominated.min_by_key(|row| row.pair.nominated_frame)?;
-        // The pair was still in use long behind its nomination, and not given up at once.
-        let since = evidence.flow(&row.flow)?.first_ts;
-        let (_, answered) = row.pair.last_answer?;
+        let nominated = || session.pairs.iter().filter(|row| row.pair.status == PairStatus::Nominated);
+        let since = nominated().filter_map(|row| row.pair.nominated_ts).min()?;
+        // Agents move on to better pairs: the one that was kept is the one that was answered last.
+        let (answered, row) =
+            nominated().filter_map(|row| Some((row.pair.last_answer?.1, row))).max_by_key(|(ts, _)| *ts)?;
+        // Still in use long behind the nomination, and not given up at once.
         let waited = answered.millis_since(since) / 1000.0;
         let is_idle = waited >= IDLE_S && !evidence.carries(session, |class| class != Class::Stun);
         let summary = format!(
@@ -221,9 +223,21 @@ fn not_started(evidence: &Evidence<'_>) -> Vec<Finding> {
             row.pair.nominated_frame?,
             span(waited)
         );
-        is_idle.then(|| NOT_STARTED.finding(summary).with_frames(row.pair.nominated_frame).about(&row.flow))
+        let finding = NOT_STARTED.finding(summary).with_frames(row.pair.nominated_frame).about(&row.flow);
+        let severity = if expects_handshake(evidence, &row.flow) { Severity::Error } else { finding.severity };
+        is_idle.then_some(Finding { severity, ..finding })
     };
     evidence.ice().iter().filter_map(idle).collect()
+}
+
+/// True where offer and answer agreed on DTLS for what would flow here.
+fn expects_handshake(evidence: &Evidence<'_>, flow: &str) -> bool {
+    let mut sessions =
+        evidence.snapshot.sessions.iter().filter(|session| session.call.flows.iter().any(|id| id == flow));
+    sessions.any(|session| {
+        let mut accepted = session.call.media.iter().filter(|row| row.agreed.accepted).peekable();
+        accepted.peek().is_some() && accepted.all(|row| row.agreed.security == Security::Dtls)
+    })
 }
 
 fn certificate_dates(evidence: &Evidence<'_>) -> Vec<Finding> {
@@ -298,6 +312,22 @@ mod tests {
         stage.udp(THEN, A, B, &hex(AIORTC_1_2[0])).udp(THEN + 1, B, A, &hex(AIORTC_1_2[0]));
         stage.udp(THEN + 9000, A, "10.0.0.9:9", b"later");
         assert_eq!(codes(&mut stage), ["DTLS_ROLE_CLASH"]);
+    }
+
+    #[test]
+    fn a_pair_that_was_given_up_for_a_better_one_hides_nothing() {
+        let mut stage = Stage::new();
+        let answer = |id| stun(Class::SuccessResponse, Method::BINDING, id, &[]);
+        stage.udp(THEN, A, B, &check(1, true)).udp(THEN + 1, B, A, &answer(1));
+        stage.udp(THEN + 20, A, "10.0.0.2:6002", &check(2, true)).udp(THEN + 21, "10.0.0.2:6002", A, &answer(2));
+        for second in 1..=11_u8 {
+            let at = THEN + i64::from(second) * 1000;
+            stage.udp(at, A, "10.0.0.2:6002", &check(2 + second, false));
+            stage.udp(at + 1, "10.0.0.2:6002", A, &answer(2 + second));
+        }
+        let findings = stage.snapshot().findings;
+        assert_eq!(findings[0].code, "DTLS_NOT_STARTED");
+        assert!(findings[0].summary.starts_with("10.0.0.1:5000 ⇄ 10.0.0.2:6002"), "{}", findings[0].summary);
     }
 
     #[test]

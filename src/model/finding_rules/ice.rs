@@ -4,9 +4,11 @@
 
 use super::super::class::Class;
 use super::super::finding::{Finding, Severity};
+use super::super::ice::SideChecks;
 use super::super::snapshot::{PairRow, PairStatus, StreamRow};
 use super::evidence::{IceSession, span};
 use super::{Evidence, Rule};
+use crate::net::Endpoint;
 use crate::packet::FrameNo;
 use crate::proto::stun::Method;
 use crate::time::Timestamp;
@@ -39,11 +41,11 @@ pub(super) static FAILED: Rule = Rule {
     code: "ICE_FAILED",
     severity: Severity::Error,
     title: "No candidate pair works",
-    explanation: "Both sides send connectivity checks and no check was answered on any pair: what one sends does not reach the \
-        other, or is refused there. Without a pair there is no call.",
+    explanation: "Both sides send connectivity checks and no check was answered on any pair, or none of one side: what it sends \
+        does not reach the other, or is refused there, or the answers get lost. Without a pair there is no call.",
     advice: "Look at the types of the candidates: host candidates alone do not cross a NAT. Offer a TURN server, over TCP and TLS \
         too, and look whether the username fragments in the checks are those of the descriptions.",
-    find: |evidence| failed(evidence, false),
+    find: |evidence| failed(evidence, false).into_iter().chain(deaf(evidence)).collect(),
 };
 
 pub(super) static CONSENT_LOST: Rule = Rule {
@@ -103,6 +105,51 @@ fn failed(evidence: &Evidence<'_>, one_sided: bool) -> Vec<Finding> {
         let summary = format!("{who} on {pairs} pairs in {}, and none was answered", span(waited));
         let frames = session.pairs.iter().map(|row| row.pair.first_frame);
         findings.push(rule.finding(summary).with_frames(frames).about(&first.flow));
+    }
+    findings
+}
+
+/// Sessions in which one side's checks are answered and the other's are not, and nothing came of it.
+fn deaf(evidence: &Evidence<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for session in evidence.ice().iter().filter(|session| session.is_answered()) {
+        if evidence.carries(session, |class| class != Class::Stun) {
+            continue;
+        }
+        let of = |fragment: &'_ str| {
+            let rows = session
+                .pairs
+                .iter()
+                .flat_map(|row| row.pair.sides.iter().zip([row.local, row.remote]).map(move |own| (*row, own)));
+            let own = rows.filter(|(_, (side, _))| side.fragment.as_deref() == Some(fragment) && side.checks > 0);
+            own.map(|(row, (side, endpoint))| (row, side, endpoint)).collect::<Vec<_>>()
+        };
+        let [one, other] = session.fragments.map(of);
+        for (own, others) in [(&one, &other), (&other, &one)] {
+            let answers =
+                |rows: &[(&PairRow, &SideChecks, Endpoint)]| rows.iter().map(|(_, side, _)| side.answers).sum::<u64>();
+            let checks: u64 = own.iter().map(|(_, side, _)| side.checks).sum();
+            let spans = || own.iter().filter_map(|(_, side, _)| side.span);
+            let (Some(first), Some(last)) = (spans().map(|span| span.0).min(), spans().map(|span| span.1).max()) else {
+                continue;
+            };
+            let tried = last.millis_since(first) / 1000.0;
+            let (Some((row, _, from)), Some((.., to))) = (own.first(), others.first()) else { continue };
+            // Where time jumps in the capture, nobody can tell.
+            let lasted = tried.min(evidence.seconds_to_end(first));
+            if answers(own) > 0 || answers(others) == 0 || checks < CHECKS || lasted < PATIENCE_S {
+                continue;
+            }
+            let summary = format!(
+                "{} sent {checks} checks in {}, and none was answered, though those of {} were",
+                from.addr,
+                span(tried),
+                to.addr
+            );
+            let frames = session.pairs.iter().map(|row| row.pair.first_frame);
+            let answered = others.iter().filter_map(|(row, ..)| row.pair.last_answer).map(|(frame, _)| frame);
+            findings.push(FAILED.finding(summary).with_frames(frames.chain(answered)).about(&row.flow));
+        }
     }
     findings
 }
@@ -219,6 +266,19 @@ mod tests {
         assert_eq!(findings[0].frames.iter().map(|frame| frame.0).collect::<Vec<_>>(), [1, 2]);
         let mut both = checks();
         assert_eq!(codes(both.udp(7000, B, A, &check(50, false))), ["ICE_FAILED"]);
+    }
+
+    #[test]
+    fn a_side_of_which_no_check_is_answered_finds_no_path_though_it_answers_the_other() {
+        let mut deaf = checks();
+        deaf.udp(6060, B, A, &check(60, false)).udp(6061, A, B, &answer(60));
+        let findings = deaf.snapshot().findings;
+        assert_eq!(findings[0].code, "ICE_FAILED");
+        assert_eq!(
+            findings[0].summary,
+            "10.0.0.1 sent 12 checks in 6.0 s, and none was answered, though those of 10.0.0.2 were"
+        );
+        assert_eq!(codes(deaf.udp(6100, B, A, &answer(5))), [] as [&str; 0]);
     }
 
     #[test]

@@ -175,4 +175,37 @@ mod tests {
         video(&mut stage, "10.0.0.1:7777", "10.0.0.2:4002", 97, 3);
         assert_eq!(own(&mut stage), ["SDP_PAYLOAD_TYPE", "SDP_ADDRESS_DIFFERS"]);
     }
+
+    #[test]
+    fn what_came_before_the_first_captured_description_was_agreed_on_elsewhere() {
+        let sdp = |host: &str, direction: &str| {
+            format!(
+                "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na={direction}\r\n"
+            )
+        };
+        let held = |before: bool| {
+            let mut stage = Stage::new();
+            let send = |stage: &mut Stage, at: i64| {
+                for n in 0..100 {
+                    stage.udp(
+                        at + 20 * i64::from(n),
+                        "10.0.0.2:4000",
+                        "10.0.0.1:4000",
+                        &rtp(8, 2, n, u32::from(n) * 160),
+                    );
+                }
+            };
+            if before {
+                send(&mut stage, 0);
+            }
+            stage.udp(3000, A, B, &message("INVITE sip:b@b SIP/2.0", "2 INVITE", &sdp("10.0.0.1", "sendonly")));
+            stage.udp(3010, B, A, &message("SIP/2.0 200 OK", "2 INVITE", &sdp("10.0.0.2", "recvonly")));
+            if !before {
+                send(&mut stage, 3020);
+            }
+            own(&mut stage)
+        };
+        assert_eq!(held(true), [] as [&str; 0]);
+        assert_eq!(held(false), ["SDP_PAYLOAD_TYPE", "SDP_MEDIA_NOT_AGREED"]);
+    }
 }

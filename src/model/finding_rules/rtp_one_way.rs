@@ -6,6 +6,7 @@ use super::evidence::{IceSession, is_media, span, way};
 use super::{Evidence, Rule};
 use crate::net::Endpoint;
 use crate::proto::sdp::{Direction, Media, MediaKind};
+use crate::time::Timestamp;
 use std::collections::BTreeSet;
 
 /// Packets of one direction, and the seconds that they take, behind which the other is missing and not only late.
@@ -30,20 +31,34 @@ fn find(evidence: &Evidence<'_>) -> Vec<Finding> {
 
 fn one_way(evidence: &Evidence<'_>, session: &SessionSummary, id: &str) -> Option<Finding> {
     let (offer, answer) = (session.offer()?, session.answer()?);
-    // Silence by agreement: hold, or a side that never wanted to send.
-    let agreed = session.descriptions.iter().all(|described| is_both_ways(&described.sdp));
     // Before somebody answers there are announcements and tones, which nobody talks back to.
     let is_answered = session.signal != Signal::Sip || session.setup_ms.is_some();
-    if !offer.is_offer || answer.is_offer || !agreed || !is_answered {
+    if !offer.is_offer || answer.is_offer || !is_answered {
         return None;
     }
+    let spans = both_ways(session, evidence.snapshot.capture.last_ts?);
+    let sent_s = |row: &StreamRow| -> f64 {
+        let (first, last) = (row.figures.first_ts, row.figures.last_ts);
+        spans.iter().map(|(from, to)| last.min(*to).millis_since(first.max(*from)).max(0.0) / 1000.0).sum()
+    };
     let streams = streams_of(evidence, session);
-    let seen = streams.iter().find(|row| row.figures.packets >= PACKETS)?;
-    let from = |side: &StreamRow| streams.iter().any(|row| row.src.addr == side.dst.addr);
-    let lasted = seen.figures.last_ts.millis_since(seen.figures.first_ts) / 1000.0;
-    if from(seen) || lasted < LATE_S || streams.iter().any(|row| row.src.addr != seen.src.addr) {
+    let seen = streams.iter().find(|row| row.figures.packets >= PACKETS && sent_s(row) >= LATE_S)?;
+    let side = |row: &StreamRow| {
+        let sections = session.call.media.iter();
+        sections
+            .flat_map(|media| media.seen.iter().enumerate())
+            .find(|(_, own)| own.streams.contains(&row.id))
+            .map(|(side, _)| side)
+    };
+    // Who moves to another pair of candidates may go on at another address.
+    let is_own = |row: &StreamRow| match (side(row), side(seen)) {
+        (Some(side), Some(own)) => side == own,
+        _ => row.src.addr == seen.src.addr,
+    };
+    if streams.iter().any(|row| row.src.addr == seen.dst.addr || !is_own(row)) {
         return None;
     }
+    let lasted = seen.figures.last_ts.millis_since(seen.figures.first_ts) / 1000.0;
     let summary = format!(
         "{}: {} packets in {}, and none the other way, though both agreed to send",
         way(seen.src, seen.dst),
@@ -52,6 +67,27 @@ fn one_way(evidence: &Evidence<'_>, session: &SessionSummary, id: &str) -> Optio
     );
     let frames = offer.frame.into_iter().chain(answer.frame).chain([seen.figures.first_frame]);
     Some(RULE.finding(summary).with_frames(frames).about(id))
+}
+
+/// When both sides were to send. In between there is silence by agreement: hold, or a side that never wanted to send.
+fn both_ways(session: &SessionSummary, end: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+    let end = session.ended.map_or(end, |(_, ts, _)| ts);
+    let picked_up = session.first_ts.plus_nanos((session.setup_ms.unwrap_or_default() * 1e6) as i64);
+    let mut spans = Vec::new();
+    let mut since: Option<Timestamp> = None;
+    let mut offered = false;
+    for described in &session.descriptions {
+        let Some(ts) = described.ts else { continue };
+        let both = is_both_ways(&described.sdp);
+        if both && !described.is_offer && offered {
+            since.get_or_insert(ts.max(picked_up));
+        } else if !both {
+            spans.extend(since.take().map(|since| (since, ts)));
+        }
+        offered = if described.is_offer { both } else { offered };
+    }
+    spans.extend(since.map(|since| (since, end)));
+    spans
 }
 
 fn media(description: &SessionDescription) -> impl Iterator<Item = &Media> {
@@ -100,24 +136,30 @@ mod tests {
     const A: &str = "10.0.0.1:5000";
     const B: &str = "10.0.0.2:6000";
 
-    fn call(direction: &str) -> Stage {
-        let sdp = |host: &str, port: u16, direction: &str| {
-            format!(
-                "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\na={direction}\r\n"
-            )
-        };
-        let message = |start: &str, body: &str| {
-            format!(
-                "{start}\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK1\r\nFrom: <sip:a@a>;tag=1\r\nTo: <sip:b@b>;tag=2\r\n\
-                 Call-ID: one\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            )
-            .into_bytes()
-        };
-        let mut stage = Stage::new();
+    fn sdp(host: &str, port: u16, direction: &str) -> String {
+        format!(
+            "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\na={direction}\r\n"
+        )
+    }
+
+    fn message(start: &str, number: u32, body: &str) -> Vec<u8> {
+        format!(
+            "{start}\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK{number}\r\nFrom: <sip:a@a>;tag=1\r\nTo: <sip:b@b>;tag=2\r\n\
+             Call-ID: one\r\nCSeq: {number} INVITE\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    }
+
+    fn agree(stage: &mut Stage, at: i64, number: u32, offer: &str, answer: &str) {
         let (from, to) = ("10.0.0.1:5060", "10.0.0.2:5060");
-        stage.udp(0, from, to, &message("INVITE sip:b@b SIP/2.0", &sdp("10.0.0.1", 5000, "sendrecv")));
-        stage.udp(10, to, from, &message("SIP/2.0 200 OK", &sdp("10.0.0.2", 6000, direction)));
+        stage.udp(at, from, to, &message("INVITE sip:b@b SIP/2.0", number, &sdp("10.0.0.1", 5000, offer)));
+        stage.udp(at + 10, to, from, &message("SIP/2.0 200 OK", number, &sdp("10.0.0.2", 6000, answer)));
+    }
+
+    fn call(direction: &str) -> Stage {
+        let mut stage = Stage::new();
+        agree(&mut stage, 0, 1, "sendrecv", direction);
         send(&mut stage, A, B, 7);
         stage
     }
@@ -134,6 +176,16 @@ mod tests {
         assert_eq!(findings[0].code, "RTP_ONE_WAY");
         assert_eq!(findings[0].frames.iter().map(|frame| frame.0).collect::<Vec<_>>(), [1, 2, 3]);
         assert!(!codes(&mut call("recvonly")).contains(&"RTP_ONE_WAY"));
+    }
+
+    #[test]
+    fn a_side_that_is_silent_before_and_after_a_hold_is_silent() {
+        let mut stage = call("sendrecv");
+        agree(&mut stage, 9000, 2, "sendonly", "recvonly");
+        assert_eq!(codes(&mut stage)[0], "RTP_ONE_WAY");
+        let mut held = call("recvonly");
+        agree(&mut held, 9000, 2, "sendrecv", "sendrecv");
+        assert!(!codes(&mut held).contains(&"RTP_ONE_WAY"), "nothing was sent since");
     }
 
     #[test]

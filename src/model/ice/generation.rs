@@ -4,7 +4,7 @@
 
 use super::super::flow::Direction;
 use super::super::stun::TIMEOUT_NANOS;
-use super::{ConsentGap, IceRole, PairStatus, PairSummary, Spread};
+use super::{ConsentGap, IceRole, PairStatus, PairSummary, SideChecks, Spread};
 use crate::net::{Carrier, Endpoint};
 use crate::packet::FrameNo;
 use crate::proto::stun::{AttributeType, Message, Value};
@@ -42,7 +42,10 @@ pub(super) struct Generation {
     last_check: Option<(FrameNo, Timestamp)>,
     any_answer: Option<(FrameNo, Timestamp)>,
     checks_since_answer: u64,
-    answers: u64,
+    /// Checks and answers to them, by who asked, and when the first and the last check was sent.
+    asked: [u64; 2],
+    answers: [u64; 2],
+    spans: [Option<(Timestamp, Timestamp)>; 2],
     rtt: Spread,
     /// The newest checks, oldest first.
     recent: VecDeque<Check>,
@@ -104,6 +107,9 @@ impl Generation {
         self.first.get_or_insert((carrier.frame, carrier.ts));
         self.last_check = Some((carrier.frame, carrier.ts));
         self.checks_since_answer += 1;
+        self.asked[from as usize] += 1;
+        let (first, _) = self.spans[from as usize].unwrap_or((carrier.ts, carrier.ts));
+        self.spans[from as usize] = Some((first, carrier.ts));
         let id = message.transaction_id().bits();
         if let Some(known) = self.recent.iter_mut().find(|check| check.id == id && check.from == from) {
             known.last = carrier.ts;
@@ -156,7 +162,7 @@ impl Generation {
         }
         check.answered = true;
         let Check { frame, first, last, nominates, is_consent, .. } = *check;
-        self.answers += 1;
+        self.answers[asked as usize] += 1;
         self.any_answer = Some((carrier.frame, carrier.ts));
         self.checks_since_answer = 0;
         let mapped = message.address(AttributeType::XOR_MAPPED_ADDRESS).map(Endpoint::from);
@@ -248,7 +254,7 @@ impl Generation {
 
     /// True where a check was answered.
     pub(super) fn is_valid(&self) -> bool {
-        self.answers > 0
+        self.answers.iter().any(|answers| *answers > 0)
     }
 
     /// The pair as if the capture ended at `end`; none where there was no check.
@@ -262,6 +268,12 @@ impl Generation {
             (None, false) => PairStatus::Checking,
         };
         let fragments = [Direction::Forward, Direction::Backward].map(|side| self.fragment(side).map(str::to_owned));
+        let sides = [Direction::Forward, Direction::Backward].map(|side| SideChecks {
+            fragment: self.fragment(side).map(str::to_owned),
+            checks: self.asked[side as usize],
+            answers: self.answers[side as usize],
+            span: self.spans[side as usize],
+        });
         Some(PairSummary {
             ufrag: self.ufrag.as_ref().map(|name| String::from_utf8_lossy(name).into_owned()),
             fragments: match fragments {
@@ -288,6 +300,7 @@ impl Generation {
             last_answer: self.any_answer,
             last_check: self.last_check.unwrap_or((first_frame, first_ts)),
             checks_since_answer: self.checks_since_answer,
+            sides,
         })
     }
 }

@@ -77,13 +77,19 @@ pub(super) fn observe(session: &SessionSummary, sides: &[Side], members: &Member
                 .map(|(.., row)| *row)
                 .collect();
             let ever = agreed.iter().any(|round| round.get(section).is_some_and(|media| media.sends[side]));
-            let mut found = said.differences(section, side, &own);
+            // What was agreed before the first description that was captured, nobody knows.
+            let judged: Vec<&StreamRow> = own
+                .iter()
+                .copied()
+                .filter(|row| session.descriptions.first().and_then(|first| first.ts) <= Some(row.figures.first_ts))
+                .collect();
+            let mut found = said.differences(section, side, &judged);
             let is_media = matches!(media.agreed.kind.as_str(), "audio" | "video");
             if own.is_empty() && media.agreed.sends[side] && is_media && can_miss {
                 found.push(Difference { kind: DifferenceKind::NeverCame, frames: said.last_round.clone() });
             }
-            if !own.is_empty() && !ever {
-                let frames = own.iter().map(|row| row.figures.first_frame);
+            if !judged.is_empty() && !ever {
+                let frames = judged.iter().map(|row| row.figures.first_frame);
                 let frames = said.last_round.iter().copied().chain(frames).collect();
                 found.insert(0, Difference { kind: DifferenceKind::NotAgreed, frames });
             }
