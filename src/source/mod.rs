@@ -35,5 +35,6 @@ pub use format::{Compression, FileFormat};
 pub use input::Input;
 pub use merge::MergedReader;
 pub use open::CaptureFiles;
+pub use pcapng::PcapngWriter;
 pub use record::{Interface, PacketSource, Record, RecordBytes};
 pub use summary::{Comment, CommentSubject, FileSummary, Secrets};

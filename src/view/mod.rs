@@ -11,4 +11,5 @@ pub mod json;
 pub mod ladder;
 pub mod ndjson;
 pub mod text;
+pub mod tui;
 pub mod verdicts;

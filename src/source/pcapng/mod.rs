@@ -10,6 +10,9 @@
 mod clock;
 mod notes;
 mod options;
+mod writer;
+
+pub use writer::PcapngWriter;
 
 use super::decode::{Context, Head, InterfaceNames, MAX_BLOCK, MAX_PACKET, Search, Step};
 use super::format::{ByteOrder, SECTION_HEADER};

@@ -7,3 +7,4 @@ mod inputs;
 mod packed;
 mod pcap;
 mod pcapng;
+mod writer;
