@@ -179,7 +179,8 @@ fn a_signal_ends_it_and_leaves_the_terminal_as_it_was() {
     let shell = terminal.mode("pane_pid");
     let found = Command::new("ps").args(["-o", "pid=,comm=", "--ppid", &shell]).output().expect("ps runs");
     let processes = String::from_utf8_lossy(&found.stdout).into_owned();
-    let process = processes.lines().find(|line| line.contains("rtcscope")).expect("the dashboard is a child of its shell");
+    let process =
+        processes.lines().find(|line| line.contains("rtcscope")).expect("the dashboard is a child of its shell");
     let pid = process.split_whitespace().next().expect("a pid");
     assert!(Command::new("kill").args(["-TERM", pid]).status().expect("kill runs").success());
     terminal.assert_left_alone(0);

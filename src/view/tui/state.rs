@@ -3,12 +3,17 @@
 //! In: actions, and the snapshot that they are about. Out: the next state, and now and then an [`Effect`]. Never: a terminal, a
 //! clock, a file, a change of the snapshot.
 
+mod selection;
+mod travel;
+
+pub use selection::Selection;
+
 use super::action::{Action, Screen};
 use super::document;
 use super::list::{List, Seen};
 use super::order;
 use super::render::areas;
-use crate::model::snapshot::{Endpoint, Snapshot, StreamRow, Transport};
+use crate::model::snapshot::{Snapshot, StreamRow};
 use crate::view::text::Cell;
 use ratatui::layout::{Position, Rect};
 
@@ -26,15 +31,6 @@ pub enum Effect {
     Copy(String),
     /// Save packets.
     Save(Selection),
-}
-
-/// Which packets.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Selection {
-    /// What they belong to: `s1`, `r3`.
-    pub name: String,
-    /// The flows that they run on, as on the wire.
-    pub flows: Vec<(Transport, Endpoint, Endpoint)>,
 }
 
 /// How a table stands.
@@ -336,91 +332,6 @@ impl State {
         self.scroll = moved(self.scroll, by, self.last_line());
     }
 
-    /// To the neighbour of what the screen is about.
-    fn aside(&mut self, by: isize, snapshot: &Snapshot) {
-        match self.screen {
-            Screen::Turn => {
-                const PATHS: [List; 3] = [List::Allocations, List::Pairs, List::Handshakes];
-                let at = PATHS.iter().position(|list| *list == self.paths).unwrap_or(0);
-                self.paths = PATHS[moved(at, by, PATHS.len() - 1)];
-                self.enter(Screen::Turn, snapshot);
-            }
-            Screen::Stream | Screen::Reports => {
-                self.select(List::Streams, by, snapshot);
-                self.settle_all(snapshot);
-                self.scroll = 0;
-            }
-            Screen::Sdp | Screen::Sessions => self.select(List::Sessions, by, snapshot),
-            Screen::Overview | Screen::Streams | Screen::Findings | Screen::Flows => {}
-        }
-    }
-
-    fn open(&mut self, snapshot: &Snapshot) {
-        match self.screen {
-            Screen::Overview => self.show(Screen::Findings, snapshot),
-            Screen::Streams => self.show(Screen::Stream, snapshot),
-            Screen::Stream => self.show(Screen::Reports, snapshot),
-            Screen::Sessions => self.is_inside = true,
-            Screen::Sdp => self.show(Screen::Sessions, snapshot),
-            Screen::Reports => {}
-            Screen::Findings => {
-                let finding = self.lists[List::Findings as usize].selected();
-                let subject = finding.and_then(|row| snapshot.findings.get(row)?.subject.clone());
-                match subject {
-                    Some(subject) => self.go_to(&subject, snapshot),
-                    None => self.tell("it is about the capture as a whole".to_owned()),
-                }
-            }
-            Screen::Turn => {
-                let row = self.lists[self.paths as usize].selected();
-                if let Some(flow) = row.and_then(|row| self.paths.flow(snapshot, row)) {
-                    self.go_to(flow, snapshot);
-                }
-            }
-            Screen::Flows => {
-                let row = self.lists[List::Flows as usize].selected();
-                let Some(flow) = row.and_then(|row| List::Flows.flow(snapshot, row)) else { return };
-                let stream = snapshot.streams.iter().find(|row| row.flow == flow);
-                let session = || snapshot.sessions.iter().position(|row| row.call.flows.iter().any(|id| id == flow));
-                match stream.map(|row| row.id.clone()).or_else(|| session().map(|at| format!("s{}", at + 1))) {
-                    Some(id) => self.go_to(&id, snapshot),
-                    None => self.tell(format!("no stream and no session is on {flow}")),
-                }
-            }
-        }
-    }
-
-    /// To the screen where that id stands, with its row selected.
-    fn go_to(&mut self, id: &str, snapshot: &Snapshot) {
-        let seen = Seen::of(snapshot, None);
-        let lists = List::ALL.into_iter().filter(|list| !matches!(list, List::Reports | List::Findings));
-        let found = lists
-            .filter_map(|list| {
-                let row = (0..list.len(&seen)).find(|row| list.id(&seen, *row).as_deref() == Some(id))?;
-                Some((list, row))
-            })
-            .next();
-        let Some((list, row)) = found else {
-            return self.tell(format!("{id} has no row of its own"));
-        };
-        let screen = match list {
-            List::Streams => Screen::Stream,
-            List::Sessions => Screen::Sessions,
-            List::Allocations | List::Pairs | List::Handshakes => {
-                self.paths = list;
-                Screen::Turn
-            }
-            List::Reports | List::Findings | List::Flows => Screen::Flows,
-        };
-        let state = &mut self.lists[list as usize];
-        state.id = Some(id.to_owned());
-        // What is gone to is shown, whatever was filtered before.
-        if !state.rows.contains(&row) {
-            state.filter.clear();
-        }
-        self.show(screen, snapshot);
-    }
-
     fn sort(&mut self, change: impl FnOnce(&mut ListState, usize), snapshot: &Snapshot) {
         let Some(list) = self.list() else { return };
         change(&mut self.lists[list as usize], order::sorts(list).len());
@@ -454,63 +365,6 @@ impl State {
             let by = (state.offset + row) as isize - state.at as isize;
             self.select(list, by, snapshot);
         }
-    }
-
-    /// The selected row as text; where a screen has no table, all that stands on it.
-    fn copied(&self, snapshot: &Snapshot) -> Option<String> {
-        let text = match self.list() {
-            Some(list) => {
-                let seen = Seen::of(snapshot, self.stream(snapshot));
-                self.lists[list as usize].selected().map(|row| list.text(&seen, row))
-            }
-            None => {
-                let line = |cells: &Vec<Cell>| cells.iter().map(Cell::text).collect();
-                Some(self.below.iter().map(line).collect::<Vec<String>>().join("\n"))
-            }
-        };
-        text.filter(|text| !text.is_empty())
-    }
-
-    fn saved(&mut self, snapshot: &Snapshot) -> Option<Effect> {
-        let selection = self.selection(snapshot);
-        if selection.is_none() {
-            self.tell("nothing is selected that has packets".to_owned());
-        }
-        selection.map(Effect::Save)
-    }
-
-    /// The packets of the session, or of the flow that the selected row is on.
-    fn selection(&self, snapshot: &Snapshot) -> Option<Selection> {
-        let (name, ids): (String, Vec<&str>) = match self.screen {
-            Screen::Sessions | Screen::Sdp => {
-                let at = self.session()?;
-                let call = &snapshot.sessions.get(at)?.call;
-                (format!("s{}", at + 1), call.flows.iter().map(String::as_str).collect())
-            }
-            Screen::Stream | Screen::Reports => {
-                let row = self.stream(snapshot)?;
-                (row.id.clone(), vec![row.flow.as_str()])
-            }
-            _ => {
-                let list = self.list()?;
-                let row = self.lists[list as usize].selected()?;
-                (list.id(&Seen::of(snapshot, None), row)?, vec![list.flow(snapshot, row)?])
-            }
-        };
-        let mut flows = Vec::new();
-        for id in ids {
-            let mut row = snapshot.flows.iter().find(|row| row.id == id);
-            // What lies inside another flow is that flow's packets.
-            while let Some(parent) = row.and_then(|row| row.parent.as_ref()) {
-                row = snapshot.flows.iter().find(|row| row.id == *parent);
-            }
-            let Some(row) = row else { continue };
-            let ends = (row.transport, row.a, row.b);
-            if !flows.contains(&ends) {
-                flows.push(ends);
-            }
-        }
-        (!flows.is_empty()).then_some(Selection { name, flows })
     }
 
     /// The stream that is looked at: the selected one.
