@@ -104,7 +104,10 @@ pub(super) fn show(
                 state.tell(told.unwrap_or_else(|error| error));
             }
         }
-        if let Some(newer) = next().filter(|_| !state.is_paused()) {
+        // What is not asked for while the display is held is there when it goes on.
+        if !state.is_paused()
+            && let Some(newer) = next()
+        {
             snapshot = newer;
             state.refresh(&snapshot);
             is_changed = true;
