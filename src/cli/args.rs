@@ -46,6 +46,8 @@ pub enum Command {
     Check(Box<CheckArguments>),
     /// Draw what happened as a ladder: hosts as columns, signalling, STUN, TURN, DTLS and media as arrows.
     Ladder(Box<LadderArguments>),
+    /// Look around in captures: a dashboard on the terminal, with all that the report has.
+    Tui(Box<TuiArguments>),
     /// Hold two captures against each other: two points of one path, or two runs of one scenario.
     Diff(Box<DiffArguments>),
     /// Say what a finding means and what to do; without a code, list all findings that there are.
@@ -218,6 +220,14 @@ pub struct LadderArguments {
     /// Write the ladder to this file instead of standard output.
     #[arg(short = 'o', long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// Arguments of tui.
+#[derive(Clone, Debug, Args)]
+pub struct TuiArguments {
+    /// What is read.
+    #[command(flatten)]
+    pub input: InputArguments,
 }
 
 /// What two captures are to each other.

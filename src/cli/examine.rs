@@ -42,6 +42,15 @@ impl Examined {
 
 /// Reads and analyses the inputs; what has to be told of them is told.
 pub(super) fn examine(reading: &Reading) -> Result<Examined, ExitCode> {
+    examine_with(reading, false)
+}
+
+/// The same, and keeps how streams went over time.
+pub(super) fn examine_over_time(reading: &Reading) -> Result<Examined, ExitCode> {
+    examine_with(reading, true)
+}
+
+fn examine_with(reading: &Reading, series: bool) -> Result<Examined, ExitCode> {
     let files = match CaptureFiles::open(&reading.inputs) {
         Ok(files) => files,
         Err(refused) if refused.is_empty() && !reading.descriptions.is_empty() => return descriptions_only(reading),
@@ -63,6 +72,7 @@ pub(super) fn examine(reading: &Reading) -> Result<Examined, ExitCode> {
         remove_copies: reading.remove_copies,
         ssrcs: reading.ssrcs.clone(),
         turn_credentials,
+        series,
         ..Options::default()
     };
     let mut analyzer = Analyzer::new(options);

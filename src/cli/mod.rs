@@ -19,5 +19,7 @@ mod moment;
 mod output;
 mod progress;
 mod run;
+mod save;
+mod tui;
 
 pub use run::main;

@@ -9,6 +9,7 @@ use super::diff::diff;
 use super::examine::{INPUT, USAGE, examine};
 use super::ladder::ladder;
 use super::output::{self, note};
+use super::tui::tui;
 use crate::view::explain;
 use clap::{CommandFactory, Parser};
 use std::io::{self, Write};
@@ -33,6 +34,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(arguments)) => check(*arguments),
         Some(Command::Ladder(arguments)) => ladder(*arguments),
         Some(Command::Diff(arguments)) => diff(*arguments),
+        Some(Command::Tui(arguments)) => tui(*arguments),
         Some(Command::Explain { code }) => explain(code.as_deref()),
         Some(Command::Completions { shell }) => print(|out| {
             clap_complete::generate(shell, &mut Arguments::command(), "rtcscope", out);

@@ -39,6 +39,8 @@ pub struct Options {
     /// Keep time and size of each packet of a stream (off by default): memory then grows with packets, and whoever feeds
     /// them has to look at [`Analyzer::kept_packets`].
     pub keep_packets: bool,
+    /// Keep how each stream went over time (off by default): a bounded number of intervals of a bounded number of streams.
+    pub series: bool,
     /// What is known of a TURN server's credentials, to check MESSAGE-INTEGRITY.
     pub turn_credentials: TurnCredentials,
 }
@@ -49,6 +51,7 @@ impl Default for Options {
             remove_copies: true,
             ssrcs: Vec::new(),
             keep_packets: false,
+            series: false,
             turn_credentials: TurnCredentials::default(),
         }
     }

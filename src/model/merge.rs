@@ -21,7 +21,7 @@ use super::finding_rules;
 use super::flow::{Direction, Flow, Origin};
 use super::media_context::{Format, MediaContexts};
 use super::relay_hop::RelayHop;
-use super::rtp_stream::{ClockSource, StreamFigures};
+use super::rtp_stream::{ClockSource, Series, StreamFigures};
 use super::shard::{Shard, StreamEntry};
 use super::snapshot::{
     AllocationRow, CaptureSummary, FlowRow, HandshakeRow, OnlySsrcs, PairRow, RtcpRow, Snapshot, StreamKind, StreamRow,
@@ -192,6 +192,7 @@ impl<'a> Merge<'a> {
             signals: self.front.signalling.trail.messages().to_vec(),
             signals_not_kept: self.front.signalling.trail.dropped,
             findings: Vec::new(),
+            bandwidth: Series::sum(streams.iter().filter_map(|draft| draft.row.series.as_ref())),
             streams: streams
                 .into_iter()
                 .map(|draft| draft.row)
@@ -316,6 +317,7 @@ impl<'a> Merge<'a> {
             in_red: false,
             figures,
             packets: entry.log.packets(self.options.remove_copies, entry.stream.is_mirrored()),
+            series: entry.series.as_deref().cloned(),
         };
         let repeats = formats.iter().filter_map(|format| format.apt).collect();
         Draft { place, row, repeats, is_described: described.is_any() }

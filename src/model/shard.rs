@@ -13,7 +13,7 @@ use super::integrity::TurnCredentials;
 use super::media::{Media, Routes};
 use super::media_context::{Announcement, MediaContexts};
 use super::relayed::RelayedAddresses;
-use super::rtp_stream::{PacketLog, PayloadClock, RtpStream, StreamPacket, relative_ms};
+use super::rtp_stream::{PacketLog, PayloadClock, RtpStream, Series, StreamPacket, relative_ms};
 use super::turn::TurnState;
 use crate::net::{Carrier, Datagram, Endpoint, FiveTuple, Transport};
 use crate::proto::channel_data::{ChannelData, HEADER_LEN};
@@ -30,6 +30,8 @@ use std::collections::VecDeque;
 /// stream some 4 KB, so that either table stays below 1 GB.
 const MAX_FLOWS: usize = 1 << 14;
 const MAX_STREAMS: usize = 1 << 13;
+/// Streams whose series are kept, of 8 KB each.
+const MAX_SERIES: usize = 1 << 10;
 /// Room for flows and streams from the start: to grow is to copy them, and memory that is not used costs nothing.
 const FEW: usize = 64;
 /// STUN transactions, and RTCP report blocks, senders and names, that all flows of a shard may keep together.
@@ -87,6 +89,8 @@ pub(crate) struct StreamEntry {
     pub(crate) stream: RtpStream,
     /// Its packets, where they are to be kept.
     pub(crate) log: PacketLog,
+    /// How it went over time, where that is wanted.
+    pub(crate) series: Option<Box<Series>>,
     key: (u32, u64),
 }
 
@@ -101,6 +105,8 @@ pub(crate) struct Shard {
     remove_copies: bool,
     keep_packets: bool,
     kept_packets: usize,
+    keep_series: bool,
+    kept_series: usize,
     turn_credentials: TurnCredentials,
     hasher: TupleHasher,
     by_tuple: HashTable<u32>,
@@ -135,6 +141,8 @@ impl Shard {
             remove_copies: options.remove_copies,
             keep_packets: options.keep_packets,
             kept_packets: 0,
+            keep_series: options.series,
+            kept_series: 0,
             turn_credentials: options.turn_credentials.clone(),
             hasher: TupleHasher::new(),
             by_tuple: HashTable::new(),
@@ -172,7 +180,7 @@ impl Shard {
 
     /// Takes RTP packets on UDP and IPv4, in capture order.
     pub(crate) fn media(&mut self, run: &[Media]) {
-        if self.keep_packets {
+        if self.keep_packets || self.keep_series {
             return run.iter().for_each(|media| self.media_without_route(media));
         }
         let version = self.contexts.version();
@@ -321,8 +329,12 @@ impl Shard {
             entry.stream.set_payload_clock(packet.payload_type, clock);
         }
         let was_confirmed = entry.stream.is_confirmed();
-        let copies = entry.stream.copies_seen();
+        let (copies, unique) = (entry.stream.copies_seen(), entry.stream.unique_packets());
         entry.stream.packet_out_of_line(rel_ms, &packet);
+        if let Some(series) = entry.series.as_mut().filter(|_| entry.stream.unique_packets() > unique) {
+            let (missing, jitter_ms) = entry.stream.present();
+            series.packet(packet.ts, packet.bytes, missing, jitter_ms);
+        }
         if self.keep_packets {
             entry.log.add(&packet, copies, entry.stream.copies_seen());
             self.kept_packets += 1;
@@ -342,12 +354,19 @@ impl Shard {
             log.add(packet, (0, 0), (0, 0));
             self.kept_packets += 1;
         }
+        let series = (self.keep_series && self.kept_series < MAX_SERIES).then(|| {
+            self.kept_series += 1;
+            let mut series = Series::new(self.start);
+            series.packet(packet.ts, packet.bytes, 0, None);
+            Box::new(series)
+        });
         let entry = StreamEntry {
             direction: message.direction,
             via: message.via,
             ssrc,
             stream: RtpStream::new(rel_ms, packet, clock),
             log,
+            series,
             key: map_key,
         };
         let index = if flow.unconfirmed.len() >= MAX_UNCONFIRMED {
@@ -386,6 +405,7 @@ impl Shard {
         let old = std::mem::replace(&mut self.streams[index as usize], entry);
         self.by_ssrc.remove(&old.key);
         self.kept_packets -= old.log.len();
+        self.kept_series -= usize::from(old.series.is_some());
         let flow = &mut self.flows[old.key.0 as usize];
         flow.streams.retain(|stream| *stream != index);
         flow.unconfirmed.retain(|stream| *stream != index);

@@ -19,8 +19,8 @@ pub use super::negotiation::{Negotiated, NegotiatedCodec, Security, direction as
 pub use super::relay_hop::{DelayFigures, HopFigures, RelayHop};
 pub use super::rtcp::{FeedbackSpan, ReportPoint, RtcpCounts, SenderSummary};
 pub use super::rtp_stream::{
-    Clock, ClockSource, DeltaSummary, JitterSummary, KeptPacket, LossPlace, SequenceSummary, StreamFigures,
-    StreamNotes, TimingSummary, TsharkSummary,
+    Clock, ClockSource, DeltaSummary, JitterSummary, KeptPacket, LossPlace, SequenceSummary, Series, SeriesPoint,
+    StreamFigures, StreamNotes, TimingSummary, TsharkSummary,
 };
 pub use super::signalling::{
     Described, Dialog, EventKind, SessionEvent, SessionState, SessionSummary, Signal, SipTransaction, Trickled,
@@ -54,6 +54,8 @@ pub struct Snapshot {
     pub flows: Vec<FlowRow>,
     /// In order of their first frame.
     pub streams: Vec<StreamRow>,
+    /// RTP of all streams over time, where [`series`](super::analyzer::Options::series) are wanted.
+    pub bandwidth: Option<Series>,
     /// By flow and sender.
     pub rtcp: Vec<RtcpRow>,
     /// In order of their first frame.
@@ -220,6 +222,8 @@ pub struct StreamRow {
     /// The packets that the figures count, in capture order, where
     /// [`keep_packets`](super::analyzer::Options::keep_packets) wants them; else empty.
     pub packets: Vec<KeptPacket>,
+    /// How it went over time, where [`series`](super::analyzer::Options::series) are wanted and there was room.
+    pub series: Option<Series>,
 }
 
 /// RTCP of one sender.

@@ -38,6 +38,7 @@ pub use format::{Compression, FileFormat};
 pub use input::Input;
 pub use merge::MergedReader;
 pub use open::CaptureFiles;
+pub use pcapng::PcapngWriter;
 pub use record::{Interface, PacketSource, Record, RecordBytes};
 pub use save::{FileRing, SaveError, SavedFiles};
 pub use summary::{Comment, CommentSubject, FileSummary, Secrets};

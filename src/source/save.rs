@@ -160,7 +160,7 @@ impl SavedFiles {
         let Some(writer) = self.writer.take() else { return Ok(()) };
         let here = dropped.map(|dropped| dropped.saturating_sub(self.told));
         self.told = dropped.unwrap_or(self.told);
-        writer.finish(here).map_err(|error| self.failed(error))
+        writer.finish(here).map(drop).map_err(|error| self.failed(error))
     }
 
     /// `call.pcapng` becomes `call_00001_20261121162239.pcapng`.

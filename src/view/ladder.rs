@@ -45,15 +45,19 @@ pub fn columns(width: usize) -> usize {
 /// # Errors
 /// Those of the writer.
 pub fn write(ladder: &Ladder, drawing: &Drawing, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut page = Page::new(&drawing.style, out);
+    draw(ladder, drawing, &mut Page::new(&drawing.style, out))
+}
+
+/// The same for a screen.
+pub(super) fn draw(ladder: &Ladder, drawing: &Drawing, page: &mut Page<'_>) -> io::Result<()> {
     if ladder.events.is_empty() {
         return page.line(&[Cell::plain("nothing to draw: no signalling, STUN, DTLS or media")]);
     }
     let lines = Lines::of(ladder, drawing);
-    lines.heads(ladder, &mut page)?;
+    lines.heads(ladder, page)?;
     let shown = if drawing.style.full { ladder.events.len() } else { ladder.events.len().min(EVENTS) };
     for event in ladder.events.iter().take(shown) {
-        lines.event(ladder, event, &mut page)?;
+        lines.event(ladder, event, page)?;
     }
     for note in notes(ladder, shown) {
         page.wrapped(Cell::plain(""), 2, " ", &[Cell::new(note, Ink::Faint)])?;

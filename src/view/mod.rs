@@ -12,4 +12,5 @@ pub mod ladder;
 pub mod live;
 pub mod ndjson;
 pub mod text;
+pub mod tui;
 pub mod verdicts;

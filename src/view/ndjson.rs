@@ -40,6 +40,7 @@ mod tests {
             other: BTreeMap::new(),
             flows: Vec::new(),
             streams: Vec::new(),
+            bandwidth: None,
             rtcp: Vec::new(),
             transactions: Vec::new(),
             pairs: Vec::new(),

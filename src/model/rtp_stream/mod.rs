@@ -8,6 +8,7 @@ mod log;
 mod notes;
 mod rate;
 mod sequence;
+mod series;
 mod timing;
 mod tshark;
 
@@ -15,6 +16,7 @@ pub use log::KeptPacket;
 pub(crate) use log::PacketLog;
 pub use notes::{LossPlace, StreamNotes};
 pub use sequence::SequenceSummary;
+pub use series::{Series, SeriesPoint};
 pub use timing::{Clock, ClockSource, JitterSummary, TimingSummary};
 pub use tshark::TsharkSummary;
 pub(crate) use tshark::relative_ms;
@@ -447,6 +449,16 @@ impl RtpStream {
     /// Copies so far: those that are the capture's, and those that may be.
     pub(crate) fn copies_seen(&self) -> (u64, u64) {
         (self.certain_copies.packets, self.likely_copies.packets)
+    }
+
+    /// Packets that are no duplicate, no copy and not misordered.
+    pub(crate) fn unique_packets(&self) -> u64 {
+        self.packets - self.not_unique.packets
+    }
+
+    /// Sequence numbers that have not come yet, and the jitter by now.
+    pub(crate) fn present(&self) -> (u64, Option<f64>) {
+        (self.sequence.missing_so_far(), self.timing.present_jitter())
     }
 
     /// True where the copies that may be the capture's are.

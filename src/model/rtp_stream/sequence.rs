@@ -142,6 +142,11 @@ impl Sequence {
         self.highest
     }
 
+    /// How many numbers have not come, as if the stream ended here.
+    pub(crate) fn missing_so_far(&self) -> u64 {
+        (self.closed_expected + self.highest - self.lowest + 1).saturating_sub(self.unique)
+    }
+
     /// How many numbers were passed over by the last packet that arrived behind a gap.
     pub(crate) fn missing(&self) -> u16 {
         self.missing

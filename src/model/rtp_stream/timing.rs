@@ -320,6 +320,11 @@ impl Timing {
         }
     }
 
+    /// Jitter in milliseconds behind the last packet that was measured; none while the clock is not known.
+    pub(crate) fn present_jitter(&self) -> Option<f64> {
+        (self.clock.rate.is_some() && self.jitter.samples > 0).then_some(self.jitter.value)
+    }
+
     /// The figures, as if the stream ended here.
     pub(crate) fn summary(&self) -> TimingSummary {
         if self.mode == Mode::HoldBack

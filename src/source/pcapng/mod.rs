@@ -18,7 +18,7 @@ use crate::packet::LinkType;
 use crate::time::Timestamp;
 use clock::Clock;
 use options::{COMMENT, Options};
-pub(super) use write::PcapngWriter;
+pub use write::PcapngWriter;
 
 /// Bytes of the smallest Section Header Block.
 pub(super) const FILE_HEADER: usize = 28;

@@ -25,7 +25,7 @@ const ISB_IFDROP: u16 = 5;
 
 /// The writer; `out` should be buffered.
 #[derive(Debug)]
-pub(in crate::source) struct PcapngWriter<W> {
+pub struct PcapngWriter<W> {
     out: W,
     snap_length: u32,
     /// Interfaces of the records, by their number and link type: their number in the file, and packets.
@@ -37,7 +37,10 @@ pub(in crate::source) struct PcapngWriter<W> {
 
 impl<W: Write> PcapngWriter<W> {
     /// Begins a file.
-    pub(in crate::source) fn new(out: W, snap_length: u32) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn new(out: W, snap_length: u32) -> io::Result<Self> {
         let interfaces = BTreeMap::new();
         let mut writer = Self { out, snap_length, interfaces, bytes: 0, packets: 0, last: Timestamp::default() };
         let mut body = Vec::new();
@@ -52,12 +55,11 @@ impl<W: Write> PcapngWriter<W> {
         Ok(writer)
     }
 
-    /// Writes a record; `name` is asked for where its interface is a new one.
-    pub(in crate::source) fn packet(
-        &mut self,
-        packet: &RawPacket<'_>,
-        name: impl FnOnce() -> String,
-    ) -> io::Result<()> {
+    /// Writes a record; `name` is asked for where its interface is a new one, and may be empty.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn packet(&mut self, packet: &RawPacket<'_>, name: impl FnOnce() -> String) -> io::Result<()> {
         let key = (packet.interface, packet.link.0);
         let number = match self.interfaces.get_mut(&key) {
             Some((number, packets)) => {
@@ -88,7 +90,10 @@ impl<W: Write> PcapngWriter<W> {
     }
 
     /// Writes what the kernel dropped, of all interfaces together with the first one, and lets the file go.
-    pub(in crate::source) fn finish(mut self, dropped: Option<u64>) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn finish(mut self, dropped: Option<u64>) -> io::Result<W> {
         let mut interfaces: Vec<(u32, u64)> = self.interfaces.values().copied().collect();
         interfaces.sort_unstable();
         let (high, low) = ticks(self.last);
@@ -104,7 +109,8 @@ impl<W: Write> PcapngWriter<W> {
             option(&mut body, 0, &[]);
             self.block(STATISTICS, &[&body])?;
         }
-        self.out.flush()
+        self.out.flush()?;
+        Ok(self.out)
     }
 
     /// Hands what is buffered to the system.

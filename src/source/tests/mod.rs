@@ -8,3 +8,4 @@ mod packed;
 mod pcap;
 mod pcapng;
 mod saved;
+mod writer;

@@ -32,16 +32,21 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
     let badness = |row: &&HandshakeRow| u8::from(row.handshake.state.name() == "complete");
     let chosen = page.chosen(snapshot.handshakes.iter(), badness);
     let whole = page.shown_of(usize::MAX, 0) > 0;
+    table(&chosen, whole).write(page)?;
+    page.more(all, chosen.len())
+}
+
+/// Those handshakes, with whole fingerprints or with the beginning of each.
+pub(in crate::view) fn table(rows: &[&HandshakeRow], whole: bool) -> Table {
     let mut table = Table::new(&COLUMNS);
-    for row in &chosen {
+    for row in rows {
         handshake(&mut table, row);
         for certificate in certificates(row, whole) {
             table.note(certificate);
         }
         table.note(remarks(row));
     }
-    table.write(page)?;
-    page.more(all, chosen.len())
+    table
 }
 
 pub(super) fn state_ink(state: &str) -> Ink {

@@ -13,7 +13,7 @@ const INDENT: usize = 11;
 /// Cases of one kind, unless all are wanted.
 const CASES: usize = 5;
 
-pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> {
+pub(in crate::view) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> {
     if snapshot.findings.is_empty() {
         page.section("Findings", "")?;
         let text = format!(
@@ -33,7 +33,7 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
     Ok(())
 }
 
-fn tally(findings: &[Finding]) -> String {
+pub(in crate::view) fn tally(findings: &[Finding]) -> String {
     let counted = [
         (Severity::Error, "error", "errors"),
         (Severity::Warning, "warning", "warnings"),
@@ -61,7 +61,7 @@ fn by_kind(findings: &[Finding]) -> Vec<Vec<&Finding>> {
     kinds
 }
 
-const fn severity_ink(severity: Severity) -> Ink {
+pub(in crate::view) const fn severity_ink(severity: Severity) -> Ink {
     match severity {
         Severity::Error => Ink::Bad,
         Severity::Warning => Ink::Doubtful,

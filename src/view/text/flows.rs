@@ -98,6 +98,18 @@ fn times(snapshot: &Snapshot, row: &FlowRow) -> [Cell; 2] {
     [start, Some(length)].map(|seconds| Cell::plain(decimal(seconds, 3)))
 }
 
+/// Those flows, outer and inner ones.
+pub(in crate::view) fn table(rows: &[&FlowRow], snapshot: &Snapshot, index: &Index<'_>) -> Table {
+    let mut table = Table::new(&COLUMNS);
+    for row in rows {
+        match row.parent {
+            None => outer_flow(&mut table, snapshot, index, row),
+            Some(_) => inner_flow(&mut table, snapshot, index, row),
+        }
+    }
+    table
+}
+
 fn outer_flow(table: &mut Table, snapshot: &Snapshot, index: &Index<'_>, row: &FlowRow) {
     let [start, length] = times(snapshot, row);
     table.row(vec![

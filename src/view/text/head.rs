@@ -12,7 +12,7 @@ use std::io;
 /// Where the words of a line begin.
 const INDENT: usize = 11;
 
-pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> {
+pub(in crate::view) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> {
     let capture = &snapshot.capture;
     let files = &capture.facts.files;
     let shown = page.shown(files.len());

@@ -35,14 +35,19 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
     pairs.sort_by_key(|row| (row.is_selected() != Some(true), rank(row.pair.status)));
     page.section("ICE candidate pairs", &tally(&pairs))?;
     let shown = page.shown(pairs.len());
+    table(&pairs[..shown]).write(page)?;
+    page.more(pairs.len(), shown)
+}
+
+/// Those pairs.
+pub(in crate::view) fn table(rows: &[&PairRow]) -> Table {
     let mut table = Table::new(&COLUMNS);
-    for row in pairs.iter().take(shown) {
+    for row in rows {
         pair(&mut table, row);
         table.note(roles(row));
         table.note(consent(row));
     }
-    table.write(page)?;
-    page.more(pairs.len(), shown)
+    table
 }
 
 const fn rank(status: PairStatus) -> u8 {

@@ -7,7 +7,7 @@ use crate::model::snapshot::{AllocationRow, Endpoint, FlowRow, HandshakeRow, Pee
 use std::collections::BTreeMap;
 
 /// By flow id.
-pub(super) struct Index<'a> {
+pub(in crate::view) struct Index<'a> {
     flows: BTreeMap<&'a str, &'a FlowRow>,
     inner: BTreeMap<&'a str, Vec<&'a FlowRow>>,
     allocations: BTreeMap<&'a str, Vec<&'a AllocationRow>>,
@@ -15,7 +15,7 @@ pub(super) struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
+    pub(in crate::view) fn of(snapshot: &'a Snapshot) -> Self {
         let mut index = Self {
             flows: snapshot.flows.iter().map(|row| (row.id.as_str(), row)).collect(),
             inner: BTreeMap::new(),
@@ -37,18 +37,18 @@ impl<'a> Index<'a> {
     }
 
     /// Flows inside of one.
-    pub(super) fn inner(&self, flow: &str) -> &[&'a FlowRow] {
+    pub(in crate::view) fn inner(&self, flow: &str) -> &[&'a FlowRow] {
         self.inner.get(flow).map_or(&[], Vec::as_slice)
     }
 
     /// DTLS handshakes on a flow.
-    pub(super) fn handshakes(&self, flow: &str) -> &[&'a HandshakeRow] {
+    pub(in crate::view) fn handshakes(&self, flow: &str) -> &[&'a HandshakeRow] {
         self.handshakes.get(flow).map_or(&[], Vec::as_slice)
     }
 
     /// The relayed address that an inner flow runs through: of the allocation that has the peer's channel, else of the
     /// last that was created.
-    pub(super) fn relayed(&self, inner: &FlowRow) -> Option<Endpoint> {
+    pub(in crate::view) fn relayed(&self, inner: &FlowRow) -> Option<Endpoint> {
         let allocations = self.allocations.get(inner.parent.as_deref()?)?;
         let has_peer = |row: &&&AllocationRow| {
             row.allocation.channels.iter().any(|(number, channel)| match inner.peer {
@@ -63,7 +63,7 @@ impl<'a> Index<'a> {
     }
 
     /// `f1 →` where the sender is the flow's first side, `f1 ←` where it is the other.
-    pub(super) fn direction(&self, flow: &str, sender: Endpoint) -> Cell {
+    pub(in crate::view) fn direction(&self, flow: &str, sender: Endpoint) -> Cell {
         let arrow = match self.flows.get(flow) {
             Some(row) if row.a == sender => " →",
             Some(_) => " ←",

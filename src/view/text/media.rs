@@ -47,18 +47,23 @@ pub(super) fn write(snapshot: &Snapshot, index: &Index<'_>, page: &mut Page<'_>)
     page.section("Media streams", &format!("{}{order}", plural(streams.len() as u64, "stream", "streams")))?;
     let shown = page.shown(streams.len());
     let runs = page.shown_of(usize::MAX, RUNS);
-    let mut table = Table::new(&COLUMNS);
-    for row in streams.iter().take(shown) {
-        stream(&mut table, index, row);
-        table.note(faults(row));
-        table.note(losses(row, runs));
-    }
-    table.write(page)?;
+    table(&streams[..shown.min(streams.len())], index, runs).write(page)?;
     page.more(streams.len(), shown)?;
     if streams.iter().take(shown).any(|row| row.figures.timing.clock.source == ClockSource::Inferred) {
         page.line(&[Cell::new("  ~ clock inferred from timestamps and arrivals", Ink::Faint)])?;
     }
     Ok(())
+}
+
+/// Those streams, with at most so many lengths of loss runs below each.
+pub(in crate::view) fn table(streams: &[&StreamRow], index: &Index<'_>, runs: usize) -> Table {
+    let mut table = Table::new(&COLUMNS);
+    for row in streams {
+        stream(&mut table, index, row);
+        table.note(faults(row));
+        table.note(losses(row, runs));
+    }
+    table
 }
 
 fn stream(table: &mut Table, index: &Index<'_>, row: &StreamRow) {

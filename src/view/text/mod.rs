@@ -4,25 +4,25 @@
 //! In: a snapshot, and how wide and colourful the terminal is. Out: lines. Never: a line wider than the terminal, or a
 //! control character that comes from the capture.
 
-mod dtls;
-mod figures;
-mod findings;
-mod flows;
-mod head;
-mod ice;
-mod index;
-mod media;
+pub(super) mod dtls;
+pub(super) mod figures;
+pub(super) mod findings;
+pub(super) mod flows;
+pub(super) mod head;
+pub(super) mod ice;
+pub(super) mod index;
+pub(super) mod media;
 mod page;
-mod rtcp;
-mod sessions;
+pub(super) mod rtcp;
+pub(super) mod sessions;
 mod stun;
 mod table;
-mod turn;
+pub(super) mod turn;
 
 use crate::model::snapshot::Snapshot;
 pub(super) use figures::{bytes, count, decimal};
 use index::Index;
-pub(super) use page::{Cell, Ink, Page, visible, width};
+pub(super) use page::{Cell, Cut, Ink, Page, visible, width, words};
 use std::io;
 pub(super) use table::{Column, Table};
 

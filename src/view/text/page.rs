@@ -53,9 +53,12 @@ impl Cell {
         Self::new(text, Ink::Plain)
     }
 
-    #[cfg(test)]
     pub(in crate::view) fn text(&self) -> &str {
         &self.text
+    }
+
+    pub(in crate::view) fn ink(&self) -> Ink {
+        self.ink
     }
 
     pub(in crate::view) fn width(&self) -> usize {
@@ -154,12 +157,24 @@ pub(in crate::view) fn words(text: &str, ink: Ink) -> Vec<Cell> {
 /// The output.
 pub(in crate::view) struct Page<'a> {
     style: &'a Style,
-    out: &'a mut dyn io::Write,
+    out: Out<'a>,
+}
+
+enum Out<'a> {
+    /// A terminal or a file.
+    Bytes(&'a mut dyn io::Write),
+    /// Somebody who puts the lines on a screen.
+    Lines(&'a mut Vec<Vec<Cell>>),
 }
 
 impl<'a> Page<'a> {
     pub(in crate::view) fn new(style: &'a Style, out: &'a mut dyn io::Write) -> Self {
-        Self { style, out }
+        Self { style, out: Out::Bytes(out) }
+    }
+
+    /// One whose lines are kept as cells.
+    pub(in crate::view) fn of_lines(style: &'a Style, lines: &'a mut Vec<Vec<Cell>>) -> Self {
+        Self { style, out: Out::Lines(lines) }
     }
 
     /// Columns to keep to; a terminal that says 0 does not know.
@@ -223,13 +238,20 @@ impl<'a> Page<'a> {
         if let Some((last, _)) = parts.last_mut() {
             last.truncate(last.trim_end().len());
         }
+        let out = match &mut self.out {
+            Out::Bytes(out) => out,
+            Out::Lines(lines) => {
+                lines.push(parts.into_iter().map(|(text, ink)| Cell { text, ink }).collect());
+                return Ok(());
+            }
+        };
         for (text, ink) in parts {
             match ink.sgr().filter(|_| self.style.color && !text.trim().is_empty()) {
-                Some(sgr) => write!(self.out, "\x1b[{sgr}m{text}\x1b[0m")?,
-                None => self.out.write_all(text.as_bytes())?,
+                Some(sgr) => write!(out, "\x1b[{sgr}m{text}\x1b[0m")?,
+                None => out.write_all(text.as_bytes())?,
             }
         }
-        self.out.write_all(b"\n")
+        out.write_all(b"\n")
     }
 
     /// Things behind `lead`, as many on a line as have room; lines behind the first begin at column `indent`.

@@ -56,7 +56,7 @@ pub(super) fn write(snapshot: &Snapshot, index: &Index<'_>, page: &mut Page<'_>)
     reports(snapshot, index, page)
 }
 
-fn packets(counts: &RtcpCounts) -> String {
+pub(in crate::view) fn packets(counts: &RtcpCounts) -> String {
     let all = [
         ("SR", counts.sr),
         ("RR", counts.rr),
@@ -100,7 +100,7 @@ fn reports(snapshot: &Snapshot, index: &Index<'_>, page: &mut Page<'_>) -> io::R
     page.more(about.len(), shown)
 }
 
-fn percent(fraction: u8) -> f64 {
+pub(in crate::view) fn percent(fraction: u8) -> f64 {
     f64::from(fraction) * 100.0 / 256.0
 }
 

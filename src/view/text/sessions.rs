@@ -36,8 +36,14 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
     page.section("Sessions", &tally(&snapshot.sessions))?;
     let chosen = page.chosen(snapshot.sessions.iter().enumerate(), |(_, session)| rank(session.state));
     let most = Most { sections: page.shown_of(usize::MAX, SECTIONS), formats: page.shown_of(usize::MAX, FORMATS) };
+    table(snapshot, &chosen, most).write(page)?;
+    page.more(all, chosen.len())
+}
+
+/// Those sessions, each with its place among all.
+pub(in crate::view) fn table(snapshot: &Snapshot, sessions: &[(usize, &SessionSummary)], most: Most) -> Table {
     let mut table = Table::new(&COLUMNS);
-    for (at, session) in &chosen {
+    for (at, session) in sessions {
         call(&mut table, *at, session);
         descriptions(&mut table, session, most);
         table.note(steps(session));
@@ -46,17 +52,19 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
         agreed(&mut table, session, most);
         table.note(members(session));
     }
-    table.write(page)?;
-    page.more(all, chosen.len())
+    table
 }
 
+/// How much is said of a session.
 #[derive(Clone, Copy)]
-struct Most {
-    sections: usize,
-    formats: usize,
+pub(in crate::view) struct Most {
+    /// Media sections of a description.
+    pub(in crate::view) sections: usize,
+    /// Formats of a section.
+    pub(in crate::view) formats: usize,
 }
 
-fn tally(sessions: &[SessionSummary]) -> String {
+pub(in crate::view) fn tally(sessions: &[SessionSummary]) -> String {
     let mut states: BTreeMap<(u8, &str), u64> = BTreeMap::new();
     for session in sessions {
         *states.entry((rank(session.state), session.state.name())).or_default() += 1;
@@ -171,7 +179,7 @@ fn agreed(table: &mut Table, session: &SessionSummary, most: Most) {
     }
 }
 
-fn agreed_section(row: &MediaRow, is_declared: bool, most: usize) -> String {
+pub(in crate::view) fn agreed_section(row: &MediaRow, is_declared: bool, most: usize) -> String {
     let agreed = &row.agreed;
     let name = agreed.mid.as_ref().map_or_else(|| agreed.kind.clone(), |mid| format!("{} {mid}", agreed.kind));
     if !agreed.accepted {
@@ -193,7 +201,7 @@ fn agreed_section(row: &MediaRow, is_declared: bool, most: usize) -> String {
     }
 }
 
-fn words_of(kind: &DifferenceKind, who: &str) -> String {
+pub(in crate::view) fn words_of(kind: &DifferenceKind, who: &str) -> String {
     let detail = kind.detail().unwrap_or_default();
     match kind {
         DifferenceKind::NeverCame => format!("nothing came from the {who}"),

@@ -98,13 +98,35 @@ impl Table {
         }
     }
 
+    /// The lines above the rows, and one for each row, at most so wide.
+    pub(in crate::view) fn lines(&self, limit: usize) -> (Vec<Vec<Cell>>, Vec<Vec<Cell>>) {
+        let shown = self.layout(Some(limit));
+        let rows = self.rows.iter().map(|row| self.aligned(&row.cells, &shown)).collect();
+        (self.heads(&shown), rows)
+    }
+
+    /// What is said below that row.
+    pub(in crate::view) fn notes(&self, row: usize) -> &[Vec<Cell>] {
+        self.rows.get(row).map_or(&[], |row| row.notes.as_slice())
+    }
+
+    /// Head and cell of that row, for each column with something in it.
+    pub(in crate::view) fn entries(&self, row: usize) -> Vec<(String, &Cell)> {
+        let cells = self.rows.get(row).map_or(&[] as &[Cell], |row| row.cells.as_slice());
+        let entries = self.columns.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
+        entries.map(|(column, cell)| (column.full_name(), cell)).collect()
+    }
+
+    fn heads(&self, shown: &[Shown]) -> Vec<Vec<Cell>> {
+        let heads: Vec<Cell> = self.columns.iter().map(|column| Cell::new(column.head, Ink::Faint)).collect();
+        self.groups(shown).into_iter().chain([self.aligned(&heads, shown)]).collect()
+    }
+
     pub(in crate::view) fn write(&self, page: &mut Page<'_>) -> io::Result<()> {
         let shown = self.layout(page.limit());
-        if let Some(groups) = self.groups(&shown) {
-            page.line(&groups)?;
+        for head in self.heads(&shown) {
+            page.line(&head)?;
         }
-        let heads: Vec<Cell> = self.columns.iter().map(|column| Cell::new(column.head, Ink::Faint)).collect();
-        page.line(&self.aligned(&heads, &shown))?;
         for row in &self.rows {
             page.line(&self.aligned(&row.cells, &shown))?;
             for note in &row.notes {

@@ -35,8 +35,14 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
     page.section("TURN allocations", &tally(&snapshot.allocations))?;
     let chosen = page.chosen(snapshot.allocations.iter(), |row| rank(row.end));
     let parts = page.shown_of(usize::MAX, PARTS);
+    table(&chosen, parts).write(page)?;
+    page.more(all, chosen.len())
+}
+
+/// Those allocations, with at most so many channels, permissions and errors below each.
+pub(in crate::view) fn table(rows: &[&AllocationRow], parts: usize) -> Table {
     let mut table = Table::new(&COLUMNS);
-    for row in &chosen {
+    for row in rows {
         allocation(&mut table, row);
         table.note(identity(&row.allocation));
         table.note(channels(&row.allocation, parts));
@@ -45,8 +51,7 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
         table.note(life(row));
         table.note(relay(row));
     }
-    table.write(page)?;
-    page.more(all, chosen.len())
+    table
 }
 
 fn tally(rows: &[AllocationRow]) -> String {

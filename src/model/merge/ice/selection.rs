@@ -173,7 +173,7 @@ fn transport(merge: &Merge<'_>, sections: &Sections<'_>, rows: &[&PairRow], load
         let mut switches = Vec::new();
         let mut last: [BTreeSet<&str>; 2] = Default::default();
         for (side, last) in last.iter_mut().enumerate() {
-            let end = sweep(&spans(lane, side, &forward), &mut switches);
+            let end = sweep(&spans(lane, side, forward), &mut switches);
             last.extend(end.into_iter().flat_map(|carrier| &carrier.rows).map(|row| row.id.as_str()));
         }
         if lane.is_empty() {

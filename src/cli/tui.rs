@@ -1,0 +1,195 @@
+//! The word `tui`, and the dashboard for whoever has snapshots: terminal, loop, and what a person asks for.
+//!
+//! In: snapshots, keys, signals. Out: frames; files that somebody wanted. Never: a terminal left as it should not be, or a
+//! frame drawn that nothing has changed.
+
+use super::args::{Format, TuiArguments};
+use super::config::Reading;
+use super::examine::{INPUT, USAGE, examine_over_time};
+use super::output;
+use super::run::fail;
+use super::save;
+use crate::model::snapshot::Snapshot;
+use crate::view::text;
+use crate::view::tui::{Effect, Selection, State, Theme, action, render};
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, DisableMouseCapture, EnableMouseCapture, Event};
+use ratatui::crossterm::execute;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long a key is waited for before a look at signals and at whether there is a new snapshot.
+const LOOK: Duration = Duration::from_millis(100);
+/// Bytes that terminals take for the clipboard, in the least of them.
+const CLIPBOARD: usize = 70_000;
+
+/// Saves packets; gives how many and where.
+pub(super) type Save<'s> = dyn FnMut(&Selection) -> Result<(u64, PathBuf), String> + 's;
+
+pub(super) fn tui(arguments: TuiArguments) -> ExitCode {
+    let reading = match Reading::of(arguments.input) {
+        Ok(reading) => reading,
+        Err(message) => return fail(USAGE, &message),
+    };
+    if !has_screen() {
+        return fail(USAGE, "the dashboard needs a terminal; `rtcscope analyze` writes a report anywhere");
+    }
+    let examined = match examine_over_time(&reading) {
+        Ok(examined) => examined,
+        Err(code) => return code,
+    };
+    let code = examined.exit_code(&reading);
+    let names: Vec<&str> = examined.snapshot.capture.facts.files.iter().map(|file| file.name.as_str()).collect();
+    let title = names.join(", ");
+    let snapshot = Arc::new(examined.snapshot);
+    let shown = show(&title, snapshot, &mut || None, &mut |selection| save::flows(&reading, selection));
+    match shown {
+        Ok(()) => code,
+        Err(error) => fail(INPUT, &format!("the terminal: {error}")),
+    }
+}
+
+/// A terminal that only prints has no place for a dashboard. Keys come from the terminal where standard input is a capture.
+pub(super) fn has_screen() -> bool {
+    let is_able = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+    is_able && io::stdout().is_terminal()
+}
+
+/// Shows `first`, and then whatever `next` has, until the person leaves or the process is asked to end. `next` gives the
+/// newest snapshot where there is one that it has not given before, and does not wait; it is asked ten times a second.
+///
+/// # Errors
+/// Those of the terminal.
+pub(super) fn show(
+    title: &str,
+    first: Arc<Snapshot>,
+    next: &mut dyn FnMut() -> Option<Arc<Snapshot>>,
+    save: &mut Save<'_>,
+) -> io::Result<()> {
+    let is_ended = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&is_ended))?;
+    }
+    // The terminal is gone: there is nothing to restore, and whoever reads from it again reads its end for ever.
+    signal_hook::flag::register_conditional_shutdown(SIGHUP, 128 + SIGHUP, Arc::new(AtomicBool::new(true)))?;
+    let mut screen = Terminal::open()?;
+    let theme = Theme::of(std::env::var("NO_COLOR").ok().as_deref());
+    let mut snapshot = first;
+    let mut state = State::new(title);
+    let size = screen.terminal.size()?;
+    state.refresh(&snapshot);
+    state.resize(size.width, size.height, &snapshot);
+    let mut is_changed = true;
+    while !state.is_over() && !is_ended.load(Ordering::Relaxed) {
+        if is_changed {
+            screen.terminal.draw(|frame| render(frame, &state, &snapshot, theme))?;
+            is_changed = false;
+        }
+        // All that was typed by now, then one frame.
+        let mut wait = LOOK;
+        while !state.is_over() && event::poll(wait)? {
+            wait = Duration::ZERO;
+            let event = event::read()?;
+            if let Event::Resize(width, height) = event {
+                state.resize(width, height, &snapshot);
+                is_changed = true;
+            }
+            let Some(action) = action(&event, state.is_typing()) else { continue };
+            is_changed = true;
+            if let Some(effect) = state.update(action, &snapshot) {
+                let told = done(&effect, &snapshot, save);
+                state.tell(told.unwrap_or_else(|error| error));
+            }
+        }
+        // What is not asked for while the display is held is there when it goes on.
+        if !state.is_paused()
+            && let Some(newer) = next()
+        {
+            snapshot = newer;
+            state.refresh(&snapshot);
+            is_changed = true;
+        }
+    }
+    Ok(())
+}
+
+/// Does what somebody asked for; gives what to say of it.
+fn done(effect: &Effect, snapshot: &Snapshot, save: &mut Save<'_>) -> Result<String, String> {
+    match effect {
+        Effect::Export => {
+            let (path, mut file) = save::new_file("rtcscope-report", "json").map_err(|error| error.to_string())?;
+            let style = text::Style { width: None, color: false, full: true };
+            let written = output::report(snapshot, Format::Json, &style, true, &mut file).and_then(|()| file.flush());
+            written.map_err(|error| format!("{}: {error}", path.display()))?;
+            Ok(format!("the report is in {}", path.display()))
+        }
+        Effect::Copy(text) => {
+            let text = text.get(..text.floor_char_boundary(CLIPBOARD)).unwrap_or(text);
+            let mut out = io::stdout();
+            // OSC 52 of xterm; terminals that do not know it ignore it.
+            let sent = write!(out, "\x1b]52;c;{}\x07", base64(text.as_bytes())).and_then(|()| out.flush());
+            sent.map_err(|error| error.to_string())?;
+            Ok("copied, where the terminal allows it".to_owned())
+        }
+        Effect::Save(selection) => {
+            let (packets, path) = save(selection)?;
+            Ok(format!("{packets} packets of {} are in {}", selection.name, path.display()))
+        }
+    }
+}
+
+/// Base 64 (RFC 4648, section 4).
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let number = (0..3).fold(0_u32, |sum, at| sum << 8 | u32::from(three.get(at).copied().unwrap_or(0)));
+        for at in 0..4 {
+            let letter = LETTERS[(number >> (18 - 6 * at) & 63) as usize];
+            text.push(if at <= three.len() { char::from(letter) } else { '=' });
+        }
+    }
+    text
+}
+
+/// The terminal while it is a screen; a terminal again when dropped. After a panic the hook of ratatui sees to that.
+struct Terminal {
+    terminal: DefaultTerminal,
+}
+
+impl Terminal {
+    fn open() -> io::Result<Self> {
+        let terminal = ratatui::try_init()?;
+        let screen = Self { terminal };
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            drop(execute!(io::stdout(), DisableMouseCapture));
+            before(panic);
+        }));
+        execute!(io::stdout(), EnableMouseCapture)?;
+        Ok(screen)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        drop(execute!(io::stdout(), DisableMouseCapture));
+        ratatui::restore();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        let of = |text: &str| base64(text.as_bytes());
+        assert_eq!([of(""), of("f"), of("fo"), of("foo"), of("foobar")], ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYmFy"]);
+    }
+}

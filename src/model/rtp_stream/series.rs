@@ -1,0 +1,222 @@
+//! How a stream went over time, in intervals of one length.
+//!
+//! In: each packet that is no duplicate, with what is missing and the jitter behind it. Out: [`Series`]. Never: asked for by
+//! the report, or memory that grows with time: where intervals run out, two become one.
+
+use crate::time::{NANOS_PER_SEC, Timestamp};
+
+/// Intervals at most, and the length that they begin with.
+const INTERVALS: u64 = 240;
+const FIRST_STEP: i64 = 100_000_000;
+
+/// What happened in one interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Interval {
+    bytes: u64,
+    packets: u32,
+    /// Packets missing since the stream began, at the end of the interval.
+    missing: u32,
+    /// The highest.
+    jitter_ms: Option<f32>,
+}
+
+/// What happened over time. All that begin at the same moment can be added up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// What intervals are counted from.
+    start: Timestamp,
+    /// Nanoseconds of an interval.
+    step: i64,
+    /// The number of the first interval that is kept.
+    first: u64,
+    intervals: Vec<Interval>,
+}
+
+/// An interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SeriesPoint {
+    /// When it begins.
+    pub ts: Timestamp,
+    /// RTP bits per second.
+    pub bps: f64,
+    /// Packets that arrived.
+    pub packets: u32,
+    /// Packets more that are missing at its end than at its beginning.
+    pub lost: u32,
+    /// The highest interarrival jitter; none without a clock.
+    pub jitter_ms: Option<f64>,
+}
+
+impl Series {
+    /// One without packets; `start` is that of the capture.
+    pub(crate) fn new(start: Timestamp) -> Self {
+        Self { start, step: FIRST_STEP, first: 0, intervals: Vec::new() }
+    }
+
+    /// Takes a packet. One from before the first (a clock that went back) counts to the first.
+    pub(crate) fn packet(&mut self, ts: Timestamp, bytes: u32, missing: u64, jitter_ms: Option<f64>) {
+        let Some(interval) = self.at(ts) else { return };
+        interval.bytes += u64::from(bytes);
+        interval.packets = interval.packets.saturating_add(1);
+        interval.missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        let jitter_ms = jitter_ms.map(|millis| millis as f32);
+        interval.jitter_ms = interval.jitter_ms.into_iter().chain(jitter_ms).reduce(f32::max);
+    }
+
+    /// The bytes and packets of all of them, which have the same beginning; none where there is none.
+    pub(crate) fn sum<'a>(all: impl Iterator<Item = &'a Series> + Clone) -> Option<Self> {
+        let start = all.clone().next()?.start;
+        let first = all.clone().filter(|series| !series.intervals.is_empty()).map(Series::begins).min()?;
+        let mut sum = Self::new(start);
+        sum.at(first)?;
+        for series in all {
+            for (at, interval) in series.intervals.iter().enumerate() {
+                if interval.packets > 0
+                    && let Some(own) = sum.at(series.time(at))
+                {
+                    own.bytes += interval.bytes;
+                    own.packets = own.packets.saturating_add(interval.packets);
+                }
+            }
+        }
+        Some(sum)
+    }
+
+    fn begins(&self) -> Timestamp {
+        self.time(0)
+    }
+
+    fn time(&self, at: usize) -> Timestamp {
+        let number = i64::try_from(self.first.saturating_add(at as u64)).unwrap_or(i64::MAX);
+        self.start.plus_nanos(number.saturating_mul(self.step))
+    }
+
+    fn number(&self, ts: Timestamp) -> u64 {
+        u64::try_from(ts.nanos_since(self.start) / self.step).unwrap_or(0)
+    }
+
+    fn at(&mut self, ts: Timestamp) -> Option<&mut Interval> {
+        if self.intervals.is_empty() {
+            self.first = self.number(ts);
+        }
+        while self.number(ts).saturating_sub(self.first) >= INTERVALS {
+            self.halve();
+        }
+        let at = self.number(ts).saturating_sub(self.first) as usize;
+        let missing = self.intervals.last().map_or(0, |last| last.missing);
+        if at >= self.intervals.len() {
+            self.intervals.resize(at + 1, Interval { missing, ..Interval::default() });
+        }
+        self.intervals.get_mut(at)
+    }
+
+    /// Makes one interval of two.
+    fn halve(&mut self) {
+        let first = self.first / 2;
+        let mut wider: Vec<Interval> = Vec::with_capacity(self.intervals.len() / 2 + 1);
+        for (at, interval) in self.intervals.iter().enumerate() {
+            let place = ((self.first + at as u64) / 2 - first) as usize;
+            match wider.get_mut(place) {
+                None => wider.push(*interval),
+                Some(own) => {
+                    own.bytes += interval.bytes;
+                    own.packets = own.packets.saturating_add(interval.packets);
+                    own.missing = interval.missing;
+                    own.jitter_ms = own.jitter_ms.into_iter().chain(interval.jitter_ms).reduce(f32::max);
+                }
+            }
+        }
+        (self.first, self.intervals) = (first, wider);
+        self.step *= 2;
+    }
+
+    /// Seconds of an interval.
+    pub fn step_seconds(&self) -> f64 {
+        self.step as f64 / NANOS_PER_SEC as f64
+    }
+
+    /// All intervals in order.
+    pub fn points(&self) -> Vec<SeriesPoint> {
+        let mut before = 0;
+        let point = |(at, interval): (usize, &Interval)| {
+            let lost = interval.missing.saturating_sub(before);
+            before = interval.missing;
+            SeriesPoint {
+                ts: self.time(at),
+                bps: interval.bytes as f64 * 8.0 / self.step_seconds(),
+                packets: interval.packets,
+                lost,
+                jitter_ms: interval.jitter_ms.map(f64::from),
+            }
+        };
+        self.intervals.iter().enumerate().map(point).collect()
+    }
+
+    /// Packets that were missing at the end of the interval around `ts`; none before the stream began.
+    pub fn missing_until(&self, ts: Timestamp) -> Option<u64> {
+        let at = self.number(ts).checked_sub(self.first)?;
+        let interval = self.intervals.get(at as usize).or(self.intervals.last())?;
+        Some(u64::from(interval.missing))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_nanos(millis * 1_000_000)
+    }
+
+    #[test]
+    fn packets_count_to_the_interval_in_which_they_came() {
+        let mut series = Series::new(at(0));
+        series.packet(at(250), 100, 0, Some(1.0));
+        series.packet(at(299), 100, 1, Some(3.0));
+        series.packet(at(510), 50, 1, None);
+        let points = series.points();
+        assert_eq!(points.iter().map(|point| point.packets).collect::<Vec<_>>(), [2, 0, 0, 1]);
+        assert_eq!((points[0].ts, points[0].bps, points[0].lost), (at(200), 16_000.0, 1));
+        assert_eq!((points[0].jitter_ms, points[3].jitter_ms, points[3].lost), (Some(3.0), None, 0));
+    }
+
+    #[test]
+    fn what_is_missing_is_known_at_each_moment_since_the_stream_began() {
+        let mut series = Series::new(at(0));
+        series.packet(at(250), 100, 0, None);
+        series.packet(at(450), 100, 7, None);
+        assert_eq!(
+            [100, 260, 360, 460, 9999].map(|millis| series.missing_until(at(millis))),
+            [None, Some(0), Some(0), Some(7), Some(7)]
+        );
+    }
+
+    #[test]
+    fn a_day_takes_no_more_intervals_than_a_minute() {
+        let mut series = Series::new(at(0));
+        (0..86_400).for_each(|second| series.packet(at(50 + second * 1000), 10, 0, None));
+        let points = series.points();
+        assert!(points.len() <= INTERVALS as usize && points.len() > INTERVALS as usize / 2 - 1, "{}", points.len());
+        assert_eq!(points.iter().map(|point| u64::from(point.packets)).sum::<u64>(), 86_400);
+        assert!((points[5].bps - 80.0).abs() < 1.0, "{:?}", points[5]);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_or_far_ahead_breaks_nothing() {
+        let mut series = Series::new(at(1_000_000));
+        series.packet(at(1_000_500), 10, 0, None);
+        series.packet(at(0), 10, 0, None);
+        series.packet(Timestamp::from_nanos(i64::MAX), 10, 0, None);
+        assert_eq!(series.points().iter().map(|point| point.packets).sum::<u32>(), 3);
+    }
+
+    #[test]
+    fn a_sum_has_all_packets_of_its_parts() {
+        let (mut short, mut long) = (Series::new(at(0)), Series::new(at(0)));
+        (0..10).for_each(|number| short.packet(at(5000 + number * 20), 100, 0, None));
+        (0..6000).for_each(|number| long.packet(at(number * 20), 100, 0, None));
+        let sum = Series::sum([&short, &long].into_iter()).unwrap();
+        assert_eq!(sum.points().iter().map(|point| point.packets).sum::<u32>(), 6010);
+        assert_eq!(Series::sum([].into_iter()), None);
+    }
+}

@@ -1,0 +1,95 @@
+//! From one screen to another, along what belongs together.
+//!
+//! In: the screen, and what is selected on it. Out: another screen, or another row. Never: a row that a filter hides.
+
+use super::super::action::Screen;
+use super::super::list::{List, Seen};
+use super::{State, moved};
+use crate::model::snapshot::Snapshot;
+
+impl State {
+    /// To the neighbour of what the screen is about.
+    pub(super) fn aside(&mut self, by: isize, snapshot: &Snapshot) {
+        match self.screen {
+            Screen::Turn => {
+                const PATHS: [List; 3] = [List::Allocations, List::Pairs, List::Handshakes];
+                let at = PATHS.iter().position(|list| *list == self.paths).unwrap_or(0);
+                self.paths = PATHS[moved(at, by, PATHS.len() - 1)];
+                self.enter(Screen::Turn, snapshot);
+            }
+            Screen::Stream | Screen::Reports => {
+                self.select(List::Streams, by, snapshot);
+                self.settle_all(snapshot);
+                self.scroll = 0;
+            }
+            Screen::Sdp | Screen::Sessions => self.select(List::Sessions, by, snapshot),
+            Screen::Overview | Screen::Streams | Screen::Findings | Screen::Flows => {}
+        }
+    }
+
+    pub(super) fn open(&mut self, snapshot: &Snapshot) {
+        match self.screen {
+            Screen::Overview => self.show(Screen::Findings, snapshot),
+            Screen::Streams => self.show(Screen::Stream, snapshot),
+            Screen::Stream => self.show(Screen::Reports, snapshot),
+            Screen::Sessions => self.is_inside = true,
+            Screen::Sdp => self.show(Screen::Sessions, snapshot),
+            Screen::Reports => {}
+            Screen::Findings => {
+                let finding = self.lists[List::Findings as usize].selected();
+                let subject = finding.and_then(|row| snapshot.findings.get(row)?.subject.clone());
+                match subject {
+                    Some(subject) => self.go_to(&subject, snapshot),
+                    None => self.tell("it is about the capture as a whole".to_owned()),
+                }
+            }
+            Screen::Turn => {
+                let row = self.lists[self.paths as usize].selected();
+                if let Some(flow) = row.and_then(|row| self.paths.flow(snapshot, row)) {
+                    self.go_to(flow, snapshot);
+                }
+            }
+            Screen::Flows => {
+                let row = self.lists[List::Flows as usize].selected();
+                let Some(flow) = row.and_then(|row| List::Flows.flow(snapshot, row)) else { return };
+                let stream = snapshot.streams.iter().find(|row| row.flow == flow);
+                let session = || snapshot.sessions.iter().position(|row| row.call.flows.iter().any(|id| id == flow));
+                match stream.map(|row| row.id.clone()).or_else(|| session().map(|at| format!("s{}", at + 1))) {
+                    Some(id) => self.go_to(&id, snapshot),
+                    None => self.tell(format!("no stream and no session is on {flow}")),
+                }
+            }
+        }
+    }
+
+    /// To the screen where that id stands, with its row selected.
+    pub(super) fn go_to(&mut self, id: &str, snapshot: &Snapshot) {
+        let seen = Seen::of(snapshot, None);
+        let lists = List::ALL.into_iter().filter(|list| !matches!(list, List::Reports | List::Findings));
+        let found = lists
+            .filter_map(|list| {
+                let row = (0..list.len(&seen)).find(|row| list.id(&seen, *row).as_deref() == Some(id))?;
+                Some((list, row))
+            })
+            .next();
+        let Some((list, row)) = found else {
+            return self.tell(format!("{id} has no row of its own"));
+        };
+        let screen = match list {
+            List::Streams => Screen::Stream,
+            List::Sessions => Screen::Sessions,
+            List::Allocations | List::Pairs | List::Handshakes => {
+                self.paths = list;
+                Screen::Turn
+            }
+            List::Reports | List::Findings | List::Flows => Screen::Flows,
+        };
+        let state = &mut self.lists[list as usize];
+        state.id = Some(id.to_owned());
+        // What is gone to is shown, whatever was filtered before.
+        if !state.rows.contains(&row) {
+            state.filter.clear();
+        }
+        self.show(screen, snapshot);
+    }
+}

@@ -1,0 +1,337 @@
+use super::list::List;
+use super::*;
+use crate::model::analyzer::{Analyzer, Options};
+use crate::model::capture::{CaptureFacts, FileFacts};
+use crate::model::pipeline;
+use crate::model::snapshot::Snapshot;
+use crate::source::{CaptureFiles, Input};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::style::Color;
+use std::path::Path;
+use std::sync::OnceLock;
+
+/// A capture of the repository, as the dashboard sees it.
+fn capture(name: &str) -> Snapshot {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures").join(name).join("input.pcapng");
+    let files = CaptureFiles::open(&[Input::Path(path)]).expect("the capture is there");
+    let mut analyzer = Analyzer::new(Options { series: true, ..Options::default() });
+    let mut reader = files.reader();
+    pipeline::run(&mut analyzer, &mut reader, 1);
+    let file = FileFacts {
+        name: format!("{name}.pcapng"),
+        format: "pcapng".to_owned(),
+        link_types: vec!["EN10MB".to_owned()],
+        ..FileFacts::default()
+    };
+    analyzer.snapshot(CaptureFacts { files: vec![file], ..CaptureFacts::default() })
+}
+
+fn relay() -> &'static Snapshot {
+    static CAPTURE: OnceLock<Snapshot> = OnceLock::new();
+    CAPTURE.get_or_init(|| capture("webrtc-relay-udp"))
+}
+
+fn hold() -> &'static Snapshot {
+    static CAPTURE: OnceLock<Snapshot> = OnceLock::new();
+    CAPTURE.get_or_init(|| capture("sip-hold"))
+}
+
+fn state(snapshot: &Snapshot, size: (u16, u16)) -> State {
+    let mut state = State::new("call.pcapng");
+    state.refresh(snapshot);
+    state.resize(size.0, size.1, snapshot);
+    state
+}
+
+fn draw(state: &State, snapshot: &Snapshot, size: (u16, u16), theme: Theme) -> Terminal<TestBackend> {
+    let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).expect("a terminal");
+    terminal.draw(|frame| render(frame, state, snapshot, theme)).expect("a frame");
+    terminal
+}
+
+fn screen(state: &State, snapshot: &Snapshot, size: (u16, u16)) -> String {
+    draw(state, snapshot, size, Theme::of(None)).backend().to_string()
+}
+
+const SMALL: (u16, u16) = (80, 24);
+const LARGE: (u16, u16) = (160, 48);
+
+/// All screens of a capture, in both sizes.
+fn snapshots(name: &str, snapshot: &Snapshot) {
+    for size in [SMALL, LARGE] {
+        let mut state = state(snapshot, size);
+        for on in Screen::ALL {
+            state.update(Action::Show(on), snapshot);
+            let title = format!("{name}-{}-{}x{}", on.name().to_lowercase(), size.0, size.1);
+            insta::assert_snapshot!(title, screen(&state, snapshot, size));
+        }
+    }
+}
+
+#[test]
+fn every_screen_shows_a_call_through_a_relay() {
+    snapshots("relay", relay());
+}
+
+#[test]
+fn every_screen_shows_a_call_that_is_put_on_hold() {
+    snapshots("hold", hold());
+}
+
+#[test]
+fn the_page_of_keys_has_room_for_all_of_them_and_closing_it_does_nothing_else() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::ToggleHelp, relay());
+    let text = screen(&state, relay(), SMALL);
+    for binding in keymap::KEYMAP {
+        let said = binding.meaning.map(|meaning| format!("{:<7}{meaning}", binding.name));
+        assert!(said.is_none_or(|said| text.contains(&said)), "{}:\n{text}", binding.name);
+    }
+    state.update(Action::Back, relay());
+    assert!(!state.is_help_shown() && !state.is_over());
+}
+
+#[test]
+fn no_size_of_a_terminal_breaks_it() {
+    for (width, height) in [(1, 1), (2, 40), (10, 3), (25, 10), (79, 23), (300, 100), (40, 1)] {
+        let mut state = state(relay(), (width, height));
+        for on in Screen::ALL {
+            state.update(Action::Show(on), relay());
+            for action in [Action::Last, Action::PageDown, Action::Open, Action::PageUp, Action::ToggleHelp] {
+                state.update(action, relay());
+                screen(&state, relay(), (width, height));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_capture_without_anything_has_all_screens() {
+    let nothing = Analyzer::new(Options { series: true, ..Options::default() }).snapshot(CaptureFacts::default());
+    let mut state = state(&nothing, SMALL);
+    for on in Screen::ALL {
+        state.update(Action::Show(on), &nothing);
+        for action in
+            [Action::Down, Action::Last, Action::Open, Action::Right, Action::Sort, Action::Copy, Action::Save]
+        {
+            assert!(!matches!(state.update(action, &nothing), Some(Effect::Save(_))));
+        }
+        screen(&state, &nothing, SMALL);
+    }
+}
+
+#[test]
+fn arrows_move_within_the_table_and_the_selected_row_stays_in_sight() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Flows), relay());
+    let last = relay().flows.len() - 1;
+    state.update(Action::Up, relay());
+    assert_eq!(state.list_state(List::Flows).at, 0);
+    for _ in 0..last + 5 {
+        state.update(Action::Down, relay());
+        let shown = state.list_state(List::Flows);
+        assert!((shown.offset..shown.offset + state.room(List::Flows)).contains(&shown.at));
+    }
+    assert_eq!(state.list_state(List::Flows).at, last);
+    state.update(Action::First, relay());
+    assert_eq!(state.list_state(List::Flows).selected(), Some(0));
+}
+
+#[test]
+fn a_filter_keeps_rows_with_its_text_and_esc_brings_the_others_back() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Streams), relay());
+    let all = relay().streams.len();
+    let wanted = relay().streams.last().expect("a stream").ssrc;
+    state.update(Action::Filter, relay());
+    assert!(state.is_typing());
+    for letter in format!("{wanted:08X}").chars() {
+        state.update(Action::Type(letter), relay());
+    }
+    let found = state.list_state(List::Streams).rows.clone();
+    // A stream of retransmissions names the one that it repeats.
+    let names = |row: &usize| relay().streams[*row].ssrc == wanted || relay().streams[*row].rtx_of == Some(wanted);
+    assert!(!found.is_empty() && found.len() < all && found.iter().all(names), "{found:?}");
+    state.update(Action::Cancel, relay());
+    assert_eq!((state.is_typing(), state.list_state(List::Streams).rows.len()), (false, all));
+}
+
+#[test]
+fn a_filter_that_is_kept_holds_after_a_look_elsewhere() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Flows), relay());
+    state.update(Action::Filter, relay());
+    "no such text".chars().for_each(|letter| drop(state.update(Action::Type(letter), relay())));
+    state.update(Action::Accept, relay());
+    state.update(Action::Show(Screen::Overview), relay());
+    state.update(Action::Show(Screen::Flows), relay());
+    assert!(state.list_state(List::Flows).rows.is_empty());
+    assert!(screen(&state, relay(), SMALL).contains("none with this text"));
+}
+
+#[test]
+fn streams_stand_worst_first_and_can_be_sorted_by_packets_and_turned_around() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Streams), relay());
+    let ids = |state: &State| -> Vec<String> {
+        state.list_state(List::Streams).rows.iter().map(|row| relay().streams[*row].id.clone()).collect()
+    };
+    let worst: Vec<String> = relay().worst_first().iter().map(|row| row.id.clone()).collect();
+    assert_eq!(ids(&state), worst);
+    (0..5).for_each(|_| drop(state.update(Action::Sort, relay())));
+    assert!(screen(&state, relay(), SMALL).contains("by packets"));
+    let packets: Vec<u64> =
+        state.list_state(List::Streams).rows.iter().map(|row| relay().streams[*row].figures.packets).collect();
+    assert!(packets.is_sorted_by(|a, b| a >= b), "{packets:?}");
+    let before = ids(&state);
+    state.update(Action::Reverse, relay());
+    assert_eq!(ids(&state), before.into_iter().rev().collect::<Vec<_>>());
+}
+
+#[test]
+fn sorting_keeps_the_selected_row_selected() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Flows), relay());
+    state.update(Action::Down, relay());
+    let selected = state.list_state(List::Flows).selected();
+    state.update(Action::Reverse, relay());
+    assert_eq!(state.list_state(List::Flows).selected(), selected);
+}
+
+#[test]
+fn enter_opens_a_stream_and_esc_goes_back() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Streams), relay());
+    state.update(Action::Down, relay());
+    let id = state.stream(relay()).map(|row| row.id.clone());
+    state.update(Action::Open, relay());
+    assert_eq!((state.screen(), state.stream(relay()).map(|row| row.id.clone())), (Screen::Stream, id.clone()));
+    state.update(Action::Open, relay());
+    assert_eq!(state.screen(), Screen::Reports);
+    state.update(Action::Back, relay());
+    state.update(Action::Back, relay());
+    assert_eq!((state.screen(), state.stream(relay()).map(|row| row.id.clone())), (Screen::Streams, id));
+}
+
+#[test]
+fn enter_on_a_finding_goes_to_what_it_is_about() {
+    for snapshot in [relay(), hold()] {
+        for row in 0..snapshot.findings.len() {
+            let mut state = state(snapshot, SMALL);
+            state.update(Action::Show(Screen::Findings), snapshot);
+            (0..row).for_each(|_| drop(state.update(Action::Down, snapshot)));
+            let selected = state.list_state(List::Findings).selected().expect("a finding");
+            state.update(Action::Open, snapshot);
+            let expected = match snapshot.findings[selected].subject.as_deref().and_then(|id| id.chars().next()) {
+                Some('r') => Screen::Stream,
+                Some('s') => Screen::Sessions,
+                Some('t' | 'p' | 'd') => Screen::Turn,
+                Some('f') => Screen::Flows,
+                _ => Screen::Findings,
+            };
+            assert_eq!(state.screen(), expected, "{:?}", snapshot.findings[selected]);
+        }
+    }
+}
+
+#[test]
+fn going_to_a_row_that_is_filtered_out_takes_the_filter_away() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Flows), relay());
+    state.update(Action::Filter, relay());
+    "no such text".chars().for_each(|letter| drop(state.update(Action::Type(letter), relay())));
+    state.update(Action::Accept, relay());
+    state.update(Action::Show(Screen::Turn), relay());
+    state.update(Action::Open, relay());
+    assert_eq!(state.screen(), Screen::Flows);
+    let row = state.list_state(List::Flows).selected().expect("a flow");
+    assert_eq!(relay().flows[row].id, relay().allocations[0].flow);
+}
+
+#[test]
+fn enter_goes_into_the_ladder_where_arrows_scroll() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Sessions), relay());
+    state.update(Action::Open, relay());
+    let selected = state.session();
+    state.update(Action::Down, relay());
+    assert_eq!((state.is_inside(), state.scroll(), state.session()), (true, 1, selected));
+    state.update(Action::Last, relay());
+    let end = state.scroll();
+    state.update(Action::PageDown, relay());
+    assert!(end > 1 && state.scroll() == end);
+    state.update(Action::Back, relay());
+    assert_eq!((state.is_inside(), state.screen()), (false, Screen::Sessions));
+}
+
+#[test]
+fn a_click_selects_a_row_or_a_screen() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Click(13, 0), relay());
+    assert_eq!(state.screen(), Screen::Streams);
+    state.update(Action::Show(Screen::Flows), relay());
+    // The frame and one line of heads lie above the rows.
+    state.update(Action::Click(5, 4), relay());
+    assert_eq!(state.list_state(List::Flows).at, 1);
+    state.update(Action::Click(79, 23), relay());
+    assert_eq!(state.list_state(List::Flows).at, 1);
+}
+
+#[test]
+fn what_is_saved_of_a_stream_inside_turn_is_the_flow_around_it() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Stream), relay());
+    let Some(Effect::Save(selection)) = state.update(Action::Save, relay()) else { panic!("nothing to save") };
+    let stream = state.stream(relay()).expect("a stream");
+    assert_eq!(selection.name, stream.id);
+    assert_eq!(selection.flows.len(), 1);
+    let (_, a, b) = selection.flows[0];
+    assert!([a, b].contains(&stream.src) && [a, b].contains(&stream.dst), "{selection:?}");
+}
+
+#[test]
+fn what_is_saved_of_a_session_are_all_of_its_flows_once() {
+    let mut state = state(hold(), SMALL);
+    state.update(Action::Show(Screen::Sessions), hold());
+    let Some(Effect::Save(selection)) = state.update(Action::Save, hold()) else { panic!("nothing to save") };
+    assert_eq!(selection.name, "s1");
+    assert_eq!(selection.flows.len(), hold().sessions[0].call.flows.len());
+}
+
+#[test]
+fn the_copy_of_a_row_has_what_its_columns_say() {
+    let mut state = state(hold(), SMALL);
+    state.update(Action::Show(Screen::Flows), hold());
+    let Some(Effect::Copy(text)) = state.update(Action::Copy, hold()) else { panic!("nothing to copy") };
+    assert!(text.starts_with("f1\t") && text.contains(&hold().flows[0].b.to_string()), "{text}");
+    state.update(Action::Show(Screen::Sdp), hold());
+    assert!(matches!(state.update(Action::Copy, hold()), Some(Effect::Copy(text)) if text.contains("Offer")));
+}
+
+#[test]
+fn a_new_snapshot_leaves_the_selected_row_selected() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Streams), relay());
+    state.update(Action::Last, relay());
+    let id = state.stream(relay()).map(|row| row.id.clone());
+    let mut newer = relay().clone();
+    newer.streams.reverse();
+    state.refresh(&newer);
+    assert_eq!(state.stream(&newer).map(|row| row.id.clone()), id);
+}
+
+#[test]
+fn no_color_draws_no_colour_and_the_same_text() {
+    let mut state = state(relay(), LARGE);
+    for on in Screen::ALL {
+        state.update(Action::Show(on), relay());
+        let plain = draw(&state, relay(), LARGE, Theme::of(Some("1")));
+        let has_colour = |terminal: &Terminal<TestBackend>| {
+            terminal.backend().buffer().content().iter().any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset)
+        };
+        let coloured = draw(&state, relay(), LARGE, Theme::of(None));
+        assert!(!has_colour(&plain) && has_colour(&coloured));
+        assert_eq!(plain.backend().to_string(), coloured.backend().to_string());
+    }
+}
