@@ -197,8 +197,9 @@ fn no_color_leaves_no_colour_in_a_real_terminal() {
 
 #[test]
 fn where_there_is_no_screen_there_are_lines() {
-    let here = Terminal::run((100, 30), "TERM=dumb", "demo -m 5 --duration 2s");
-    let elsewhere = Terminal::run((100, 30), "", "demo -m 5 --duration 2s < /dev/null");
+    // High enough for the lines and the result below them: who looks late still sees all.
+    let here = Terminal::run((100, 80), "TERM=dumb", "demo -m 5 --duration 2s");
+    let elsewhere = Terminal::run((100, 80), "", "demo -m 5 --duration 2s < /dev/null");
     let (Some(here), Some(elsewhere)) = (here, elsewhere) else { return };
     for terminal in [here, elsewhere] {
         let screen = terminal.until("line", |screen| screen.contains("00:02  hold   up 5/5  offered "));
