@@ -63,7 +63,7 @@ fn beside_busy_loops_allocations_without_media_to_speak_of_are_not_valid() {
 #[test]
 fn beside_busy_loops_a_flood_is_not_valid() {
     let Some((code, value)) = starved(3, "-m 4 --profile flood --duration 2s") else { return };
-    assert_owned_up(code, &value, "waited for a CPU");
+    assert_owned_up(code, &value, "pinned to CPUs");
 }
 
 #[test]
