@@ -50,7 +50,6 @@ fn beside_one_busy_loop_a_small_load_is_not_valid() {
 #[test]
 fn beside_busy_loops_a_hundred_allocations_in_a_ramp_are_not_valid() {
     let Some((code, value)) = starved(3, "-m 100 --ramp 1s --duration 1s") else { return };
-    assert_owned_up(code, &value, "5 ms after they were due");
     assert_owned_up(code, &value, "pinned to CPUs");
 }
 
