@@ -16,6 +16,7 @@ pub mod config;
 pub mod credentials;
 pub mod engine;
 mod find_knee;
+mod keys;
 pub mod knee;
 pub mod media;
 pub mod quantity;

@@ -8,16 +8,17 @@
 use crate::config::RunConfig;
 use crate::engine::drive::{Watch, Wish};
 use crate::engine::exposition::Exposition;
+use crate::keys::Keys;
 use crate::result::Progress;
 use crate::stats::ShardStats;
 use crate::view::hlog::IntervalLog;
 use crate::view::tui::{Quit, State, Theme, action, render};
 use crate::view::{prometheus, text};
 use ratatui::DefaultTerminal;
-use ratatui::crossterm::event::{self, Event};
+use ratatui::crossterm::event::Event;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// All that watches.
 pub(crate) struct Watcher {
@@ -29,6 +30,8 @@ pub(crate) struct Watcher {
 
 struct Dashboard {
     terminal: DefaultTerminal,
+    /// Without a thread to read them there are none, and signals end the run.
+    keys: Option<Keys>,
     state: State,
     theme: Theme,
     /// The dashboard shows what fits; all of it is said once the terminal is a terminal again.
@@ -63,8 +66,10 @@ impl Watcher {
         // The dashboard needs the terminal for itself: results of other formats may go there too.
         let has_terminal = io::stdout().is_terminal() && io::stdin().is_terminal() && has_screen();
         let terminal = (has_terminal && !output.no_tui).then(|| ratatui::try_init().ok()).flatten();
+        let keys = terminal.as_ref().map(|_| Keys::listen()).transpose().unwrap_or(None);
         let mut dashboard = terminal.map(|terminal| Dashboard {
             terminal,
+            keys,
             state: State::new(&format!(
                 "{} over {}{}",
                 config.server,
@@ -144,17 +149,16 @@ impl Watch for Watcher {
 impl Dashboard {
     fn keys(&mut self) -> Wish {
         let mut is_changed = false;
-        while event::poll(Duration::ZERO).unwrap_or(false) {
-            match event::read() {
-                Ok(Event::Key(key)) => {
+        while let Some(event) = self.keys.as_ref().and_then(Keys::next) {
+            match event {
+                Event::Key(key) => {
                     if let Some(action) = action(key) {
                         self.state.update(action);
                         is_changed = true;
                     }
                 }
-                Ok(Event::Resize(..)) => is_changed = true,
-                Ok(_) => {}
-                Err(_) => break,
+                Event::Resize(..) => is_changed = true,
+                _ => {}
             }
         }
         if is_changed {

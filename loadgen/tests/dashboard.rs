@@ -4,12 +4,13 @@
 
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is the verdict of a test")]
+#![allow(clippy::disallowed_methods, reason = "a test that waits for another program is an edge")]
 
 mod support;
 
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::skipped;
 
 /// A terminal of its own, gone when dropped.
@@ -159,6 +160,24 @@ fn control_c_ends_as_q_does() {
     terminal.type_in(&["C-c"]);
     terminal.until("summary", |screen| screen.contains("Verdict: incomplete (interrupted)"));
     terminal.assert_left_alone(&[5]);
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_the_run() {
+    let Some(terminal) = Terminal::run((80, 24), "", "demo -m 5 --duration 60s") else { return };
+    terminal.until("dashboard", |screen| is_shown(screen) && screen.contains("hold"));
+    let shell = terminal.mode("pane_pid");
+    let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).expect("a shell");
+    let load = format!("/proc/{}/stat", children.trim());
+    // A process that has ended stays as a zombie until somebody asks for it.
+    let runs = || std::fs::read_to_string(&load).is_ok_and(|stat| !stat.contains(") Z "));
+    assert!(runs(), "{children:?}");
+    drop(terminal);
+    let began = Instant::now();
+    while runs() {
+        assert!(began.elapsed() < Duration::from_secs(20), "it goes on");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]
