@@ -98,6 +98,7 @@ impl Saver<'_> {
             is_wanted |= match unit {
                 Unit::Datagram(datagram) => has(&datagram.flow),
                 Unit::Segment(segment) => has(&segment.flow),
+                Unit::Error(error) => has(&error.flow),
             };
         });
         is_wanted || matches!(verdict, Verdict::FragmentHeld) && self.is_between_hosts(packet)

@@ -21,10 +21,9 @@ const MAX_SNAP_LENGTH: u32 = 262_144;
 const MAX_BUFFER: u64 = 4 << 30;
 const MIN_BUFFER: u64 = 2 << 20;
 /// TCP of protocols that carry no call and much else: shells, files, mail, databases, queues. Signalling has no port of its own,
-/// so all else comes, and nothing of UDP is left out.
-const USUAL: &str = "not tcp port 22 and not tcp port 25 and not tcp port 445 and not tcp port 873 and not tcp port 2049 and \
-                     not tcp port 3260 and not tcp port 3306 and not tcp port 5432 and not tcp port 6379 and not tcp port 9092 \
-                     and not tcp port 27017";
+/// so all else comes, and nothing of UDP is left out. UDP stands first: most packets are, and each instruction costs.
+const USUAL: &str = "udp or not (tcp and (port 22 or port 25 or port 445 or port 873 or port 2049 or port 3260 or port 3306 or \
+                     port 5432 or port 6379 or port 9092 or port 27017))";
 
 /// Where packets come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
