@@ -32,6 +32,8 @@ pub struct IcmpRow {
     pub first_ts: Timestamp,
     /// Time of the last.
     pub last_ts: Timestamp,
+    /// The longest time between two of them, in milliseconds.
+    pub max_gap_ms: f64,
     last_quote: u64,
 }
 
@@ -63,6 +65,7 @@ impl IcmpErrors {
                     frames: vec![carrier.frame],
                     first_ts: carrier.ts,
                     last_ts: carrier.ts,
+                    max_gap_ms: 0.0,
                     last_quote: error.quote,
                 });
             }
@@ -75,6 +78,7 @@ impl IcmpErrors {
         }
         row.last_quote = error.quote;
         row.count += 1;
+        row.max_gap_ms = row.max_gap_ms.max(carrier.ts.millis_since(row.last_ts));
         row.last_ts = row.last_ts.max(carrier.ts);
         row.mtu = row.mtu.min(error.mtu).or(row.mtu).or(error.mtu);
         if row.frames.len() < FRAMES {

@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 const ENOUGH: u64 = 3;
 /// The same in seconds between the first and the last.
 const LASTING_S: f64 = 1.0;
+/// Hosts send one error a second and no more (RFC 1812, section 4.3.2.8, asks for a limit). Where media goes on for longer than
+/// this without one, somebody listens.
+const SILENCE_MS: f64 = 3_000.0;
 /// Who leaves a call first is sent to for a while by who has not heard of it; longer than this is no such moment.
 const AFTERWARDS_S: f64 = 5.0;
 
@@ -78,13 +81,18 @@ fn unreachable(evidence: &Evidence<'_>) -> Vec<Finding> {
     for (row, flow) in cases(evidence) {
         let never_answered = flow.first_backward.is_none() && flow.a == row.flow.src;
         // A phone without RTCP is none the worse for it.
-        let sends = [Class::Rtp, Class::Srtp, Class::Sip, Class::Stun, Class::Dtls].map(|class| flow.classes.of(class));
-        let is_call = sends.iter().any(|number| *number > 0);
+        let sends = |classes: &[Class]| classes.iter().any(|class| flow.classes.of(*class) > 0);
+        let is_call = sends(&[Class::Rtp, Class::Srtp, Class::Sip, Class::Stun, Class::Dtls]);
+        let is_heard_now_and_then = sends(&[Class::Rtp, Class::Srtp])
+            && (row.first_ts.millis_since(flow.first_ts) > SILENCE_MS
+                || row.max_gap_ms > SILENCE_MS
+                || flow.last_ts.millis_since(row.last_ts) > SILENCE_MS);
         let is_lasting = row.count >= ENOUGH && lasted(row) >= LASTING_S;
         let is_sip = flow.classes.of(Class::Sip) > 0;
         if !is_refusal(row.reason)
             || !never_answered
             || !is_call
+            || is_heard_now_and_then
             || !(is_lasting || is_sip)
             || flow.transport != Transport::Udp
             || checked.contains(flow.id.as_str())
@@ -206,6 +214,19 @@ mod tests {
         let mut stage = refused(10, 3);
         for seq in 10..200 {
             stage.udp(i64::from(seq) * 20, HERE, THERE, &rtp(seq));
+        }
+        assert!(!codes(&mut stage).contains(&"DESTINATION_UNREACHABLE"));
+    }
+
+    #[test]
+    fn a_receiver_that_begins_late_and_ends_early_was_there() {
+        let mut stage = Stage::new();
+        for seq in 0..500 {
+            let at = i64::from(seq) * 20;
+            stage.udp(at, HERE, THERE, &rtp(seq));
+            if !(75..400).contains(&seq) {
+                stage.ip(0, at + 1, &icmp(3, 3, 0, 2, seq));
+            }
         }
         assert!(!codes(&mut stage).contains(&"DESTINATION_UNREACHABLE"));
     }
