@@ -228,6 +228,14 @@ pub struct TuiArguments {
     /// What is read.
     #[command(flatten)]
     pub input: InputArguments,
+    /// Not at once but as the packets came, N times as fast: 1 is their own pace.
+    #[arg(long, value_name = "N", value_parser = speed)]
+    pub speed: Option<f64>,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed >= 0.001 && *speed <= 1e6);
+    speed.ok_or_else(|| "a number from 0.001 to 1000000".to_owned())
 }
 
 /// What two captures are to each other.

@@ -125,7 +125,7 @@ fn descriptions_only(reading: &Reading) -> Result<Examined, ExitCode> {
 }
 
 /// Reads the session descriptions; gives those that cannot be read, with the reason.
-fn describe(analyzer: &mut Analyzer, reading: &Reading) -> Vec<String> {
+pub(super) fn describe(analyzer: &mut Analyzer, reading: &Reading) -> Vec<String> {
     let mut refused = Vec::new();
     for path in &reading.descriptions {
         match std::fs::read(path) {

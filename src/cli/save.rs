@@ -5,6 +5,7 @@
 
 use super::config::Reading;
 use super::feed::Feed;
+use super::moment::Moment;
 use super::progress::Progress;
 use crate::net::filter::{Filter, Program};
 use crate::net::{Decoder, Endpoint, FiveTuple, Transport, Unit, Verdict};
@@ -27,7 +28,17 @@ pub(super) fn flows(reading: &Reading, selection: &Selection) -> Result<(u64, Pa
     if reading.inputs.iter().any(|input| matches!(input, Input::Stdin)) {
         return Err("standard input cannot be read a second time; save it to a file first".to_owned());
     }
-    let files = CaptureFiles::open(&reading.inputs)
+    flows_of(&reading.inputs, reading.filter.as_ref(), (reading.from, reading.to), selection)
+}
+
+/// The same out of any files.
+pub(super) fn flows_of(
+    inputs: &[Input],
+    filter: Option<&Filter>,
+    window: (Option<Moment>, Option<Moment>),
+    selection: &Selection,
+) -> Result<(u64, PathBuf), String> {
+    let files = CaptureFiles::open(inputs)
         .map_err(|refused| refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
     let (path, file) =
         new_file(&format!("rtcscope-{}", selection.name), "pcapng").map_err(|error| error.to_string())?;
@@ -42,7 +53,7 @@ pub(super) fn flows(reading: &Reading, selection: &Selection) -> Result<(u64, Pa
         saved: 0,
     };
     let progress = Progress::new(None, true);
-    let mut feed = Feed::new(files.reader(), reading.filter.as_ref(), (reading.from, reading.to), progress);
+    let mut feed = Feed::new(files.reader(), filter, window, progress);
     while saver.result.is_ok() && feed.feed(RECORDS, &mut saver) {}
     let Saver { result, writer, saved, .. } = saver;
     result.and_then(|()| writer.finish(None).map(drop)).map_err(failed)?;
@@ -87,6 +98,7 @@ impl Saver<'_> {
             is_wanted |= match unit {
                 Unit::Datagram(datagram) => has(&datagram.flow),
                 Unit::Segment(segment) => has(&segment.flow),
+                Unit::Error(error) => has(&error.flow),
             };
         });
         is_wanted || matches!(verdict, Verdict::FragmentHeld) && self.is_between_hosts(packet)

@@ -6,10 +6,12 @@
 use super::args::{Format, TuiArguments};
 use super::config::Reading;
 use super::examine::{INPUT, USAGE, examine_over_time};
+use super::live::{self, Engine, Until};
 use super::output;
 use super::run::fail;
 use super::save;
 use crate::model::snapshot::Snapshot;
+use crate::source::Input;
 use crate::view::text;
 use crate::view::tui::{Effect, Selection, State, Theme, action, render};
 use ratatui::DefaultTerminal;
@@ -17,7 +19,7 @@ use ratatui::crossterm::event::{self, DisableMouseCapture, EnableMouseCapture, E
 use ratatui::crossterm::execute;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +29,16 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(100);
 /// Bytes that terminals take for the clipboard, in the least of them.
 const CLIPBOARD: usize = 70_000;
+
+/// What there is to show that was not there at the last look.
+pub(super) enum News {
+    None,
+    Snapshot(Arc<Snapshot>),
+    /// Something to be told.
+    Message(String),
+    /// There is nothing more to look at.
+    Over,
+}
 
 /// Saves packets; gives how many and where.
 pub(super) type Save<'s> = dyn FnMut(&Selection) -> Result<(u64, PathBuf), String> + 's;
@@ -39,6 +51,12 @@ pub(super) fn tui(arguments: TuiArguments) -> ExitCode {
     if !has_screen() {
         return fail(USAGE, "the dashboard needs a terminal; `rtcscope analyze` writes a report anywhere");
     }
+    if let Err(error) = end_with_terminal() {
+        return fail(INPUT, &format!("signals cannot be caught: {error}"));
+    }
+    if let Some(speed) = arguments.speed {
+        return replay(&reading, speed);
+    }
     let examined = match examine_over_time(&reading) {
         Ok(examined) => examined,
         Err(code) => return code,
@@ -47,9 +65,37 @@ pub(super) fn tui(arguments: TuiArguments) -> ExitCode {
     let names: Vec<&str> = examined.snapshot.capture.facts.files.iter().map(|file| file.name.as_str()).collect();
     let title = names.join(", ");
     let snapshot = Arc::new(examined.snapshot);
-    let shown = show(&title, snapshot, &mut || None, &mut |selection| save::flows(&reading, selection));
+    let shown = show(&title, snapshot, &mut || News::None, &mut |selection| save::flows(&reading, selection));
     match shown {
         Ok(()) => code,
+        Err(error) => fail(INPUT, &format!("the terminal: {error}")),
+    }
+}
+
+/// Reads the capture as its packets came.
+fn replay(reading: &Reading, speed: f64) -> ExitCode {
+    let from_file = |path: &Path| std::fs::read_to_string(path);
+    let credentials = match reading.turn.clone().credentials(|name| std::env::var_os(name), from_file) {
+        Ok(credentials) => credentials,
+        Err(message) => return fail(USAGE, &message),
+    };
+    let engine = match Engine::replay(reading, credentials, speed) {
+        Ok(engine) => engine,
+        Err(message) => return fail(INPUT, &message),
+    };
+    let name = |input: &Input| match input {
+        Input::Stdin => "-".to_owned(),
+        Input::Path(path) => path.display().to_string(),
+    };
+    let names: Vec<String> = reading.inputs.iter().map(name).collect();
+    let title = format!("{} at {speed} times its pace", names.join(", "));
+    let shown = live::dashboard(&engine, &title, &Until::default(), &mut |selection| save::flows(reading, selection));
+    let ended = engine.finish();
+    ended.errors.iter().for_each(|error| output::note(error));
+    let code = if ended.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INPUT) };
+    std::mem::forget(ended);
+    match shown {
+        Ok(_) => code,
         Err(error) => fail(INPUT, &format!("the terminal: {error}")),
     }
 }
@@ -60,26 +106,32 @@ pub(super) fn has_screen() -> bool {
     is_able && io::stdout().is_terminal()
 }
 
-/// Shows `first`, and then whatever `next` has, until the person leaves or the process is asked to end. `next` gives the
-/// newest snapshot where there is one that it has not given before, and does not wait; it is asked ten times a second.
+/// The terminal is gone: there is nothing to restore, and whoever reads from it again reads its end for ever. So the process
+/// ends at once, unless there is more to do first.
+fn end_with_terminal() -> io::Result<()> {
+    let always = Arc::new(AtomicBool::new(true));
+    signal_hook::flag::register_conditional_shutdown(SIGHUP, 128 + SIGHUP, always).map(drop)
+}
+
+/// Shows `first`, and then whatever `next` has, until the person leaves or the process is asked to end. `next` does not wait; it
+/// is asked ten times a second.
 ///
 /// # Errors
 /// Those of the terminal.
 pub(super) fn show(
     title: &str,
     first: Arc<Snapshot>,
-    next: &mut dyn FnMut() -> Option<Arc<Snapshot>>,
+    next: &mut dyn FnMut() -> News,
     save: &mut Save<'_>,
 ) -> io::Result<()> {
     let is_ended = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&is_ended))?;
     }
-    // The terminal is gone: there is nothing to restore, and whoever reads from it again reads its end for ever.
-    signal_hook::flag::register_conditional_shutdown(SIGHUP, 128 + SIGHUP, Arc::new(AtomicBool::new(true)))?;
     let mut screen = Terminal::open()?;
     let theme = Theme::of(std::env::var("NO_COLOR").ok().as_deref());
     let mut snapshot = first;
+    let mut newest = None;
     let mut state = State::new(title);
     let size = screen.terminal.size()?;
     state.refresh(&snapshot);
@@ -106,9 +158,18 @@ pub(super) fn show(
                 state.tell(told.unwrap_or_else(|error| error));
             }
         }
-        // What is not asked for while the display is held is there when it goes on.
+        match next() {
+            News::None => {}
+            News::Snapshot(newer) => newest = Some(newer),
+            News::Message(message) => {
+                state.tell(message);
+                is_changed = true;
+            }
+            News::Over => break,
+        }
+        // While the display is held the newest waits for it to go on.
         if !state.is_paused()
-            && let Some(newer) = next()
+            && let Some(newer) = newest.take()
         {
             snapshot = newer;
             state.refresh(&snapshot);

@@ -9,6 +9,7 @@
 use super::capture::CaptureFacts;
 use super::class::{Class, ClassCounts};
 use super::clock_steps::ClockSteps;
+use super::icmp::IcmpErrors;
 pub use super::integrity::TurnCredentials;
 use super::media::Media;
 use super::media_context::Announcement;
@@ -167,6 +168,7 @@ pub(crate) struct Front {
     pub(crate) classes: ClassCounts,
     pub(crate) other: BTreeMap<OtherReason, u64>,
     pub(crate) malformed: Malformed,
+    pub(crate) icmp: IcmpErrors,
     /// Records with an IP fragment that was not the last missing one of its datagram.
     pub(crate) fragments: u64,
     /// Datagrams that a record carried beyond its first.
@@ -203,7 +205,7 @@ impl Front {
     #[inline(never)]
     fn any_packet(&mut self, packet: &RawPacket<'_>, mut sink: impl FrontSink) {
         self.cut.record(packet);
-        let Self { decoder, connections, signalling, .. } = self;
+        let Self { decoder, connections, signalling, icmp, .. } = self;
         let mut delivered = 0_u64;
         let verdict = decoder.packet(packet, |unit| match unit {
             Unit::Datagram(datagram) => {
@@ -221,6 +223,7 @@ impl Front {
                 sink.datagram(&datagram, Framing::Datagram, look);
             }
             Unit::Segment(segment) => delivered += connections.segment(&segment, signalling, &mut sink),
+            Unit::Error(error) => icmp.error(&error),
         });
         match verdict {
             Verdict::Delivered if delivered > 0 => self.extra_datagrams += delivered - 1,

@@ -23,6 +23,7 @@ mod emptiness;
 mod evidence;
 mod fragments;
 mod ice;
+mod icmp;
 mod input;
 mod malformed;
 mod media_start;
@@ -59,6 +60,7 @@ pub static RULES: &[&Rule] = &[
     &capture::SNAP_LENGTH,
     &input::LIMIT,
     &rtcp_feedback::STREAM_MISSING,
+    &icmp::UNREACHABLE,
     &sip::REFUSED,
     &sip::CHALLENGED,
     &sip::NO_ANSWER,
@@ -108,6 +110,7 @@ pub static RULES: &[&Rule] = &[
     &rtp_loss::REORDERED,
     &rtcp_feedback::PICTURE_STORM,
     &rtcp_feedback::NACK_STORM,
+    &icmp::PATH_MTU,
     &fragments::RULE,
     &ice::ROLES,
     &ice::SWITCHED,
@@ -120,6 +123,7 @@ pub static RULES: &[&Rule] = &[
     &malformed::MESSAGE,
     &rtcp_negative_rtt::RULE,
     &negotiated::ADDRESS,
+    &icmp::CLOSED,
     &input::DUPLICATES,
 ];
 
@@ -128,6 +132,7 @@ static OF_MISSING_STREAMS: &[&Rule] =
     &[&rtcp_feedback::STREAM_MISSING, &rtp_one_way::RULE, &negotiated::MISSING, &rtcp_feedback::MISSING];
 /// Rules that take an answer that is not there for proof.
 static OF_MISSING_ANSWERS: &[&Rule] = &[
+    &icmp::UNREACHABLE,
     &sip::NO_ANSWER,
     &no_answer::TURN,
     &no_answer::STUN,

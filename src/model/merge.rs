@@ -189,6 +189,7 @@ impl<'a> Merge<'a> {
             allocations: self.allocations(inputs),
             handshakes: self.handshakes(),
             sessions: self.front.signalling.sessions().to_vec(),
+            icmp: self.front.icmp.rows().to_vec(),
             signals: self.front.signalling.trail.messages().to_vec(),
             signals_not_kept: self.front.signalling.trail.dropped,
             findings: Vec::new(),

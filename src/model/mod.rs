@@ -15,6 +15,7 @@ pub mod finding;
 mod finding_rules;
 pub mod flow;
 pub mod ice;
+mod icmp;
 pub mod integrity;
 pub mod ladder;
 mod media;

@@ -13,6 +13,7 @@ pub use super::finding::{Finding, Severity};
 pub use super::finding_rules::{RULES, Rule};
 pub use super::flow::{Peer, Via};
 pub use super::ice::{ConsentGap, IceRole, PairStatus, PairSummary, Spread};
+pub use super::icmp::IcmpRow;
 pub use super::integrity::Integrity;
 pub use super::ladder::{Arrow, Event, Host, Ladder, Stroke, Tone, UnknownSession};
 pub use super::negotiation::{Negotiated, NegotiatedCodec, Security, direction as negotiated_direction};
@@ -68,6 +69,8 @@ pub struct Snapshot {
     pub handshakes: Vec<HandshakeRow>,
     /// In order of their first frame.
     pub sessions: Vec<SessionSummary>,
+    /// ICMP errors, in order of their first frame.
+    pub icmp: Vec<IcmpRow>,
     /// What the signalling said, in capture order.
     pub signals: Vec<SignalMessage>,
     /// How many of them there was no room for.

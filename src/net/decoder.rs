@@ -7,6 +7,8 @@
 use super::cut::{Cut, LinkTag};
 use super::datagram::{Carrier, Datagram, Endpoint, FiveTuple, Transport, TunnelId, TunnelKind, TunnelLayer};
 use super::defrag::{self, Arrival, FragmentPool, FragmentStatistics};
+use super::icmp;
+use super::icmp::IcmpError;
 use super::ip::{self, Fragment, IpHeader, IpPayload, protocol};
 use super::link::{Inside, Link};
 use super::plain;
@@ -196,7 +198,14 @@ impl Walk<'_, '_> {
                 let place = self.enter(TunnelLayer { kind: TunnelKind::IpIp, id: 0 }, place)?;
                 self.ip(cut, link, place)
             }
-            protocol::ICMP | protocol::ICMPV6 => Err(OtherReason::Icmp.into()),
+            protocol::ICMP | protocol::ICMPV6 => {
+                if let Some(error) = icmp::error(payload.protocol == protocol::ICMP, cut, place.tunnel) {
+                    let icmp::Message { flow, reason, mtu, quote } = error;
+                    let carrier = self.carrier(header, link);
+                    (self.sink)(Unit::Error(IcmpError { carrier, from: header.src, flow, reason, mtu, quote }));
+                }
+                Err(OtherReason::Icmp.into())
+            }
             protocol::IGMP => Err(OtherReason::Igmp.into()),
             protocol::SCTP => Err(OtherReason::Sctp.into()),
             protocol::ESP => Err(OtherReason::Esp.into()),

@@ -13,6 +13,7 @@ pub mod verdict;
 mod cut;
 mod defrag;
 pub mod filter;
+mod icmp;
 mod ip;
 mod link;
 mod plain;
@@ -24,6 +25,7 @@ pub use datagram::{
 };
 pub use decoder::{Decoder, Limits};
 pub use defrag::FragmentStatistics;
+pub use icmp::{IcmpError, IcmpReason};
 pub(crate) use plain::Straight;
 pub use tunnel::TunnelTable;
 pub use verdict::{OtherReason, Unit, Verdict};

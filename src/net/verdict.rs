@@ -3,7 +3,7 @@
 //! In: nothing. Out: the types. Never: a reason without a variant of its own: callers count by reason.
 
 use crate::bytes::ParseError;
-use crate::net::{Datagram, Segment};
+use crate::net::{Datagram, IcmpError, Segment};
 use crate::packet;
 use std::fmt;
 
@@ -17,6 +17,8 @@ pub enum Unit<'a> {
     Datagram(Datagram<'a>),
     /// A TCP segment.
     Segment(Segment<'a>),
+    /// An ICMP error about a datagram or segment. The record's verdict is [`OtherReason::Icmp`] all the same.
+    Error(IcmpError),
 }
 
 /// What became of a record.

@@ -118,6 +118,11 @@ impl SavedFiles {
         flushed.map_err(|error| self.failed(error))
     }
 
+    /// Those that are there, the latest last.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.kept.iter()
+    }
+
     /// Ends the last file, with all that was dropped while the capture lasted.
     ///
     /// # Errors

@@ -47,6 +47,7 @@ mod tests {
             allocations: Vec::new(),
             handshakes: Vec::new(),
             sessions: Vec::new(),
+            icmp: Vec::new(),
             signals: Vec::new(),
             signals_not_kept: 0,
             findings: Vec::new(),

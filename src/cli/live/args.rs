@@ -7,7 +7,7 @@ use super::super::credentials::TurnArguments;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// How a live capture is written.
+/// How a live capture is written where there is no dashboard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum LiveFormat {
     /// A line a second on standard error, and the report at the end.
@@ -22,6 +22,7 @@ pub enum LiveFormat {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  \
     rtcscope live -i eth0 -f 'udp or tcp port 5060'\n  \
+    rtcscope live -i eth0 --no-tui\n  \
     rtcscope live -i any --duration 30s --format json > report.json\n  \
     rtcscope live -i eth0 -w ring.pcapng -b filesize:10MB -b files:5\n  \
     ssh HOST tcpdump -U -w - udp | rtcscope live -\n\n\
@@ -42,6 +43,10 @@ pub struct LiveArguments {
     /// the others where it can.
     #[arg(short = 'f', long = "filter", value_name = "FILTER")]
     pub filter: Option<String>,
+    /// All that the interface brings. Without this and without -f the kernel holds back TCP of protocols that carry no call:
+    /// shells (port 22), mail, file shares, databases.
+    #[arg(long, conflicts_with = "filter")]
+    pub everything: bool,
     /// Also what is addressed to others, where the network brings it here.
     #[arg(short, long)]
     pub promisc: bool,
@@ -57,7 +62,7 @@ pub struct LiveArguments {
     /// Go on in another file, as dumpcap does: filesize:10MB, duration:60s, packets:1000; files:5 keeps the latest five.
     #[arg(short = 'b', long = "ring-buffer", value_name = "WHEN:VALUE", requires = "write")]
     pub ring: Vec<String>,
-    /// End after this time.
+    /// End after this time, the dashboard too.
     #[arg(long, value_name = "TIME")]
     pub duration: Option<String>,
     /// End after this many packets.

@@ -1,21 +1,24 @@
 //! A capture that runs and the analysis of what it has brought so far.
 //!
-//! In: a [`Request`]. Out: a snapshot whenever one is asked for, and the last one when it has ended. Never: a packet that
+//! In: a [`Request`], or files and a pace. Out: a snapshot whenever one is asked for, and the last one when it has ended. Never: a packet that
 //! waits for whoever looks at a snapshot, but for the time that it takes to make it; that long the ring holds what comes.
 //!
-//! One thread takes packets from the ring or the pipe, and analyses and writes them. Snapshots are made by whoever wants
+//! One thread takes packets from the ring, the pipe or the files, and analyses and writes them. Snapshots are made by whoever wants
 //! one.
 
-use super::super::examine::file_facts;
+use super::super::config::Reading;
+use super::super::examine::describe;
 use super::super::feed::Wants;
 use super::config::{Origin, Request};
+use super::reader::{Pace, read, read_pipe};
 use crate::model::analyzer::{Analyzer, Options, TurnCredentials};
 use crate::model::capture::{CaptureFacts, FileFacts};
 use crate::model::snapshot::{Snapshot, utc_date};
-use crate::packet::{FedPacket, FrameNo, LinkType, PacketFeed, PacketSink, RawPacket};
+use crate::packet::{FrameNo, LinkType, RawPacket};
 use crate::source::live::{Instruction, Keep, LiveCapture, LiveOptions, drop_privileges};
-use crate::source::{CaptureFiles, Input, PacketSource, SavedFiles};
+use crate::source::{CaptureFiles, SavedFiles};
 use crate::time::Timestamp;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
@@ -26,14 +29,12 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const FAREWELL: Duration = Duration::from_secs(2);
 /// The same for a pipe, whose writer may have nothing to say.
 const PIPE_FAREWELL: Duration = Duration::from_millis(500);
-/// Records of a pipe between two looks at what its reader says of it.
-const RECORDS: u64 = 256;
 
 /// The capture.
 pub(in crate::cli) struct Engine {
     shared: Arc<Shared>,
     /// Its other end goes with the thread.
-    ended: mpsc::Receiver<()>,
+    ended: Mutex<mpsc::Receiver<()>>,
     farewell: Duration,
 }
 
@@ -46,7 +47,7 @@ pub(in crate::cli) struct Ended {
     pub(in crate::cli) notes: Vec<String>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     /// Who wants a snapshot holds it, and packets wait before it: a lock alone would let the thread that has just given it
     /// back take it again.
     turnstile: Mutex<()>,
@@ -54,7 +55,7 @@ struct Shared {
     stop: AtomicBool,
 }
 
-struct State {
+pub(super) struct State {
     analyzer: Analyzer,
     wants: Wants,
     saved: Option<SavedFiles>,
@@ -62,14 +63,20 @@ struct State {
     renumbers: bool,
     taken: u64,
     count: Option<u64>,
-    files: Vec<FileFacts>,
-    dropped: Option<u64>,
+    pub(super) files: Vec<FileFacts>,
+    pub(super) dropped: Option<u64>,
     filtered_uncounted: bool,
-    errors: Vec<String>,
+    refused: Vec<String>,
+    pub(super) errors: Vec<String>,
 }
 
+/// By what two looks at a capture differ: packets, drops, inputs, errors.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::cli) struct Mark(u64, Option<u64>, usize, usize);
+
 impl Engine {
-    /// Opens everything and begins; `now` is where the first file begins.
+    /// Opens everything and begins; `now` is where the first file begins. `for_person` keeps what a dashboard shows beyond a
+    /// report, and the right to write what it is asked to save.
     ///
     /// # Errors
     /// In words: an interface or a file cannot be opened.
@@ -77,11 +84,13 @@ impl Engine {
         request: &Request,
         turn_credentials: TurnCredentials,
         now: Timestamp,
+        for_person: bool,
     ) -> Result<Self, String> {
         let options = Options {
             remove_copies: request.remove_copies,
             ssrcs: request.ssrcs.clone(),
             turn_credentials,
+            series: for_person,
             ..Options::default()
         };
         let capture = match &request.origin {
@@ -92,7 +101,8 @@ impl Engine {
             SavedFiles::create(path, *ring, request.snap_length, now, digits).map_err(|error| error.to_string())
         });
         let saved = saved.transpose()?;
-        let keep = if request.write.is_some() || request.has_output { Keep::Files } else { Keep::Nothing };
+        let writes = for_person || request.write.is_some() || request.has_output;
+        let keep = if writes { Keep::Files } else { Keep::Nothing };
         drop_privileges(keep).map_err(|error| format!("privileges cannot be dropped: {error}"))?;
         let state = State {
             analyzer: Analyzer::new(options),
@@ -103,30 +113,95 @@ impl Engine {
             count: request.count,
             files: Vec::new(),
             dropped: None,
-            filtered_uncounted: capture.as_ref().is_some_and(LiveCapture::is_filtered_by_kernel),
+            filtered_uncounted: capture
+                .as_ref()
+                .is_some_and(|capture| request.filter.is_some() && capture.is_filtered_by_kernel()),
+            refused: Vec::new(),
             errors: Vec::new(),
         };
+        let farewell = if capture.is_some() { FAREWELL } else { PIPE_FAREWELL };
+        Self::run(state, farewell, move |shared| match capture {
+            Some(capture) => listen(capture, shared),
+            None => read_pipe(shared),
+        })
+    }
+
+    /// Begins to read files, `speed` times as fast as their packets came.
+    ///
+    /// # Errors
+    /// In words: there is nothing that can be read.
+    pub(in crate::cli) fn replay(
+        reading: &Reading,
+        turn_credentials: TurnCredentials,
+        speed: f64,
+    ) -> Result<Self, String> {
+        let files = CaptureFiles::open(&reading.inputs)
+            .map_err(|refused| refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        let options = Options {
+            remove_copies: reading.remove_copies,
+            ssrcs: reading.ssrcs.clone(),
+            turn_credentials,
+            series: true,
+            ..Options::default()
+        };
+        let mut analyzer = Analyzer::new(options);
+        let mut refused: Vec<String> = files.refused().iter().map(ToString::to_string).collect();
+        refused.extend(describe(&mut analyzer, reading));
+        let state = State {
+            analyzer,
+            wants: Wants::new(reading.filter.clone(), (reading.from, reading.to)),
+            saved: None,
+            renumbers: false,
+            taken: 0,
+            count: None,
+            files: Vec::new(),
+            dropped: None,
+            filtered_uncounted: false,
+            refused,
+            errors: Vec::new(),
+        };
+        Self::run(state, PIPE_FAREWELL, move |shared| read(&files, shared, Some(Pace::new(speed))))
+    }
+
+    /// Starts the thread that brings packets.
+    fn run(state: State, farewell: Duration, body: impl FnOnce(&Shared) + Send + 'static) -> Result<Self, String> {
         let shared =
             Arc::new(Shared { turnstile: Mutex::new(()), state: Mutex::new(state), stop: AtomicBool::new(false) });
         let (leaves, ended) = mpsc::channel::<()>();
-        let farewell = if capture.is_some() { FAREWELL } else { PIPE_FAREWELL };
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("capture".to_owned());
         let body = move || {
-            match capture {
-                Some(capture) => listen(capture, &theirs),
-                None => read_pipe(&theirs),
-            }
+            body(&theirs);
             drop(leaves);
         };
         thread.spawn(body).map_err(|error| format!("no thread can be started: {error}"))?;
-        Ok(Self { shared, ended, farewell })
+        Ok(Self { shared, ended: Mutex::new(ended), farewell })
     }
 
     /// All that is known now.
     pub(in crate::cli) fn snapshot(&self) -> Snapshot {
         let _held = self.shared.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.state().snapshot()
+    }
+
+    /// The same, where something has come since `seen`.
+    pub(in crate::cli) fn newer(&self, seen: &mut Option<Mark>) -> Option<Snapshot> {
+        let _held = self.shared.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.shared.state();
+        let mark = Mark(state.taken, state.dropped, state.files.len(), state.errors.len());
+        (seen.replace(mark) != Some(mark)).then(|| state.snapshot())
+    }
+
+    /// The files of `-w` with all that came so far; none where packets are not written.
+    pub(in crate::cli) fn written(&self) -> Vec<PathBuf> {
+        let mut state = self.shared.state();
+        state.flush();
+        state.saved.as_ref().map_or_else(Vec::new, |saved| saved.files().cloned().collect())
+    }
+
+    /// What went wrong so far, in words.
+    pub(in crate::cli) fn errors(&self) -> Vec<String> {
+        self.shared.state().errors.clone()
     }
 
     /// True where each packet has to come up here before the filter can look at it.
@@ -136,11 +211,12 @@ impl Engine {
 
     /// Waits at most so long; true where the capture has ended by itself.
     pub(in crate::cli) fn wait(&self, timeout: Duration) -> bool {
-        !matches!(self.ended.recv_timeout(timeout), Err(mpsc::RecvTimeoutError::Timeout))
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        !matches!(ended.recv_timeout(timeout), Err(mpsc::RecvTimeoutError::Timeout))
     }
 
     /// Ends the capture, takes what is on its way, and closes the files.
-    pub(in crate::cli) fn finish(self) -> Ended {
+    pub(in crate::cli) fn finish(&self) -> Ended {
         self.shared.stop.store(true, Relaxed);
         self.wait(self.farewell);
         let mut state = self.shared.state();
@@ -161,7 +237,7 @@ impl Engine {
 
 fn open(request: &Request, names: &[String]) -> Result<LiveCapture, String> {
     let filter = |link: LinkType| {
-        let program = request.filter.as_ref()?.compile(link).ok()?;
+        let program = request.filter.as_ref().or(request.usual_filter.as_ref())?.compile(link).ok()?;
         let instruction =
             |one: &crate::net::filter::Instruction| Instruction { code: one.code, jt: one.jt, jf: one.jf, k: one.k };
         Some(program.instructions().iter().map(instruction).collect())
@@ -182,26 +258,41 @@ fn digits(ts: Timestamp) -> String {
 }
 
 impl Shared {
+    /// Nothing more is wanted.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop.load(Relaxed)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The state for whoever brings packets: behind those who want a snapshot.
-    fn enter(&self) -> MutexGuard<'_, State> {
+    pub(super) fn enter(&self) -> MutexGuard<'_, State> {
         drop(self.turnstile.lock().unwrap_or_else(PoisonError::into_inner));
         self.state()
     }
 }
 
 impl State {
+    /// Whether this packet is asked for; what is not is counted.
+    pub(super) fn wants(&mut self, packet: &RawPacket<'_>) -> bool {
+        self.wants.all() || self.wants.packet(packet)
+    }
+
     /// Takes a packet; false where that was the last one wanted.
-    fn packet(&mut self, packet: &RawPacket<'_>, name: impl FnOnce() -> String) -> bool {
+    pub(super) fn packet(&mut self, packet: &RawPacket<'_>, name: impl FnOnce() -> String) -> bool {
         if self.count.is_some_and(|count| self.taken >= count) {
             return false;
         }
-        if !self.wants.all() && !self.wants.packet(packet) {
+        if !self.wants(packet) {
             return true;
         }
+        self.take(packet, name)
+    }
+
+    /// The same for one that is asked for.
+    pub(super) fn take(&mut self, packet: &RawPacket<'_>, name: impl FnOnce() -> String) -> bool {
         self.taken += 1;
         let frame = if self.renumbers { FrameNo(self.taken) } else { packet.frame };
         let packet = RawPacket { frame, ..*packet };
@@ -215,7 +306,7 @@ impl State {
         self.count.is_none_or(|count| self.taken < count)
     }
 
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         if let Some(Err(error)) = self.saved.as_mut().map(SavedFiles::flush) {
             self.give_up_saving(error.to_string());
         }
@@ -230,7 +321,7 @@ impl State {
     fn snapshot(&self) -> Snapshot {
         self.analyzer.snapshot(CaptureFacts {
             files: self.files.clone(),
-            refused: Vec::new(),
+            refused: self.refused.clone(),
             dropped_by_capture: self.dropped,
             filtered_out: self.wants.filtered_out,
             outside_window: 0,
@@ -249,7 +340,7 @@ fn listen(mut capture: LiveCapture, shared: &Shared) {
     let mut quiet = Duration::ZERO;
     let mut is_stopping = false;
     while wants_more && !(is_stopping && quiet >= LiveCapture::settled()) {
-        if !is_stopping && shared.stop.load(Relaxed) {
+        if !is_stopping && shared.is_stopping() {
             is_stopping = true;
             if capture.stop().is_err() {
                 break;
@@ -289,52 +380,5 @@ impl State {
             packets: interface.packets,
             ..FileFacts::default()
         }));
-    }
-}
-
-/// The thread of a capture from a pipe.
-fn read_pipe(shared: &Shared) {
-    // A pipe is looked at here, because whoever writes into it may take his time with the first byte.
-    let files = match CaptureFiles::open(&[Input::Stdin]) {
-        Ok(files) => files,
-        Err(refused) => {
-            shared.enter().errors.extend(refused.iter().map(ToString::to_string));
-            return;
-        }
-    };
-    let mut reader = files.reader();
-    let mut records = 0_u64;
-    while !shared.stop.load(Relaxed) {
-        let mut sink = Pipe { shared, wants_more: true };
-        let more = reader.feed(1, &mut sink);
-        records += 1;
-        let goes_on = more && sink.wants_more;
-        if !goes_on || records == 1 || records.is_multiple_of(RECORDS) {
-            let mut state = shared.enter();
-            state.files = reader.files().map(file_facts).collect();
-            state.dropped = reader.dropped_by_capture();
-            state.flush();
-        }
-        if !goes_on {
-            break;
-        }
-    }
-}
-
-/// Where the records of a pipe go.
-struct Pipe<'s> {
-    shared: &'s Shared,
-    wants_more: bool,
-}
-
-impl<'m> PacketSink<'m> for Pipe<'_> {
-    fn packet(&mut self, fed: FedPacket<'m, '_>) -> bool {
-        let mut state = self.shared.enter();
-        // The next look at the reader's own count may be long in coming.
-        if let Some(file) = state.files.first_mut() {
-            file.packets += 1;
-        }
-        self.wants_more = state.packet(&fed.packet, || "-".to_owned());
-        self.wants_more
     }
 }

@@ -1,25 +1,33 @@
 //! `rtcscope live`: a capture that is analysed while it runs.
 //!
-//! In: [`LiveArguments`]. Out: an exit code; a line a second, findings as they appear, and the report at the end.
+//! In: [`LiveArguments`]. Out: an exit code; the dashboard where there is a terminal for it, else a line a second, findings as
+//! they appear, and the report at the end.
 //! Never: a signal that costs the report; a wait for a pipe whose writer says nothing.
 
 mod args;
 mod config;
+mod dashboard;
 mod engine;
+mod reader;
 mod watch;
 
 pub use args::{LiveArguments, LiveFormat};
+pub(super) use dashboard::{Until, dashboard};
+pub(super) use engine::Engine;
 
 use super::args::Format;
 use super::examine::{FAILED, INPUT, USAGE};
 use super::output::{self, note};
 use super::run::fail;
+use super::{save, tui};
 use crate::model::snapshot::Snapshot;
+use crate::source::Input;
 use crate::source::live::network_interfaces;
 use crate::time::Timestamp;
 use crate::view::live as view;
+use crate::view::tui::Selection;
 use config::Request;
-use engine::Engine;
+use engine::Ended;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -52,38 +60,82 @@ pub(super) fn live(arguments: LiveArguments) -> ExitCode {
         Ok(out) => out,
         Err(error) => return fail(INPUT, &format!("the report could not be written: {error}")),
     };
-    let interrupt = match interrupts() {
+    let for_person = !arguments.no_tui && arguments.format == LiveFormat::Text && tui::has_screen();
+    let interrupt = match if for_person { Ok(Arc::default()) } else { interrupts() } {
         Ok(interrupt) => interrupt,
         Err(error) => return fail(INPUT, &format!("signals cannot be caught: {error}")),
     };
-    let engine = match Engine::start(&request, credentials, wall_clock()) {
+    let engine = match Engine::start(&request, credentials, wall_clock(), for_person) {
         Ok(engine) => engine,
         Err(message) => return fail(INPUT, &message),
     };
+    if for_person {
+        return show(&engine, &request, &arguments);
+    }
     if !arguments.quiet {
         if engine.filters_late(&request) {
             note("the kernel cannot run this filter here; packets are filtered behind it");
         }
         note(&format!("capturing from {}; Ctrl-C ends with the report", request.origin));
     }
-    let mut came = watch(&engine, &request, &arguments, &interrupt, out.as_deref_mut());
+    let came = watch(&engine, &request, &arguments, &interrupt, out.as_deref_mut());
+    let (ended, code) = end(&engine, &request, &arguments, came);
+    if let Err(error) = report(&ended.snapshot, &arguments, out.as_deref_mut()) {
+        return fail(INPUT, &format!("the report could not be written: {error}"));
+    }
+    // The process ends: to give all of it back piece by piece first would be work for nobody.
+    std::mem::forget(ended);
+    code
+}
+
+/// Ends the capture and tells what there is to tell of it.
+fn end(engine: &Engine, request: &Request, arguments: &LiveArguments, came: bool) -> (Ended, ExitCode) {
     let ended = engine.finish();
     ended.errors.iter().for_each(|error| note(error));
     if !arguments.quiet {
         ended.notes.iter().for_each(|text| note(text));
     }
-    came |= has(&ended.snapshot, &request);
-    if let Err(error) = report(&ended.snapshot, &arguments, out.as_deref_mut()) {
-        return fail(INPUT, &format!("the report could not be written: {error}"));
-    }
-    let code = match (ended.errors.is_empty(), came) {
+    let code = match (ended.errors.is_empty(), came || has(&ended.snapshot, request)) {
         (false, _) => INPUT,
         (true, true) => 0,
         (true, false) => FAILED,
     };
-    // The process ends: to give all of it back piece by piece first would be work for nobody.
+    (ended, ExitCode::from(code))
+}
+
+/// The dashboard. Behind it there is a report only where a file was named for it.
+fn show(engine: &Engine, request: &Request, arguments: &LiveArguments) -> ExitCode {
+    let until = Until { duration: request.duration, finding: request.until_finding, end: request.count.is_some() };
+    let title = match &request.filter {
+        Some(filter) => format!("{}, {}", request.origin, filter.text()),
+        None => request.origin.to_string(),
+    };
+    let mut save = |selection: &Selection| {
+        let files = engine.written();
+        if files.is_empty() {
+            return Err("the packets are kept only where -w FILE says so".to_owned());
+        }
+        let inputs: Vec<Input> = files.into_iter().map(Input::Path).collect();
+        save::flows_of(&inputs, None, (None, None), selection)
+    };
+    let shown = dashboard(engine, &title, &until, &mut save);
+    let came = *shown.as_ref().unwrap_or(&false);
+    let (ended, code) = end(engine, request, arguments, came);
+    if let Err(error) = shown {
+        return fail(INPUT, &format!("the terminal: {error}"));
+    }
+    if !arguments.quiet {
+        let dropped = ended.snapshot.capture.facts.dropped_by_capture;
+        let dropped = dropped.map_or_else(String::new, |dropped| format!(", {dropped} dropped by the kernel"));
+        note(&format!("{} packets captured{dropped}", ended.snapshot.capture.packets));
+    }
+    if arguments.output.is_some()
+        && let Err(error) = report(&ended.snapshot, arguments, None)
+    {
+        return fail(INPUT, &format!("the report could not be written: {error}"));
+    }
     std::mem::forget(ended);
-    ExitCode::from(code)
+    code
 }
 
 /// Tells each second what it brought, until something ends the capture. True where the finding came that was waited for.

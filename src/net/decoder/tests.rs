@@ -26,6 +26,7 @@ impl From<Unit<'_>> for Seen {
         let (kind, flow, payload, missing, carrier) = match unit {
             Unit::Datagram(d) => ("udp", d.flow, d.payload, d.missing, d.carrier),
             Unit::Segment(s) => ("tcp", s.flow, s.payload, s.missing, s.carrier),
+            Unit::Error(e) => ("icmp", e.flow, &[] as &[u8], 0, e.carrier),
         };
         let payload = payload.to_vec();
         Seen { flow: format!("{kind} {} > {}", flow.src, flow.dst), payload, missing, carrier, tunnel: flow.tunnel }
@@ -255,7 +256,12 @@ fn what_is_neither_udp_nor_tcp_has_a_reason() {
         (ethernet(0x0026, &quoted), OtherReason::Llc),
     ];
     for (data, reason) in cases {
-        assert_eq!(alone(LinkType::ETHERNET, &data), (vec![], Verdict::Other(reason)));
+        let (seen, verdict) = alone(LinkType::ETHERNET, &data);
+        assert_eq!(verdict, Verdict::Other(reason));
+        // What an ICMP error quotes is told as that.
+        let quoted: Vec<&str> = seen.iter().map(|seen| seen.flow.as_str()).collect();
+        let is_quote = reason == OtherReason::Icmp && data[12..14] == [0x08, 0x00];
+        assert_eq!(quoted, if is_quote { vec!["icmp 10.0.0.1:5000 > 10.0.0.2:6000"] } else { vec![] });
     }
     assert_eq!(alone(LinkType(9999), &quoted).1, Verdict::Other(OtherReason::LinkType(9999)));
 }
@@ -391,6 +397,7 @@ fn another_reader_of_packets_finds_the_same() {
             found = Some(match unit {
                 Unit::Datagram(d) => (d.flow.src.port, d.flow.dst.port, d.payload.to_vec()),
                 Unit::Segment(s) => (s.flow.src.port, s.flow.dst.port, s.payload.to_vec()),
+                Unit::Error(error) => (error.flow.src.port, error.flow.dst.port, Vec::new()),
             });
         });
         assert_eq!(found, Some(expected));

@@ -1,0 +1,116 @@
+//! The dashboard over an engine: what `live` and `tui --speed` show.
+//!
+//! In: an engine that runs. Out: snapshots for the terminal, and whether what was waited for came. Never: a key that waits for
+//! a snapshot, or a snapshot where nothing has come.
+//!
+//! A thread of its own takes the snapshots, at most ten a second, and fewer where one takes long: the packets wait as long.
+
+use super::super::tui::{News, Save, show};
+use super::engine::Engine;
+use super::{ATTENTION, instant};
+use crate::model::snapshot::Snapshot;
+use signal_hook::consts::SIGHUP;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Between two snapshots at least.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Snapshots take at most one part in so many of a thread.
+const SHARE: u32 = 10;
+
+/// What ends the dashboard besides the person at it.
+#[derive(Default)]
+pub(in crate::cli) struct Until {
+    pub(in crate::cli) duration: Option<Duration>,
+    pub(in crate::cli) finding: Option<&'static str>,
+    /// The end of the capture does.
+    pub(in crate::cli) end: bool,
+}
+
+/// Between the thread that takes snapshots and the one that shows them.
+#[derive(Default)]
+struct Newest {
+    snapshot: Mutex<Option<Arc<Snapshot>>>,
+    has_left: AtomicBool,
+    has_ended: AtomicBool,
+    is_over: AtomicBool,
+    /// The finding came.
+    came: AtomicBool,
+}
+
+/// Shows what the engine brings until somebody leaves or it is over; true where the finding came that was waited for. A
+/// terminal that is gone ends the process once the capture has been ended as it should be.
+///
+/// # Errors
+/// Those of the terminal.
+pub(in crate::cli) fn dashboard(engine: &Engine, title: &str, until: &Until, save: &mut Save<'_>) -> io::Result<bool> {
+    let hangup = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGHUP, Arc::clone(&hangup))?;
+    let newest = Newest::default();
+    let mut is_told = false;
+    let mut next = || {
+        if let Some(snapshot) = newest.snapshot.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return News::Snapshot(snapshot);
+        }
+        if newest.is_over.load(Relaxed) {
+            return News::Over;
+        }
+        if newest.has_ended.load(Relaxed) && !is_told {
+            is_told = true;
+            return News::Message("that was all; q quits".to_owned());
+        }
+        News::None
+    };
+    let first = Arc::new(engine.snapshot());
+    let shown = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("snapshots".to_owned());
+        thread.spawn_scoped(scope, || take_snapshots(engine, until, &newest, &hangup))?;
+        let shown = show(title, first, &mut next, save);
+        newest.has_left.store(true, Relaxed);
+        shown
+    });
+    shown.map(|()| newest.came.load(Relaxed))
+}
+
+fn take_snapshots(engine: &Engine, until: &Until, newest: &Newest, hangup: &AtomicBool) {
+    let began = instant();
+    let mut seen = None;
+    let mut had = false;
+    let mut due = began;
+    let mut is_ended = false;
+    while !newest.has_left.load(Relaxed) {
+        if hangup.load(Relaxed) {
+            std::mem::forget(engine.finish());
+            std::process::exit(128 + SIGHUP);
+        }
+        let now = instant();
+        if now >= due || is_ended {
+            if let Some(snapshot) = engine.newer(&mut seen) {
+                let has = until.finding.is_some_and(|code| snapshot.findings.iter().any(|found| found.code == code));
+                // A finding of a moment is none: the next snapshot has to have it, too.
+                if has && (had || is_ended) {
+                    newest.came.store(true, Relaxed);
+                    newest.is_over.store(true, Relaxed);
+                }
+                had = has;
+                *newest.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));
+            }
+            due = now + PAUSE.max(now.elapsed() * SHARE);
+        }
+        if until.duration.is_some_and(|duration| began.elapsed() >= duration) {
+            newest.is_over.store(true, Relaxed);
+        }
+        if is_ended {
+            // The channel of an engine that has ended answers at once.
+            std::thread::sleep(ATTENTION);
+        } else if engine.wait(ATTENTION) {
+            is_ended = true;
+            newest.has_ended.store(true, Relaxed);
+            if until.end || !engine.errors().is_empty() {
+                newest.is_over.store(true, Relaxed);
+            }
+        }
+    }
+}
