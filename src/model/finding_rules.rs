@@ -138,8 +138,13 @@ pub static RULES: &[&Rule] = &[
 ];
 
 /// Rules that take streams and RTCP that are not there for proof.
-static OF_MISSING_STREAMS: &[&Rule] =
-    &[&rtcp_feedback::STREAM_MISSING, &rtp_one_way::RULE, &rtp_stopped::RULE, &negotiated::MISSING, &rtcp_feedback::MISSING];
+static OF_MISSING_STREAMS: &[&Rule] = &[
+    &rtcp_feedback::STREAM_MISSING,
+    &rtp_one_way::RULE,
+    &rtp_stopped::RULE,
+    &negotiated::MISSING,
+    &rtcp_feedback::MISSING,
+];
 /// Rules that take an answer that is not there for proof.
 static OF_MISSING_ANSWERS: &[&Rule] = &[
     &capture_direction::RULE,

@@ -19,9 +19,8 @@ pub use super::negotiation::{Negotiated, NegotiatedCodec, Security, direction as
 pub use super::relay_hop::{DelayFigures, HopFigures, RelayHop};
 pub use super::rtcp::{ClockReading, FeedbackSpan, ReportPoint, RtcpCounts, SenderSummary};
 pub use super::rtp_stream::{
-    Clock, ClockSource, DeltaSummary, JitterSummary, KeptPacket, LossPlace, Lull, Marking, Remark, SequenceSummary, Series,
-    SeriesPoint,
-    StreamFigures, StreamNotes, TimingSummary, TsharkSummary,
+    Clock, ClockSource, DeltaSummary, JitterSummary, KeptPacket, LossPlace, Lull, Marking, Remark, SequenceSummary,
+    Series, SeriesPoint, StreamFigures, StreamNotes, TimingSummary, TsharkSummary,
 };
 pub use super::signalling::{
     Described, Dialog, EventKind, SessionEvent, SessionState, SessionSummary, Signal, SipTransaction, Trickled,

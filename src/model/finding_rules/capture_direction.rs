@@ -53,11 +53,21 @@ fn hosts(flow: &FlowRow) -> Hosts {
 /// is not.
 fn proofs<'a>(evidence: &Evidence<'a>) -> BTreeMap<Hosts, Vec<Proof<'a>>> {
     let mut all: BTreeMap<Hosts, Vec<Proof<'a>>> = BTreeMap::new();
-    let found = of_faults(evidence).into_iter().chain(of_turn(evidence)).chain(of_dtls(evidence)).chain(of_rtcp(evidence));
-    for proof in found.filter(|proof| proof.flow.first_backward.is_none()) {
+    let found =
+        of_faults(evidence).into_iter().chain(of_turn(evidence)).chain(of_dtls(evidence)).chain(of_rtcp(evidence));
+    for proof in found.filter(|proof| is_one_way(evidence, proof.flow)) {
         all.entry(hosts(proof.flow)).or_default().push(proof);
     }
     all
+}
+
+/// True where nothing goes the other way, also not in another tunnel.
+fn is_one_way(evidence: &Evidence<'_>, flow: &FlowRow) -> bool {
+    let goes_back = |other: &FlowRow| {
+        let is_reverse = (other.a, other.b) == (flow.b, flow.a);
+        is_reverse || (other.a, other.b) == (flow.a, flow.b) && other.first_backward.is_some()
+    };
+    flow.first_backward.is_none() && !evidence.snapshot.flows.iter().any(goes_back)
 }
 
 /// True where no packet went the other way between two hosts on any flow.
@@ -148,11 +158,12 @@ fn of_dtls<'a>(evidence: &Evidence<'a>) -> Vec<Proof<'a>> {
         // What is encrypted in DTLS 1.3 may be anything.
         let opens = [MessageKind::Handshake(HandshakeType::CLIENT_HELLO), MessageKind::Encrypted];
         let answers = messages.filter(|message| !opens.contains(&message.kind));
-        let frames: Vec<FrameNo> = answers.map(|message| message.first.frame).collect();
-        let flow = evidence.flow(&row.flow).filter(|_| !frames.is_empty())?;
+        let answers: BTreeSet<FrameNo> = answers.map(|message| message.first.frame).collect();
         let hello = row.handshake.client_hello.map(|hello| hello.frame);
-        let words = "goes on with a DTLS handshake".to_owned();
-        Some(Proof { flow, words, frames: hello.into_iter().chain(frames).collect() })
+        let frames: Vec<FrameNo> = hello.into_iter().chain(answers.iter().copied()).collect();
+        // Somebody may have kept a single datagram of one.
+        let flow = evidence.flow(&row.flow).filter(|_| !answers.is_empty() && frames.len() > 1)?;
+        Some(Proof { flow, words: "goes on with a DTLS handshake".to_owned(), frames })
     };
     evidence.snapshot.handshakes.iter().filter_map(proof).collect()
 }
@@ -199,7 +210,10 @@ mod tests {
         stage.udp(2000, A, B, &answer(3));
         let findings = stage.snapshot().findings;
         assert_eq!((findings[0].code, findings[0].frames.len()), ("CAPTURE_ONE_DIRECTION", 3));
-        assert_eq!(findings[0].summary, "nothing of 10.0.0.2 to 10.0.0.1 is here, though 10.0.0.1 answers 3 STUN requests");
+        assert_eq!(
+            findings[0].summary,
+            "nothing of 10.0.0.2 to 10.0.0.1 is here, though 10.0.0.1 answers 3 STUN requests"
+        );
         stage.udp(3000, B, A, b"here");
         assert_eq!(codes(&mut stage), [] as [&str; 0]);
     }

@@ -27,7 +27,10 @@ fn case(evidence: &Evidence<'_>, row: &HandshakeRow) -> Option<Finding> {
         true => (Severity::Info, "and the handshake was completed"),
         false => (RULE.severity, "and the handshake was not completed"),
     };
-    let summary = format!("{}: {} sent the ClientHello, though a=setup gives that to {}, {end}", row.flow, row.client, row.server);
+    let summary = format!(
+        "{}: {} sent the ClientHello, though a=setup gives that to {}, {end}",
+        row.flow, row.client, row.server
+    );
     let sessions = evidence.snapshot.sessions.iter().filter(|session| session.call.handshakes.contains(&row.id));
     let described = sessions.flat_map(|session| &session.descriptions);
     let told = described.filter(|described| described.frame.is_some_and(|frame| frame < hello.frame));

@@ -3,8 +3,8 @@
 //! In: a snapshot without findings. Out: rows by flow, ICE sessions, whom the capture hears. Never: a judgement.
 
 use super::super::class::Class;
-use super::super::snapshot::{FlowRow, PairRow, SessionSummary, Snapshot, StreamKind, StreamRow};
 use super::super::finding::Finding;
+use super::super::snapshot::{FlowRow, PairRow, SessionSummary, Snapshot, StreamKind, StreamRow};
 use super::{Fault, capture_direction};
 use crate::net::{Addr, Endpoint};
 use crate::time::Timestamp;

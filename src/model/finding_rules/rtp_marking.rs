@@ -121,7 +121,7 @@ fn name(code_point: u8) -> String {
         44 => "voice admit (44)".to_owned(),
         1 => "lower effort (1)".to_owned(),
         8 | 16 | 24 | 32 | 40 | 48 | 56 => format!("CS{} ({code_point})", code_point / 8),
-        10..=38 if code_point % 2 == 0 => format!("AF{}{} ({code_point})", code_point / 8, code_point % 8 / 2),
+        10..=38 if code_point.is_multiple_of(2) => format!("AF{}{} ({code_point})", code_point / 8, code_point % 8 / 2),
         _ => code_point.to_string(),
     }
 }
@@ -175,7 +175,10 @@ mod tests {
         let mut stage = Stage::new();
         send(&mut stage, A, B, 7, |second| if second < 5 { 46 } else { 0 });
         let summaries = summaries(&mut stage);
-        assert!(summaries[0].contains("marked EF (46) until frame 251, and best effort (0) from there on"), "{summaries:?}");
+        assert!(
+            summaries[0].contains("marked EF (46) until frame 251, and best effort (0) from there on"),
+            "{summaries:?}"
+        );
     }
 
     #[test]

@@ -199,7 +199,8 @@ mod tests {
     }
 
     fn checked(stage: &mut Stage, at: i64, id: u8, from: &str, to: &str) {
-        let attributes = [(AttributeType::USERNAME, Value::Text(b"there:here")), (AttributeType::USE_CANDIDATE, Value::Flag)];
+        let attributes =
+            [(AttributeType::USERNAME, Value::Text(b"there:here")), (AttributeType::USE_CANDIDATE, Value::Flag)];
         stage.udp(at, from, to, &stun(Class::Request, Method::BINDING, id, &attributes));
         stage.udp(at + 1, to, from, &stun(Class::SuccessResponse, Method::BINDING, id, &[]));
     }

@@ -4,7 +4,7 @@
 //! any way may have hung up, and what was said of that need not be in the capture.
 
 use super::super::finding::{Finding, Severity};
-use super::super::snapshot::{SessionState, StreamRow};
+use super::super::snapshot::{SessionState, Signal, StreamRow};
 use super::evidence::{is_media, session_of, span, was_said, way};
 use super::{Evidence, Rule};
 use crate::net::Endpoint;
@@ -73,7 +73,8 @@ fn stopped(evidence: &Evidence<'_>, flow: &str, from: Endpoint, to: Endpoint) ->
     let said_bye = evidence.snapshot.rtcp.iter().any(|row| row.src.addr == from.addr && row.sender.counts.bye > 0);
     let session = session_of(evidence, flow);
     let is_by_word = session.is_some_and(|session| was_said(session, end));
-    let is_call = session.is_some_and(|session| session.state == SessionState::Established);
+    let is_call =
+        session.is_some_and(|session| session.signal != Signal::None && session.state == SessionState::Established);
     let is_there = is_call || evidence.last_sent(flow, from).is_some_and(goes_on);
     if ended == 0 || !is_talk || went_elsewhere || said_bye || is_by_word || !is_there {
         return None;
@@ -84,7 +85,8 @@ fn stopped(evidence: &Evidence<'_>, flow: &str, from: Endpoint, to: Endpoint) ->
         last.figures.last_frame,
         span(seconds(end, other.figures.last_ts))
     );
-    let finding = RULE.finding(summary).with_frames([last.figures.last_frame, other.figures.last_frame]).about(&last.id);
+    let finding =
+        RULE.finding(summary).with_frames([last.figures.last_frame, other.figures.last_frame]).about(&last.id);
     let is_agreed = session.is_some_and(|session| session.answer().is_some());
     Some(Finding { severity: if is_agreed { finding.severity } else { Severity::Info }, ..finding })
 }
