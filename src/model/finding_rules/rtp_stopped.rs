@@ -73,8 +73,9 @@ fn stopped(evidence: &Evidence<'_>, flow: &str, from: Endpoint, to: Endpoint) ->
     let said_bye = evidence.snapshot.rtcp.iter().any(|row| row.src.addr == from.addr && row.sender.counts.bye > 0);
     let session = session_of(evidence, flow);
     let is_by_word = session.is_some_and(|session| was_said(session, end));
+    // Of other signalling the end need not be known for what it is.
     let is_call =
-        session.is_some_and(|session| session.signal != Signal::None && session.state == SessionState::Established);
+        session.is_some_and(|session| session.signal == Signal::Sip && session.state == SessionState::Established);
     let is_there = is_call || evidence.last_sent(flow, from).is_some_and(goes_on);
     if ended == 0 || !is_talk || went_elsewhere || said_bye || is_by_word || !is_there {
         return None;
