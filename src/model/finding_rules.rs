@@ -17,8 +17,10 @@
 
 mod candidates;
 mod capture;
+mod capture_direction;
 mod dtls;
 mod dtls_alert;
+mod dtls_setup;
 mod emptiness;
 mod evidence;
 mod fragments;
@@ -31,10 +33,15 @@ mod negotiated;
 mod no_answer;
 mod rtcp_feedback;
 mod rtcp_negative_rtt;
+mod rtp_bitrate;
 mod rtp_downstream;
+mod rtp_freeze;
 mod rtp_identity;
 mod rtp_loss;
+mod rtp_marking;
 mod rtp_one_way;
+mod rtp_stopped;
+mod rtp_sync;
 mod rtp_timing;
 mod sip;
 mod turn_life;
@@ -59,6 +66,7 @@ pub static RULES: &[&Rule] = &[
     &capture::TWO_PLACES,
     &capture::SNAP_LENGTH,
     &input::LIMIT,
+    &capture_direction::RULE,
     &rtcp_feedback::STREAM_MISSING,
     &icmp::UNREACHABLE,
     &sip::REFUSED,
@@ -87,6 +95,7 @@ pub static RULES: &[&Rule] = &[
     &ice::FAILED,
     &dtls::FINGERPRINT,
     &dtls::ROLES,
+    &dtls_setup::RULE,
     &dtls::REFUSED,
     &dtls::CERTIFICATE_DATES,
     &dtls_alert::RULE,
@@ -98,10 +107,14 @@ pub static RULES: &[&Rule] = &[
     &negotiated::NOT_AGREED,
     &ice::CONSENT_LOST,
     &turn_relay::LOSS,
+    &rtp_stopped::RULE,
     &rtp_loss::OUTAGE,
     &rtp_loss::LOSS,
     &rtp_downstream::RULE,
     &rtp_loss::BURST_LOSS,
+    &rtp_freeze::RULE,
+    &rtp_bitrate::RULE,
+    &rtp_sync::RULE,
     &media_start::WITHOUT_HANDSHAKE,
     &media_start::LATE,
     &turn_relay::DELAY,
@@ -114,6 +127,7 @@ pub static RULES: &[&Rule] = &[
     &fragments::RULE,
     &ice::ROLES,
     &ice::SWITCHED,
+    &rtp_marking::RULE,
     &rtp_identity::MOVED,
     &rtp_identity::CHANGED,
     &rtp_identity::RESTARTED,
@@ -128,11 +142,17 @@ pub static RULES: &[&Rule] = &[
 ];
 
 /// Rules that take streams and RTCP that are not there for proof.
-static OF_MISSING_STREAMS: &[&Rule] =
-    &[&rtcp_feedback::STREAM_MISSING, &rtp_one_way::RULE, &negotiated::MISSING, &rtcp_feedback::MISSING];
+static OF_MISSING_STREAMS: &[&Rule] = &[
+    &rtcp_feedback::STREAM_MISSING,
+    &rtp_one_way::RULE,
+    &rtp_stopped::RULE,
+    &negotiated::MISSING,
+    &rtcp_feedback::MISSING,
+];
 /// Rules that take an answer that is not there for proof.
 static OF_MISSING_ANSWERS: &[&Rule] = &[
     &icmp::UNREACHABLE,
+    &capture_direction::RULE,
     &sip::NO_ANSWER,
     &no_answer::TURN,
     &no_answer::STUN,
@@ -180,13 +200,16 @@ impl Rule {
 
     /// False where it looks for what the user may have left out: of what nobody looked at nothing is missing.
     fn can_prove(&self, snapshot: &Snapshot) -> bool {
-        let is_in = |rules: &[&Rule]| rules.iter().any(|rule| rule.code == self.code);
         let filter = snapshot.capture.facts.asked.filter.as_deref();
         // Other filters leave out both directions of a conversation, or none.
         let by_direction =
             filter.is_some_and(|filter| filter.split_whitespace().any(|word| word == "src" || word == "dst"));
         let some_only = filter.is_some() || snapshot.capture.only_ssrcs.is_some();
-        !(some_only && is_in(OF_MISSING_STREAMS) || by_direction && is_in(OF_MISSING_ANSWERS))
+        !(some_only && self.is_in(OF_MISSING_STREAMS) || by_direction && self.is_in(OF_MISSING_ANSWERS))
+    }
+
+    fn is_in(&self, rules: &[&Rule]) -> bool {
+        rules.iter().any(|rule| rule.code == self.code)
     }
 
     fn cases(&self, evidence: &Evidence<'_>) -> Vec<Finding> {
@@ -227,6 +250,10 @@ pub(crate) enum Fault {
     Headers { frame: FrameNo, error: ParseError },
     /// Messages of one flow.
     Messages { flow: String, what: &'static str, count: u64, first: FrameNo },
+    /// Responses of who sends on a flow, to requests that were not captured.
+    Unasked { flow: String, count: u64, frames: Vec<FrameNo> },
+    /// Bytes of the silent side of a TCP connection that the other side acknowledges.
+    Acknowledged { flow: String, bytes: u32, frames: [FrameNo; 2] },
 }
 
 /// All findings of a snapshot.
@@ -234,7 +261,11 @@ pub(crate) fn all(snapshot: &Snapshot, faults: &[Fault]) -> Vec<Finding> {
     let evidence = Evidence::new(snapshot, faults);
     let mut findings: Vec<(usize, Finding)> = Vec::new();
     for (rank, rule) in RULES.iter().enumerate().filter(|(_, rule)| rule.can_prove(snapshot)) {
-        findings.extend(rule.cases(&evidence).into_iter().map(|finding| (rank, finding)));
+        let looks_for_what_is_missing = rule.is_in(OF_MISSING_STREAMS) || rule.is_in(OF_MISSING_ANSWERS);
+        let is_doubtful = looks_for_what_is_missing && rule.code != capture_direction::RULE.code;
+        let is_believed = |finding: &Finding| !is_doubtful || !evidence.is_half(finding);
+        let cases = rule.cases(&evidence).into_iter();
+        findings.extend(cases.filter(is_believed).map(|finding| (rank, finding)));
     }
     let first = |finding: &Finding| finding.frames.first().map_or(u64::MAX, |frame| frame.0);
     findings.sort_by_key(|(rank, finding)| (finding.severity, *rank, first(finding)));
@@ -243,9 +274,10 @@ pub(crate) fn all(snapshot: &Snapshot, faults: &[Fault]) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stage::Stage;
+    use super::super::stage::{Stage, stun};
     use super::input::MAX_REFUSED;
     use super::*;
+    use crate::proto::stun::{Class, Method};
     use std::collections::BTreeSet;
 
     /// The codes of all findings, in their order.
@@ -289,6 +321,20 @@ mod tests {
         assert!(findings.iter().all(|finding| finding.code == "CAPTURE_REFUSED" && finding.frames.is_empty()));
         assert_eq!(findings[0].summary, "0.pcap: the file is empty");
         assert_eq!(findings[MAX_REFUSED].summary, "4 more inputs could not be read");
+    }
+
+    #[test]
+    fn what_the_capturing_machine_dropped_and_fragments_that_did_not_come_are_counted() {
+        let mut stage = Stage::new();
+        let request = stun(Class::Request, Method::BINDING, 1, &[]);
+        let mut snapshot = stage.udp(0, "10.0.0.1:5000", "10.0.0.2:3478", &request).snapshot();
+        let codes = |snapshot: &Snapshot| all(snapshot, &[]).iter().map(|finding| finding.code).collect::<Vec<_>>();
+        snapshot.capture.fragments.held = 2;
+        snapshot.capture.facts.dropped_by_capture = Some(0);
+        assert_eq!(codes(&snapshot), [] as [&str; 0]);
+        snapshot.capture.fragments.expired = 1;
+        snapshot.capture.facts.dropped_by_capture = Some(7);
+        assert_eq!(codes(&snapshot), ["CAPTURE_DROPPED_PACKETS", "IP_FRAGMENTS_MISSING"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod described;
 mod fingerprints;
 mod ice;
 mod mobility;
+mod one_sided;
 mod pairing;
 mod relay_hop;
 mod retransmission;
@@ -496,6 +497,7 @@ impl<'a> Merge<'a> {
             of_flow(place, "STUN with an attribute that cannot be read", stun.broken, stun.first_broken);
             of_flow(place, "RTCP with a part that cannot be read", details.rtcp.broken, details.rtcp.first_broken);
         }
+        faults.extend(self.one_sided());
         faults
     }
 }

@@ -6,6 +6,7 @@
 use super::flow::Direction;
 use crate::net::Carrier;
 use crate::packet::FrameNo;
+use crate::proto::rtcp::report::SenderReport;
 use crate::proto::rtcp::{self, Message, RtcpPacket, packet_type};
 use crate::proto::rtp::Ssrc;
 use crate::time::Timestamp;
@@ -17,6 +18,8 @@ const MAX_POINTS: usize = 65_536;
 /// Sender reports of one SSRC whose capture time is kept for a later LSR to name, and SSRCs of a flow that have some.
 const MAX_SENDER_REPORTS: usize = 4;
 const MAX_REPORTING: usize = 256;
+/// Clock readings of a sender: where there are more, every second one goes.
+const MAX_CLOCKS: usize = 64;
 /// Frames of a kind of feedback that are kept of a sender.
 const MAX_FEEDBACK_FRAMES: usize = 10;
 
@@ -62,6 +65,21 @@ pub struct ReportPoint {
     pub rtt_ms: Option<f64>,
 }
 
+/// What a sender report says of the sender's clocks (RFC 3550, section 6.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockReading {
+    /// Frame that carried it.
+    pub frame: FrameNo,
+    /// Its capture time.
+    pub ts: Timestamp,
+    /// NTP timestamp, 32.32 fixed point seconds since 1900.
+    pub ntp: u64,
+    /// The same instant on the RTP clock of the stream.
+    pub rtp_ts: u32,
+    /// When the last packet of the stream before it came, and its timestamp; none where the stream is on another flow.
+    pub heard: Option<(Timestamp, u32)>,
+}
+
 /// What one SSRC sent.
 #[derive(Clone, Debug)]
 pub struct SenderSummary {
@@ -70,11 +88,15 @@ pub struct SenderSummary {
     pub(crate) direction: Direction,
     /// Packets by type.
     pub counts: RtcpCounts,
+    /// Its last packet, also an encrypted one.
+    pub last: (FrameNo, Timestamp),
     /// Sender and receiver reports in the clear; those since the first encrypted packet of anybody on the flow, where
     /// there is one: before that nobody had keys.
     pub(crate) clear_reports: u64,
     /// Canonical name of its SDES.
     pub cname: Option<String>,
+    /// Its clock readings in capture order.
+    pub clocks: Vec<ClockReading>,
     /// Its report blocks in capture order.
     pub reports: Vec<ReportPoint>,
     /// Reports that would have given a negative round trip: the clocks of capture and sender disagree.
@@ -120,6 +142,8 @@ pub(crate) struct RtcpState {
     /// Compounds in the clear.
     pub(crate) plain: u64,
     has_keys: bool,
+    /// Who sent sender reports in the last compound.
+    fresh: Vec<Ssrc>,
 }
 
 impl RtcpState {
@@ -134,6 +158,7 @@ impl RtcpState {
         room: &mut usize,
     ) {
         self.plain += 1;
+        self.fresh.clear();
         let mut packets = rtcp::packets(bytes);
         let mut broken = false;
         for packet in packets.by_ref() {
@@ -147,13 +172,14 @@ impl RtcpState {
     }
 
     /// Takes an SRTCP packet: of its content only the first header and sender are in the clear.
-    pub(crate) fn encrypted(&mut self, direction: Direction, bytes: &[u8], room: &mut usize) {
+    pub(crate) fn encrypted(&mut self, direction: Direction, carrier: &Carrier, bytes: &[u8], room: &mut usize) {
         if !std::mem::replace(&mut self.has_keys, true) {
             self.senders.values_mut().for_each(|sender| sender.clear_reports = 0);
         }
         let sender = bytes.get(4..).and_then(|rest| rest.first_chunk()).map(|word| Ssrc(u32::from_be_bytes(*word)));
         if let Some(sender) = sender.and_then(|ssrc| self.sender(direction, ssrc, room)) {
             sender.counts.encrypted += 1;
+            sender.last = (carrier.frame, carrier.ts);
         }
     }
 
@@ -174,9 +200,11 @@ impl RtcpState {
         }
         if let Message::SenderReport(report) = &message {
             self.remember_report(report.sender, report.ntp_middle(), carrier.ts, room);
+            self.read_clock(direction, carrier, report, room);
         }
         let Some(sender) = ssrc.and_then(|ssrc| self.sender(direction, ssrc, room)) else { return error.is_some() };
         count(&mut sender.counts, packet);
+        sender.last = (carrier.frame, carrier.ts);
         match (packet.packet_type, packet.count) {
             (packet_type::TRANSPORT_FEEDBACK, 1) => sender.nacks.add(carrier),
             (packet_type::PAYLOAD_FEEDBACK, 1 | 4) => sender.picture_requests.add(carrier),
@@ -201,6 +229,37 @@ impl RtcpState {
             *room -= 1;
         }
         self.cnames.insert(source, String::from_utf8_lossy(text).into_owned());
+    }
+
+    /// An NTP timestamp of zero says that the sender has no clock.
+    fn read_clock(&mut self, direction: Direction, carrier: &Carrier, report: &SenderReport<'_>, room: &mut usize) {
+        if report.ntp == 0 || *room == 0 {
+            return;
+        }
+        *room -= 1;
+        let Carrier { frame, ts, .. } = *carrier;
+        let reading = ClockReading { frame, ts, ntp: report.ntp, rtp_ts: report.rtp_timestamp, heard: None };
+        let Some(sender) = self.sender(direction, report.sender, room) else { return };
+        if sender.clocks.len() == MAX_CLOCKS {
+            *room += MAX_CLOCKS / 2;
+            let mut nth = 0;
+            sender.clocks.retain(|_| {
+                nth += 1;
+                nth % 2 == 1
+            });
+        }
+        sender.clocks.push(reading);
+        self.fresh.push(report.sender);
+    }
+
+    /// Takes, for each sender report of the last compound, what was last heard of the stream by then.
+    pub(crate) fn heard(&mut self, direction: Direction, of: impl Fn(Ssrc) -> Option<(Timestamp, u32)>) {
+        for ssrc in self.fresh.drain(..) {
+            let sender = self.senders.get_mut(&(direction, ssrc));
+            if let Some(reading) = sender.and_then(|sender| sender.clocks.last_mut()) {
+                reading.heard = of(ssrc);
+            }
+        }
     }
 
     /// Of each SSRC the last few, so that many senders on one flow do not push out each other's.
@@ -283,8 +342,10 @@ impl RtcpState {
             ssrc,
             direction,
             counts: RtcpCounts::default(),
+            last: (FrameNo(0), Timestamp::default()),
             clear_reports: 0,
             cname: None,
+            clocks: Vec::new(),
             reports: Vec::new(),
             negative_rtts: Vec::new(),
             nacks: FeedbackSpan::default(),
@@ -408,7 +469,7 @@ mod tests {
             let named = [0x81, 202, 0, 3, 0, 0, 0, ssrc, 1, 1, b'x', 0, 0, 0, 0, 0];
             state.compound(Direction::Forward, &carrier(0, 1), &named, 0, &mut room);
         }
-        state.encrypted(Direction::Backward, &[0x80, 200, 0, 6, 0, 0, 0, 9], &mut room);
+        state.encrypted(Direction::Backward, &carrier(1, 0), &[0x80, 200, 0, 6, 0, 0, 0, 9], &mut room);
         assert_eq!((state.senders.len() + state.cnames.len(), room), (3, 0));
         assert_eq!(state.dropped, 6);
     }

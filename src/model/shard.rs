@@ -505,7 +505,7 @@ impl Shard {
                 Class::Rtcp
             }
             RtcpShape::Encrypted(_) | RtcpShape::Authenticated(_) => {
-                state.encrypted(message.direction, message.payload, room);
+                state.encrypted(message.direction, message.carrier, message.payload, room);
                 Class::Srtcp
             }
             // A snap length cuts compounds short: what is there is still a report.
@@ -519,6 +519,14 @@ impl Shard {
             }
         };
         flow.count(class);
+        if class == Class::Rtcp {
+            let (streams, by_ssrc) = (&self.streams, &self.by_ssrc);
+            flow.details().rtcp.heard(message.direction, |ssrc| {
+                let key = stream_key(ssrc.0, message.via) | direction_bit(message.direction);
+                let index = *by_ssrc.get(&(message.flow, key))?;
+                Some(streams.get(index as usize)?.stream.last_heard())
+            });
+        }
     }
 
     fn stun(&mut self, message: &Inner<'_>) {

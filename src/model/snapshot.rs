@@ -18,10 +18,10 @@ pub use super::integrity::Integrity;
 pub use super::ladder::{Arrow, Event, Host, Ladder, Stroke, Tone, UnknownSession};
 pub use super::negotiation::{Negotiated, NegotiatedCodec, Security, direction as negotiated_direction};
 pub use super::relay_hop::{DelayFigures, HopFigures, RelayHop};
-pub use super::rtcp::{FeedbackSpan, ReportPoint, RtcpCounts, SenderSummary};
+pub use super::rtcp::{ClockReading, FeedbackSpan, ReportPoint, RtcpCounts, SenderSummary};
 pub use super::rtp_stream::{
-    Clock, ClockSource, DeltaSummary, JitterSummary, KeptPacket, LossPlace, SequenceSummary, Series, SeriesPoint,
-    StreamFigures, StreamNotes, TimingSummary, TsharkSummary,
+    Clock, ClockSource, DeltaSummary, JitterSummary, KeptPacket, LossPlace, Lull, Marking, Remark, SequenceSummary,
+    Series, SeriesPoint, StreamFigures, StreamNotes, TimingSummary, TsharkSummary,
 };
 pub use super::signalling::{
     Described, Dialog, EventKind, SessionEvent, SessionState, SessionSummary, Signal, SipTransaction, Trickled,

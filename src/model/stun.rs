@@ -14,6 +14,8 @@ use std::collections::HashMap;
 pub(crate) const TIMEOUT_NANOS: i64 = 39_500_000_000;
 /// Transactions kept per flow; those beyond are counted.
 const MAX_TRANSACTIONS: usize = 16_384;
+/// Frames of responses without a request that are kept.
+const MAX_UNASKED: usize = 10;
 
 /// How a transaction ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,6 +85,25 @@ pub(crate) struct Transactions {
     /// Messages with an attribute that cannot be read: how many, and the first frame.
     pub(crate) broken: u64,
     pub(crate) first_broken: Option<FrameNo>,
+    /// Responses whose request was not captured.
+    pub(crate) unasked: Unasked,
+}
+
+/// Responses whose request was not captured: how many each direction has, and the first frames.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Unasked {
+    pub(crate) counts: [u64; 2],
+    pub(crate) frames: Vec<FrameNo>,
+}
+
+impl Unasked {
+    #[cold]
+    fn add(&mut self, direction: Direction, frame: FrameNo) {
+        self.counts[direction as usize] += 1;
+        if self.frames.len() < MAX_UNASKED {
+            self.frames.push(frame);
+        }
+    }
 }
 
 impl Transactions {
@@ -166,7 +187,13 @@ impl Transactions {
 
     fn response(&mut self, direction: Direction, carrier: &Carrier, message: &Message<'_>) -> Option<&Transaction> {
         let key = (message.transaction_id(), message.method(), direction.opposite());
-        let known = self.by_id.get(&key).and_then(|index| self.list.get_mut(*index))?;
+        let Some(known) = self.by_id.get(&key).and_then(|index| self.list.get_mut(*index)) else {
+            // Where requests were left out for the bound's sake, their responses say nothing.
+            if self.dropped == 0 {
+                self.unasked.add(direction, carrier.frame);
+            }
+            return None;
+        };
         if known.outcome != Outcome::Open {
             return None;
         }

@@ -13,6 +13,7 @@ use super::shard::{Framing, Look};
 use super::signalling::Signalling;
 use crate::net::tcp::{Connection, Direction, StreamEvent};
 use crate::net::{Carrier, Datagram, FiveTuple, Segment, TcpFlags};
+use crate::packet::FrameNo;
 use crate::proto::demux::{Class as Proposal, Reason};
 use crate::proto::http;
 use dialogue::Dialogue;
@@ -122,6 +123,14 @@ impl Connections {
         delivered
     }
 
+    /// Connections of which one side was captured, and that side acknowledges what the other sent all the same.
+    pub(crate) fn one_sided(&self) -> impl Iterator<Item = (&FiveTuple, Acknowledged)> {
+        self.talks.iter().filter_map(|talk| match talk.acknowledged {
+            [Some(own), None] | [None, Some(own)] => Some((talk.connection.flow(), own)),
+            _ => None,
+        })
+    }
+
     /// The input has ended: what waited behind lost segments is handed on. Gives how many datagrams that were.
     pub(crate) fn end(&mut self, signalling: &mut Signalling, sink: &mut impl FrontSink) -> u64 {
         self.talks.iter_mut().map(|talk| talk.flush(signalling, sink)).sum()
@@ -229,6 +238,29 @@ impl<S: FrontSink> Outlet<'_, S> {
     }
 }
 
+/// What a side acknowledges.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Acknowledged {
+    /// Bytes of the other side between the two acknowledgments.
+    pub(crate) bytes: u32,
+    /// The first segment, and the last one that acknowledges more.
+    pub(crate) frames: [FrameNo; 2],
+    first: u32,
+}
+
+impl Acknowledged {
+    fn new(segment: &Segment<'_>) -> Self {
+        Self { bytes: 0, frames: [segment.carrier.frame; 2], first: segment.ack }
+    }
+
+    fn add(&mut self, segment: &Segment<'_>) {
+        let bytes = segment.ack.wrapping_sub(self.first);
+        if bytes > self.bytes && bytes < 1 << 31 {
+            (self.bytes, self.frames[1]) = (bytes, segment.carrier.frame);
+        }
+    }
+}
+
 /// A connection and what is said on it.
 struct Talk {
     connection: Connection,
@@ -236,6 +268,8 @@ struct Talk {
     /// Its messages put together, once it speaks WebSocket.
     websocket: Option<Box<Websocket>>,
     copies: CopyGuard,
+    /// By direction; none for a side of which nothing was captured.
+    acknowledged: [Option<Acknowledged>; 2],
     /// Of the last segment: what the end of the input sets free is dated by it.
     carrier: Option<Carrier>,
     /// It stands in the queue of those that hold bytes.
@@ -251,6 +285,7 @@ impl Talk {
             dialogue: Dialogue::default(),
             websocket: None,
             copies: CopyGuard::default(),
+            acknowledged: [None; 2],
             carrier: None,
             is_holding: false,
             is_recent: false,
@@ -264,7 +299,11 @@ impl Talk {
         signalling: &mut Signalling,
         sink: &mut impl FrontSink,
     ) -> (u64, Class) {
-        let Self { connection, dialogue, websocket, .. } = self;
+        let Self { connection, dialogue, websocket, acknowledged, .. } = self;
+        let own = &mut acknowledged[connection.direction(&segment.flow) as usize];
+        if segment.flags.has(TcpFlags::ACK) {
+            own.get_or_insert_with(|| Acknowledged::new(segment)).add(segment);
+        }
         let mut outlet = Outlet { websocket, signalling, sink };
         let mut messages = 0;
         if dialogue.is_framed() || segment.flags.has(TcpFlags::SYN) {

@@ -265,7 +265,8 @@ fn certificate_dates(evidence: &Evidence<'_>) -> Vec<Finding> {
 mod tests {
     use super::super::super::stage::{Stage, check, stun};
     use super::super::tests::codes;
-    use crate::proto::dtls::vectors::{AIORTC_1_2, hex};
+    use crate::model::finding::Severity;
+    use crate::proto::dtls::vectors::{AIORTC_1_2, CHROMIUM_1_3, hex};
     use crate::proto::stun::{Class, Method};
 
     const A: &str = "10.0.0.1:5000";
@@ -297,6 +298,87 @@ mod tests {
         let stuck = findings.iter().find(|finding| finding.code == "DTLS_STUCK").unwrap();
         assert!(stuck.summary.contains("of 10.0.0.2:6000; 10.0.0.1:5000 gave no answer"), "{}", stuck.summary);
         assert_eq!(stuck.frames.len(), 2);
+    }
+
+    #[test]
+    fn a_handshake_of_dtls_1_3_that_nobody_answers_is_stuck_too() {
+        let stuck = |datagrams: usize| {
+            let mut stage = Stage::new();
+            for (at, datagram) in CHROMIUM_1_3.iter().enumerate().take(datagrams) {
+                let (from, to) = if matches!(at, 2 | 3 | 5) { (B, A) } else { (A, B) };
+                stage.udp(THEN + at as i64, from, to, &hex(datagram));
+            }
+            stage.udp(THEN + 5000, A, "10.0.0.9:9", b"later");
+            let findings = stage.snapshot().findings;
+            findings.into_iter().find(|finding| finding.code == "DTLS_STUCK").map(|finding| finding.summary)
+        };
+        assert!(stuck(2).unwrap().contains("behind ClientHello of 10.0.0.1:5000; 10.0.0.2:6000 gave no answer"));
+        for datagrams in [3, 4] {
+            let summary = stuck(datagrams).unwrap();
+            assert!(summary.contains("of 10.0.0.2:6000; 10.0.0.1:5000 gave no answer"), "{summary}");
+        }
+        assert_eq!(stuck(6), None);
+    }
+
+    #[test]
+    fn a_certificate_before_its_dates_is_a_note() {
+        let findings = Stage::new().handshake(0, A, B).snapshot().findings;
+        let finding = findings.iter().find(|finding| finding.code == "DTLS_CERTIFICATE_EXPIRED").unwrap();
+        assert_eq!(finding.severity, Severity::Info);
+        assert!(finding.summary.contains("begins") && finding.frames.len() == 1, "{}", finding.summary);
+    }
+
+    /// A call over SIP between two with ICE, by DTLS or without, whose nominated pair stays idle.
+    fn idle_call(profile: &str, more: &str) -> Severity {
+        let sdp = |host: &str, port: u16, own: &str, setup: &str| {
+            format!(
+                "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} {profile} 0\r\n\
+                 a=ice-ufrag:{own}\r\na=ice-pwd:0123456789012345678901\r\na=setup:{setup}\r\n{more}"
+            )
+        };
+        let message = |start: &str, body: &str| {
+            format!(
+                "{start}\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK1\r\nFrom: <sip:a@a>;tag=1\r\nTo: <sip:b@b>;tag=2\r\n\
+                 Call-ID: one\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .into_bytes()
+        };
+        let mut stage = Stage::new();
+        let (from, to) = ("10.0.0.1:5060", "10.0.0.2:5060");
+        stage.udp(THEN, from, to, &message("INVITE sip:b@b SIP/2.0", &sdp("10.0.0.1", 5000, "here", "actpass")));
+        stage.udp(THEN + 10, to, from, &message("SIP/2.0 200 OK", &sdp("10.0.0.2", 6000, "there", "passive")));
+        let answer = |id| stun(Class::SuccessResponse, Method::BINDING, id, &[]);
+        for (at, id) in [(20, 1), (5000, 2), (11_000, 3)] {
+            stage.udp(THEN + at, A, B, &check(id, id == 1)).udp(THEN + at + 1, B, A, &answer(id));
+        }
+        let findings = stage.snapshot().findings;
+        findings.iter().find(|finding| finding.code == "DTLS_NOT_STARTED").unwrap().severity
+    }
+
+    #[test]
+    fn a_path_without_a_handshake_is_an_error_where_one_was_agreed_on() {
+        let fingerprint = "a=fingerprint:sha-1 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33\r\n";
+        assert_eq!(idle_call("UDP/TLS/RTP/SAVP", fingerprint), Severity::Error);
+        assert_eq!(idle_call("RTP/AVP", ""), Severity::Warning);
+    }
+
+    #[test]
+    fn a_certificate_that_no_description_announced_is_an_error() {
+        let sdp = "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\nm=audio 6000 UDP/TLS/RTP/SAVP 0\r\n\
+                   a=setup:actpass\r\na=fingerprint:sha-256 00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:\
+                   00:00:00:00:00:00:00:00:00\r\n";
+        let invite = format!(
+            "INVITE sip:a@a SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK1\r\nFrom: <sip:b@b>;tag=1\r\n\
+             To: <sip:a@a>\r\nCall-ID: one\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+            sdp.len()
+        );
+        let mut stage = Stage::new();
+        stage.udp(THEN, "10.0.0.2:5060", "10.0.0.1:5060", invite.as_bytes()).handshake(THEN + 20, A, B);
+        let findings = stage.snapshot().findings;
+        let finding = findings.iter().find(|finding| finding.code == "DTLS_FINGERPRINT_MISMATCH").unwrap();
+        assert_eq!(finding.severity, Severity::Error);
+        assert!(!finding.frames.is_empty() && finding.summary.contains("10.0.0.2:6000 sent"), "{}", finding.summary);
     }
 
     #[test]

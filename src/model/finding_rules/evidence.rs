@@ -3,14 +3,18 @@
 //! In: a snapshot without findings. Out: rows by flow, ICE sessions, whom the capture hears. Never: a judgement.
 
 use super::super::class::Class;
-use super::super::snapshot::{FlowRow, PairRow, Snapshot, StreamKind, StreamRow};
-use super::Fault;
+use super::super::finding::Finding;
+use super::super::snapshot::{FlowRow, PairRow, SessionSummary, Snapshot, StreamKind, StreamRow};
+use super::{Fault, capture_direction};
 use crate::net::{Addr, Endpoint};
 use crate::time::Timestamp;
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 type ByFlow<'a, T> = HashMap<&'a str, T, ahash::RandomState>;
+
+/// Seconds before a moment in which signalling that comes with it may have been.
+const ABOUT_S: f64 = 3.0;
 
 /// What the rules look at.
 pub(super) struct Evidence<'a> {
@@ -21,6 +25,7 @@ pub(super) struct Evidence<'a> {
     heard: OnceCell<HashSet<Addr, ahash::RandomState>>,
     ice: OnceCell<Vec<IceSession<'a>>>,
     ice_by_flow: OnceCell<ByFlow<'a, usize>>,
+    halves: OnceCell<BTreeSet<&'a str>>,
 }
 
 /// The candidate pairs of two agents: those whose checks name the same two username fragments.
@@ -39,6 +44,7 @@ impl<'a> Evidence<'a> {
             heard: OnceCell::new(),
             ice: OnceCell::new(),
             ice_by_flow: OnceCell::new(),
+            halves: OnceCell::new(),
         }
     }
 
@@ -81,6 +87,28 @@ impl<'a> Evidence<'a> {
         heard.contains(&addr)
     }
 
+    /// The last time that this end of a flow is known to have sent something: media, RTCP, a check.
+    pub(super) fn last_sent(&self, flow: &str, end: Endpoint) -> Option<Timestamp> {
+        let media = self.streams(flow).iter().filter(|row| row.src == end).map(|row| row.figures.last_ts);
+        let reports = self.snapshot.rtcp.iter().filter(|row| row.flow == flow && row.src == end);
+        let pairs = self.snapshot.pairs.iter().filter(|row| row.flow == flow);
+        let sides = pairs.flat_map(|row| row.pair.sides.iter().zip([row.local, row.remote]));
+        let checks = sides.filter(|(_, own)| *own == end).filter_map(|(side, _)| Some(side.span?.1));
+        media.chain(reports.map(|row| row.sender.last.1)).chain(checks).max()
+    }
+
+    /// True where what a finding is about lies on flows of which the capture has one direction only, as is proven.
+    pub(super) fn is_half(&self, finding: &Finding) -> bool {
+        let halves = self.halves.get_or_init(|| capture_direction::halves(self));
+        let Some(subject) = finding.subject.as_deref().filter(|_| !halves.is_empty()) else { return false };
+        let streams = self.snapshot.streams.iter().filter(|row| row.id == subject);
+        let number = subject.strip_prefix('s').and_then(|number| number.parse::<usize>().ok()?.checked_sub(1));
+        let session = number.and_then(|at| self.snapshot.sessions.get(at));
+        let of_session = session.into_iter().flat_map(|session| session.call.flows.iter().map(String::as_str));
+        let mut flows = streams.map(|row| row.flow.as_str()).chain(of_session).chain([subject]);
+        flows.any(|flow| halves.contains(flow))
+    }
+
     /// The ICE sessions, in order of their fragments.
     pub(super) fn ice(&self) -> &[IceSession<'a>] {
         self.ice.get_or_init(|| {
@@ -121,6 +149,18 @@ impl IceSession<'_> {
 /// True for media itself: no retransmission, no repair.
 pub(super) fn is_media(row: &StreamRow) -> bool {
     row.rtx_of.is_none() && !matches!(row.kind, Some(StreamKind::Rtx | StreamKind::Fec))
+}
+
+/// The session of a flow.
+pub(super) fn session_of<'a>(evidence: &Evidence<'a>, flow: &str) -> Option<&'a SessionSummary> {
+    evidence.snapshot.sessions.iter().find(|session| session.call.flows.iter().any(|id| id == flow))
+}
+
+/// True where somebody said something about the call around that moment or later: a description, the end.
+pub(super) fn was_said(session: &SessionSummary, moment: Timestamp) -> bool {
+    let described = session.descriptions.iter().filter_map(|described| described.ts);
+    let ended = session.ended.map(|(_, ts, _)| ts);
+    described.chain(ended).any(|ts| ts.millis_since(moment) / 1000.0 > -ABOUT_S)
 }
 
 /// `10.0.0.1:5000`, and what it sends to: `10.0.0.1:5000 → 10.0.0.2:6000`.

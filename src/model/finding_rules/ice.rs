@@ -23,6 +23,10 @@ const CONSENT_S: f64 = 30.0;
 /// Unanswered checks at the end, and how long they went on: who hangs up leaves a check or two behind.
 const LOST_CHECKS: u64 = 3;
 const LOST_S: f64 = 10.0;
+/// Where the capture ends before consent does: more of them, and seconds behind the last answer in which both sides are
+/// seen to send on, so that neither has hung up.
+const PROVEN_CHECKS: u64 = 5;
+const ALIVE_S: f64 = 5.0;
 /// Error code for a role conflict (RFC 8445, section 7.3.1.1).
 const ROLE_CONFLICT: u16 = 487;
 
@@ -53,7 +57,8 @@ pub(super) static CONSENT_LOST: Rule = Rule {
     severity: Severity::Error,
     title: "A connection stopped answering",
     explanation: "The pair worked; then the checks that ask whether the other side still wants to receive went unanswered, for \
-        longer than consent lasts, and no other pair took over. A side has to stop sending then.",
+        longer than consent lasts, or while both sides went on, and no other pair took over. A side has to stop sending \
+        then.",
     advice: "Look at what happened at the last answer: a network that went away, a NAT that forgot, a side that crashed. An ICE \
         restart would look for another path.",
     find: consent_lost,
@@ -164,6 +169,14 @@ fn latest<'a>(
 }
 
 fn consent_lost(evidence: &Evidence<'_>) -> Vec<Finding> {
+    let is_proven = |answer: Timestamp, row: &PairRow, unanswered: u64| {
+        let is_alive = |end| {
+            let last = evidence.last_sent(&row.flow, end);
+            last.is_some_and(|last| last.millis_since(answer) / 1000.0 >= ALIVE_S)
+        };
+        let clock_runs_on = evidence.seconds_to_end(answer) >= LOST_S;
+        unanswered >= PROVEN_CHECKS && clock_runs_on && is_alive(row.local) && is_alive(row.remote)
+    };
     let lost = |session: &IceSession<'_>| {
         let (row, answer_frame, answer) = latest(session, |row| row.pair.last_answer)?;
         let (_, check_frame, check) = latest(session, |row| Some(row.pair.last_check))?;
@@ -172,7 +185,7 @@ fn consent_lost(evidence: &Evidence<'_>) -> Vec<Finding> {
         let is_lost = row.pair.status == PairStatus::Nominated
             && unanswered >= LOST_CHECKS
             && tried >= LOST_S
-            && evidence.seconds_to_end(answer) >= CONSENT_S;
+            && (evidence.seconds_to_end(answer) >= CONSENT_S || is_proven(answer, row, unanswered));
         let summary = format!(
             "{} ⇄ {}: no check was answered after frame {answer_frame}, though {unanswered} were sent for {} more",
             row.local,
@@ -317,6 +330,27 @@ mod tests {
         let mut hung_up = nominated();
         hung_up.udp(2500, A, B, &check(2, false)).udp(40_000, A, "10.0.0.9:9", b"later");
         assert_eq!(codes(&mut hung_up), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn consent_is_lost_before_its_time_where_both_sides_are_seen_to_go_on() {
+        let lost = |until: i64| {
+            let mut stage = Stage::new();
+            stage.udp(0, A, B, &check(1, true)).udp(1, B, A, &answer(1));
+            for at in 0..600_u16 {
+                let millis = 20 + i64::from(at) * 20;
+                stage.udp(millis, A, B, &rtp(0, 7, at, u32::from(at) * 160));
+                if millis < until {
+                    stage.udp(millis + 1, B, A, &rtp(0, 8, at, u32::from(at) * 160));
+                }
+                if at % 100 == 99 {
+                    stage.udp(millis + 2, A, B, &check(10 + (at / 100) as u8, false));
+                }
+            }
+            codes(&mut stage)
+        };
+        assert_eq!(lost(20_000)[0], "ICE_CONSENT_LOST");
+        assert!(!lost(4000).contains(&"ICE_CONSENT_LOST"), "it may have hung up");
     }
 
     #[test]

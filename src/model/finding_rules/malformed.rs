@@ -28,18 +28,18 @@ fn packet(evidence: &Evidence<'_>) -> Vec<Finding> {
         Fault::Headers { frame, error } => {
             Some(PACKET.finding(format!("frame {frame}: {error}")).with_frames([*frame]))
         }
-        Fault::Messages { .. } => None,
+        _ => None,
     };
     evidence.faults.iter().filter_map(of_headers).collect()
 }
 
 fn message(evidence: &Evidence<'_>) -> Vec<Finding> {
     let of_messages = |fault: &Fault| match fault {
-        Fault::Headers { .. } => None,
         Fault::Messages { flow, what, count, first } => {
             let summary = format!("{flow}: {count} messages of {what}, first in frame {first}");
             Some(MESSAGE.finding(summary).with_frames([*first]).about(flow))
         }
+        _ => None,
     };
     evidence.faults.iter().filter_map(of_messages).collect()
 }

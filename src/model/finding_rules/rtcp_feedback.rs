@@ -199,6 +199,25 @@ mod tests {
     }
 
     #[test]
+    fn lost_packets_that_are_asked_for_without_end_are_a_storm() {
+        // A negative acknowledgement (RFC 4585, section 6.2.1) behind an empty report.
+        let nack = |number: u8| {
+            let report = [0x80, 201, 0, 1, 0, 0, 0, 9];
+            [report.as_slice(), &[0x81, 205, 0, 3, 0, 0, 0, 9, 0, 0, 0, 7, 0, number, 0, 0]].concat()
+        };
+        let asked = |times: u8, every: i64| {
+            let mut stage = Stage::new();
+            send(&mut stage, 500);
+            (0..times).for_each(|at| {
+                stage.udp(10_000 + i64::from(at) * every, B, A, &nack(at));
+            });
+            codes(&mut stage)
+        };
+        assert_eq!(asked(110, 50), ["RTCP_NACK_STORM"]);
+        assert_eq!(asked(110, 500), [] as [&str; 0]);
+    }
+
+    #[test]
     fn a_report_on_a_stream_that_is_not_here_says_that_the_capture_lacks_it() {
         let mut stage = Stage::new();
         send(&mut stage, 500);

@@ -130,8 +130,9 @@ fn streams_of<'a>(evidence: &Evidence<'a>, session: &SessionSummary) -> Vec<&'a 
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::stage::{Stage, rtp};
+    use super::super::super::stage::{Stage, rtp, stun};
     use super::super::tests::codes;
+    use crate::proto::stun::{AttributeType, Class, Method, Value};
 
     const A: &str = "10.0.0.1:5000";
     const B: &str = "10.0.0.2:6000";
@@ -186,6 +187,44 @@ mod tests {
         let mut held = call("recvonly");
         agree(&mut held, 9000, 2, "sendrecv", "sendrecv");
         assert!(!codes(&mut held).contains(&"RTP_ONE_WAY"), "nothing was sent since");
+    }
+
+    fn with_ice(stage: &mut Stage) {
+        let own = |host: &str, port: u16, own: &str| {
+            format!("{}a=ice-ufrag:{own}\r\na=ice-pwd:0123456789012345678901\r\n", sdp(host, port, "sendrecv"))
+        };
+        let (from, to) = ("10.0.0.1:5060", "10.0.0.2:5060");
+        stage.udp(0, from, to, &message("INVITE sip:b@b SIP/2.0", 1, &own("10.0.0.1", 5000, "here")));
+        stage.udp(10, to, from, &message("SIP/2.0 200 OK", 1, &own("10.0.0.2", 6000, "there")));
+    }
+
+    fn checked(stage: &mut Stage, at: i64, id: u8, from: &str, to: &str) {
+        let attributes =
+            [(AttributeType::USERNAME, Value::Text(b"there:here")), (AttributeType::USE_CANDIDATE, Value::Flag)];
+        stage.udp(at, from, to, &stun(Class::Request, Method::BINDING, id, &attributes));
+        stage.udp(at + 1, to, from, &stun(Class::SuccessResponse, Method::BINDING, id, &[]));
+    }
+
+    #[test]
+    fn a_side_that_moves_to_another_pair_is_still_that_side() {
+        const A2: &str = "10.0.1.1:5002";
+        let call = |is_answered: bool| {
+            let mut stage = Stage::new();
+            with_ice(&mut stage);
+            checked(&mut stage, 20, 1, A, B);
+            checked(&mut stage, 22, 2, A2, B);
+            for seq in 0..400_u16 {
+                let from = if seq < 200 { A } else { A2 };
+                let at = 100 + i64::from(seq) * 20;
+                stage.udp(at, from, B, &rtp(0, 7, seq, u32::from(seq) * 160));
+                if is_answered {
+                    stage.udp(at + 1, B, from, &rtp(0, 8, seq, u32::from(seq) * 160));
+                }
+            }
+            codes(&mut stage).contains(&"RTP_ONE_WAY")
+        };
+        assert!(call(false), "what it sends on the second pair is no media of the other side");
+        assert!(!call(true));
     }
 
     #[test]

@@ -280,6 +280,17 @@ mod tests {
     }
 
     #[test]
+    fn a_refresh_that_is_refused_is_a_warning_while_the_allocation_lives() {
+        let mut stage = Stage::new();
+        asks(&mut stage, 1, Method::ALLOCATE, None, Some((401, "Unauthorized")));
+        asks(&mut stage, 2, Method::ALLOCATE, Some("alice"), None);
+        asks(&mut stage, 3, Method::REFRESH, Some("alice"), Some((500, "Server Error")));
+        let findings = stage.snapshot().findings;
+        assert_eq!((findings[0].code, findings[0].severity), ("TURN_REQUEST_FAILED", Severity::Warning));
+        assert_eq!(findings[0].frames, [FrameNo(6)]);
+    }
+
+    #[test]
     fn a_stale_nonce_that_nobody_answered_is_an_error() {
         let mut stage = Stage::new();
         asks(&mut stage, 1, Method::ALLOCATE, Some("alice"), None);

@@ -3,8 +3,11 @@
 //! In: the rows of the snapshot, sessions joined. Out: the kinds of the candidates of each pair, its generation, whether
 //! it is selected; and of each session its transports, with restarts and switches. Never: a kind that nothing tells.
 
+mod carriers;
 mod kinds;
+mod sections;
 mod selection;
+mod switches;
 
 use super::super::flow::Direction;
 use super::super::snapshot::{IceTransport, PairRow, Snapshot};
@@ -71,7 +74,7 @@ impl Merge<'_> {
             session.call.ice_restarts = transports
                 .iter()
                 .map(|joined| joined.transport.restarts)
-                .chain([selection::described_restarts(session)])
+                .chain([sections::described_restarts(session)])
                 .max()
                 .unwrap_or(0);
             session.call.ice = transports.into_iter().map(|joined| apply(joined, &mut snapshot.pairs)).collect();

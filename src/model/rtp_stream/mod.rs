@@ -3,6 +3,7 @@
 //! In: each packet of one (five-tuple, path, SSRC), in capture order. Out: [`StreamFigures`].
 //! Never: a packet's bytes kept, or a decision about other streams.
 
+mod course;
 mod histogram;
 mod log;
 mod notes;
@@ -12,6 +13,7 @@ mod series;
 mod timing;
 mod tshark;
 
+pub use course::{Lull, Marking, Remark};
 pub use log::KeptPacket;
 pub(crate) use log::PacketLog;
 pub use notes::{LossPlace, StreamNotes};
@@ -27,6 +29,7 @@ use crate::packet::FrameNo;
 use crate::proto::rtp::RtpHeader;
 use crate::proto::rtp::payload_type::{static_payload_type, tshark_clock_rate};
 use crate::time::Timestamp;
+use course::Course;
 use rate::RateWindow;
 use sequence::{Arrival, Sequence};
 use timing::Timing;
@@ -57,6 +60,8 @@ pub(crate) struct StreamPacket {
     pub(crate) tag: u32,
     /// Identification of the IPv4 header, 0 where there is none.
     pub(crate) ip_id: u16,
+    /// DSCP and ECN.
+    pub(crate) traffic_class: u8,
 }
 
 impl StreamPacket {
@@ -74,6 +79,7 @@ impl StreamPacket {
             marker: header.marker(),
             tag: carrier.link_tag ^ u32::from(carrier.ttl) << 24,
             ip_id: carrier.ip_id.unwrap_or(0),
+            traffic_class: carrier.traffic_class,
         }
     }
 }
@@ -135,6 +141,8 @@ pub struct DeltaSummary {
     pub max_frame: FrameNo,
     /// The packet before the longest gap.
     pub max_before: FrameNo,
+    /// When the unique packet before it came.
+    pub max_since: Timestamp,
     /// RTP ticks from that to the one behind the gap.
     pub max_ticks: i32,
 }
@@ -201,6 +209,12 @@ pub struct StreamFigures {
     pub copies: Copies,
     /// Where in the capture something happened to it.
     pub notes: StreamNotes,
+    /// The longest time in which it had a small part of its usual bitrate.
+    pub lull: Option<Lull>,
+    /// How its packets are marked (RFC 2474).
+    pub marking: Marking,
+    /// Timestamp of the first packet.
+    pub first_rtp_ts: u32,
     /// What tshark prints.
     pub tshark: TsharkSummary,
 }
@@ -221,6 +235,7 @@ struct Deltas {
     max_nanos: i64,
     max_frame: FrameNo,
     max_before: FrameNo,
+    max_since: Timestamp,
     max_ticks: i32,
 }
 
@@ -247,6 +262,8 @@ pub(crate) struct RtpStream {
     recent: [Fingerprint; RECENT],
     first_ts: Timestamp,
     first_frame: FrameNo,
+    first_rtp_ts: u32,
+    first_class: u8,
     /// Copies on another interface, MAC, VLAN or hop count: surely the capture's doing.
     certain_copies: Copies,
     /// Copies alike to the last bit: a mirror port's where at least half of the packets have one, else the network's.
@@ -257,6 +274,8 @@ pub(crate) struct RtpStream {
     misordered: Option<StreamPacket>,
     /// Nothing uncommon happened to most streams.
     notes: Option<Box<StreamNotes>>,
+    /// Of streams that last a second.
+    course: Option<Box<Course>>,
 }
 
 impl RtpStream {
@@ -281,6 +300,7 @@ impl RtpStream {
                 max_nanos: 0,
                 max_frame: packet.frame,
                 max_before: packet.frame,
+                max_since: packet.ts,
                 max_ticks: 0,
             },
             timing: Timing::new(packet.ts, packet.rtp_ts, clock.honest, clock.is_media),
@@ -289,11 +309,14 @@ impl RtpStream {
             recent: [Fingerprint::default(); RECENT],
             first_ts: packet.ts,
             first_frame: packet.frame,
+            first_rtp_ts: packet.rtp_ts,
+            first_class: packet.traffic_class,
             certain_copies: Copies::default(),
             likely_copies: Copies::default(),
             not_unique: Copies::default(),
             misordered: None,
             notes: None,
+            course: None,
         };
         this.remember(packet);
         this
@@ -398,10 +421,22 @@ impl RtpStream {
             deltas.max_nanos = gap;
             deltas.max_frame = packet.frame;
             deltas.max_before = self.last_frame;
+            deltas.max_since = deltas.last;
             deltas.max_ticks = packet.rtp_ts.wrapping_sub(self.last_rtp_ts) as i32;
         }
         deltas.last = packet.ts;
-        self.rate.packet(packet.ts, packet.bytes);
+        if self.rate.packet(packet.ts, packet.bytes) {
+            self.second(packet);
+        }
+    }
+
+    /// A second has passed.
+    #[cold]
+    fn second(&mut self, packet: &StreamPacket) {
+        let (bits, missing) = (self.rate.last_second(), self.sequence.missing_so_far());
+        let first_class = self.first_class;
+        let course = self.course.get_or_insert_with(|| Box::new(Course::new(first_class)));
+        course.second((packet.frame, packet.ts), bits, missing, packet.traffic_class);
     }
 
     /// Tells a copy that the capture made from a packet that really came twice.
@@ -439,6 +474,11 @@ impl RtpStream {
     /// The latest capture time of any packet.
     pub(crate) fn last_ts(&self) -> Timestamp {
         self.last_ts
+    }
+
+    /// When the latest unique packet came, and the timestamp of the latest of any.
+    pub(crate) fn last_heard(&self) -> (Timestamp, u32) {
+        (self.deltas.last, self.last_rtp_ts)
     }
 
     /// Packets so far, copies included.
@@ -510,6 +550,7 @@ impl RtpStream {
                 max: self.deltas.max_nanos as f64 * 1e-6,
                 max_frame: self.deltas.max_frame,
                 max_before: self.deltas.max_before,
+                max_since: self.deltas.max_since,
                 max_ticks: self.deltas.max_ticks,
             }),
             mean_bps: mean(self.bytes - self.not_unique.bytes),
@@ -517,6 +558,9 @@ impl RtpStream {
             max_1s_bps: self.rate.max_bps(),
             copies,
             notes: self.notes.as_deref().cloned().unwrap_or_default(),
+            lull: self.course.as_deref().and_then(Course::lull),
+            marking: self.course.as_deref().map_or_else(|| Marking::of(self.first_class), Course::marking),
+            first_rtp_ts: self.first_rtp_ts,
             tshark: self.tshark.summary(),
         }
     }

@@ -1,6 +1,6 @@
 //! Bits per second of one RTP stream: mean, and the most in any one second.
 //!
-//! In: arrival time and size of each packet. Out: the largest sum over a sliding second.
+//! In: arrival time and size of each packet. Out: the largest sum over a sliding second, and once a second its sum.
 //! Never: a queue of packets; the second slides in steps of 10 ms.
 
 use crate::time::Timestamp;
@@ -16,20 +16,25 @@ pub(crate) struct RateWindow {
     /// The newest slot: its index, and its number since the epoch.
     newest: usize,
     newest_number: i64,
+    /// The slot with which a whole second has passed since the last look at the sum.
+    next_look: i64,
     slots: [u32; SLOTS],
 }
 
 impl RateWindow {
     /// The window after the first packet.
     pub(crate) fn new(ts: Timestamp, bytes: u32) -> Self {
-        let mut this = Self { sum: 0, max: 0, newest: 0, newest_number: slot_number(ts), slots: [0; SLOTS] };
+        let number = slot_number(ts);
+        let next_look = number.saturating_add(SLOTS as i64);
+        let mut this = Self { sum: 0, max: 0, newest: 0, newest_number: number, next_look, slots: [0; SLOTS] };
         this.add(bytes);
         this
     }
 
-    /// Takes the next packet; one from before the window (a clock that went back) counts to the newest slot.
+    /// Takes the next packet; one from before the window (a clock that went back) counts to the newest slot. True where a
+    /// second has passed since [`Self::last_second`] was last asked.
     #[inline(always)]
-    pub(crate) fn packet(&mut self, ts: Timestamp, bytes: u32) {
+    pub(crate) fn packet(&mut self, ts: Timestamp, bytes: u32) -> bool {
         let number = slot_number(ts);
         if number - self.newest_number >= SLOTS as i64 {
             self.empty(number);
@@ -44,6 +49,14 @@ impl RateWindow {
         self.newest = newest;
         self.newest_number = self.newest_number.max(number);
         self.add(bytes);
+        number >= self.next_look
+    }
+
+    /// The bits of the last second.
+    #[cold]
+    pub(crate) fn last_second(&mut self) -> u64 {
+        self.next_look = self.newest_number.saturating_add(SLOTS as i64);
+        self.sum * 8
     }
 
     #[cold]
@@ -84,8 +97,18 @@ mod tests {
     #[test]
     fn a_steady_stream_has_fifty_packets_in_its_second() {
         let mut window = RateWindow::new(at(0), 100);
-        (1..500).for_each(|i| window.packet(at(i * 20), 100));
+        (1..500).for_each(|i| {
+            window.packet(at(i * 20), 100);
+        });
         assert_eq!(window.max_bps(), 50 * 800);
+    }
+
+    #[test]
+    fn each_second_is_looked_at_once() {
+        let mut window = RateWindow::new(at(0), 100);
+        let looks: Vec<i64> =
+            (1..200).filter(|i| window.packet(at(i * 20), 100) && window.last_second() == 50 * 800).collect();
+        assert_eq!(looks, [50, 100, 150]);
     }
 
     #[test]
