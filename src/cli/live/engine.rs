@@ -37,6 +37,16 @@ pub(in crate::cli) struct Engine {
     farewell: Duration,
 }
 
+/// Who may look at a capture from another thread.
+pub(in crate::cli) struct Onlooker(Arc<Shared>);
+
+impl Onlooker {
+    /// All that is known now.
+    pub(in crate::cli) fn snapshot(&self) -> Snapshot {
+        self.0.snapshot()
+    }
+}
+
 /// How it ended.
 pub(in crate::cli) struct Ended {
     pub(in crate::cli) snapshot: Snapshot,
@@ -82,6 +92,7 @@ impl Engine {
             remove_copies: request.remove_copies,
             ssrcs: request.ssrcs.clone(),
             turn_credentials,
+            forget_after: request.forget_after,
             ..Options::default()
         };
         let capture = match &request.origin {
@@ -125,8 +136,12 @@ impl Engine {
 
     /// All that is known now.
     pub(in crate::cli) fn snapshot(&self) -> Snapshot {
-        let _held = self.shared.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
-        self.shared.state().snapshot()
+        self.shared.snapshot()
+    }
+
+    /// The same from elsewhere.
+    pub(in crate::cli) fn onlooker(&self) -> Onlooker {
+        Onlooker(Arc::clone(&self.shared))
     }
 
     /// True where each packet has to come up here before the filter can look at it.
@@ -182,6 +197,11 @@ fn digits(ts: Timestamp) -> String {
 }
 
 impl Shared {
+    fn snapshot(&self) -> Snapshot {
+        let _held = self.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
+        self.state().snapshot()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -206,6 +226,10 @@ impl State {
         let frame = if self.renumbers { FrameNo(self.taken) } else { packet.frame };
         let packet = RawPacket { frame, ..*packet };
         self.analyzer.packet(&packet);
+        if self.analyzer.is_sweep_due() {
+            let facts = self.facts();
+            self.analyzer.sweep(facts);
+        }
         if let Some(saved) = &mut self.saved {
             let dropped = self.dropped;
             if let Err(error) = saved.packet(&packet, name, || dropped) {
@@ -228,7 +252,12 @@ impl State {
     }
 
     fn snapshot(&self) -> Snapshot {
-        self.analyzer.snapshot(CaptureFacts {
+        self.analyzer.snapshot(self.facts())
+    }
+
+    /// What is known of the source.
+    fn facts(&self) -> CaptureFacts {
+        CaptureFacts {
             files: self.files.clone(),
             refused: Vec::new(),
             dropped_by_capture: self.dropped,
@@ -238,7 +267,7 @@ impl State {
             filtered_uncounted: self.filtered_uncounted,
             span: self.wants.span,
             asked: self.wants.asked(),
-        })
+        }
     }
 }
 

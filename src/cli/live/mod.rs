@@ -6,6 +6,7 @@
 mod args;
 mod config;
 mod engine;
+mod exposition;
 mod watch;
 
 pub use args::{LiveArguments, LiveFormat};
@@ -18,8 +19,10 @@ use crate::model::snapshot::Snapshot;
 use crate::source::live::network_interfaces;
 use crate::time::Timestamp;
 use crate::view::live as view;
+use crate::view::openmetrics::{CONTENT_TYPE, Metrics};
 use config::Request;
 use engine::Engine;
+use exposition::Exposition;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -56,10 +59,19 @@ pub(super) fn live(arguments: LiveArguments) -> ExitCode {
         Ok(interrupt) => interrupt,
         Err(error) => return fail(INPUT, &format!("signals cannot be caught: {error}")),
     };
+    let exposition = match request.prometheus.map(Exposition::listen).transpose() {
+        Ok(exposition) => exposition,
+        Err(error) => return fail(INPUT, &format!("metrics cannot be served: {error}")),
+    };
     let engine = match Engine::start(&request, credentials, wall_clock()) {
         Ok(engine) => engine,
         Err(message) => return fail(INPUT, &message),
     };
+    if let Some(exposition) = exposition
+        && let Err(error) = serve(exposition, &engine, arguments.quiet)
+    {
+        return fail(INPUT, &format!("metrics cannot be served: {error}"));
+    }
     if !arguments.quiet {
         if engine.filters_late(&request) {
             note("the kernel cannot run this filter here; packets are filtered behind it");
@@ -84,6 +96,16 @@ pub(super) fn live(arguments: LiveArguments) -> ExitCode {
     // The process ends: to give all of it back piece by piece first would be work for nobody.
     std::mem::forget(ended);
     ExitCode::from(code)
+}
+
+/// Metrics from now on, of snapshots that are made when somebody asks.
+fn serve(exposition: Exposition, engine: &Engine, is_quiet: bool) -> io::Result<()> {
+    if !is_quiet {
+        note(&format!("metrics at http://{}/metrics", exposition.address()?));
+    }
+    let onlooker = engine.onlooker();
+    let mut metrics = Metrics::default();
+    exposition.serve(CONTENT_TYPE, move || metrics.exposition(&onlooker.snapshot()))
 }
 
 /// Tells each second what it brought, until something ends the capture. True where the finding came that was waited for.
