@@ -297,6 +297,51 @@ fn a_packet_that_passes_two_captured_interfaces_counts_once() {
     assert!(streams.len() == 2 && streams.iter().all(|row| row["duplicates"] == 0 && row["lost"] == 0), "{streams:?}");
 }
 
+/// The text that is served at an address that a note named.
+fn scrape(address: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(address).expect("somebody listens");
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").expect("they read");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    let (head, text) = answer.split_once("\r\n\r\n").expect("a head");
+    assert!(head.contains("application/openmetrics-text; version=1.0.0; charset=utf-8"), "{head}");
+    text.to_owned()
+}
+
+#[test]
+fn metrics_are_served_while_it_runs() {
+    let arguments = ["live", "-", "--format", "json", "--prometheus", "127.0.0.1:0", "--forget-after", "2s"];
+    let mut child = program()
+        .command(&arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut notes = BufReader::new(child.stderr.take().expect("stderr is piped"));
+    let mut note = String::new();
+    notes.read_line(&mut note).expect("a note");
+    let address = note.trim().split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address");
+    let mut pipe = child.stdin.take().expect("a pipe");
+    pipe.write_all(&std::fs::read(case("sip-hold")).expect("the case is there")).expect("it reads");
+    let packets = format!("rtcscope_captured_packets_total {}", records("sip-hold").len());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let text = loop {
+        let text = scrape(address);
+        if text.lines().any(|line| line == packets) {
+            break text;
+        }
+        assert!(Instant::now() < deadline, "{text}");
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    assert!(text.lines().any(|line| line == "rtcscope_packets_total{class=\"sip\"} 14"), "{text}");
+    drop(pipe);
+    let mut out = String::new();
+    child.stdout.take().expect("stdout is piped").read_to_string(&mut out).expect("text");
+    assert!(child.wait().expect("it ends").success());
+}
+
 #[test]
 fn a_ring_of_files_keeps_the_latest() {
     if !is_root("a ring of files") {

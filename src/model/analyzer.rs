@@ -9,6 +9,7 @@
 use super::capture::CaptureFacts;
 use super::class::{Class, ClassCounts};
 use super::clock_steps::ClockSteps;
+use super::forget::Memory;
 use super::icmp::IcmpErrors;
 pub use super::integrity::TurnCredentials;
 use super::media::Media;
@@ -42,6 +43,9 @@ pub struct Options {
     pub keep_packets: bool,
     /// Keep how each stream went over time (off by default): a bounded number of intervals of a bounded number of streams.
     pub series: bool,
+    /// Nanoseconds of capture time after which what was quiet leaves (none by default: then nothing does). Whoever feeds
+    /// packets has to look at [`Analyzer::is_sweep_due`].
+    pub forget_after: Option<i64>,
     /// What is known of a TURN server's credentials, to check MESSAGE-INTEGRITY.
     pub turn_credentials: TurnCredentials,
 }
@@ -53,6 +57,7 @@ impl Default for Options {
             ssrcs: Vec::new(),
             keep_packets: false,
             series: false,
+            forget_after: None,
             turn_credentials: TurnCredentials::default(),
         }
     }
@@ -63,6 +68,7 @@ pub struct Analyzer {
     options: Options,
     front: Front,
     shards: Vec<Shard>,
+    memory: Option<Memory>,
 }
 
 impl Analyzer {
@@ -70,7 +76,8 @@ impl Analyzer {
     pub fn new(options: Options) -> Self {
         let shards = (0..SHARDS).map(|_| Shard::new(&options)).collect();
         let connections = Connections::new(options.remove_copies);
-        Self { options, front: Front { connections, ..Front::default() }, shards }
+        let memory = options.forget_after.filter(|idle| *idle > 0).map(Memory::new);
+        Self { options, front: Front { connections, ..Front::default() }, shards, memory }
     }
 
     /// Takes the next record.
@@ -78,7 +85,46 @@ impl Analyzer {
         if self.front.packets == 0 {
             self.shards.iter_mut().for_each(|shard| shard.starts_at(packet.ts));
         }
-        self.front.packet(packet, AllShards(&mut self.shards));
+        self.front.packet(packet, AllShards { shards: &mut self.shards, memory: self.memory.as_mut() });
+        if let Some(memory) = &mut self.memory {
+            memory.passed(packet.ts);
+        }
+    }
+
+    /// True where something may have been quiet for too long.
+    #[inline]
+    pub fn is_sweep_due(&self) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.due().is_some())
+    }
+
+    /// Lets go what has been quiet for too long, and counts it. Takes about as long as two snapshots.
+    pub fn sweep(&mut self, facts: CaptureFacts) {
+        let Self { options, front, shards, memory, .. } = self;
+        let Some(memory) = memory else { return };
+        let Some(now) = memory.due() else { return };
+        let idle = memory.idle;
+        let is_fresh = |ts: Timestamp| now.nanos_since(ts).unsigned_abs() < idle.unsigned_abs();
+        let Front { connections, signalling, extra_datagrams, .. } = front;
+        let mut sink = AllShards { shards, memory: Some(memory) };
+        *extra_datagrams += connections.settle(is_fresh, signalling, &mut sink);
+        let (before, mut staying) = merge::staying(options, front, shards, memory, (facts.clone(), now));
+        for announcement in memory.recent() {
+            staying.named.endpoints.extend(announcement.named());
+            staying.named.fragments.extend(announcement.fragments().map(str::to_owned));
+        }
+        for (place, class, packets) in &staying.counted {
+            shards[place.0].count(place.1, *class, *packets);
+        }
+        for ((shard, flows), streams) in shards.iter_mut().zip(&staying.flows).zip(&staying.streams) {
+            shard.forget(flows, streams, now.plus_nanos(idle.saturating_neg()));
+            shard.forget_announced(&staying.named);
+        }
+        front.signalling.forget(&staying.sessions, &staying.named, is_fresh);
+        let after = merge::snapshot(options, front, shards, Some(memory), facts);
+        let followed: Vec<bool> = front.connections.flows().map(|flow| shards[shard_of(flow)].has(flow)).collect();
+        let left = front.connections.forget(is_fresh, &followed);
+        memory.left(&before, &after, left);
+        memory.looked(now);
     }
 
     /// A session description from a file: as if it had been said before the first packet.
@@ -89,12 +135,12 @@ impl Analyzer {
 
     /// The input has ended: what waited for more is given up.
     pub fn finish(&mut self) {
-        self.front.end(AllShards(&mut self.shards));
+        self.front.end(AllShards { shards: &mut self.shards, memory: None });
     }
 
     /// Everything known so far; `facts` are what the source knows of itself.
     pub fn snapshot(&self, facts: CaptureFacts) -> Snapshot {
-        merge::snapshot(&self.options, &self.front, &self.shards, facts)
+        merge::snapshot(&self.options, &self.front, &self.shards, self.memory.as_ref(), facts)
     }
 
     /// Packets kept so far, as [`Options::keep_packets`] wants, also of what may turn out to be no stream.
@@ -115,19 +161,26 @@ pub(crate) trait FrontSink {
     fn announce(&mut self, announcement: &Arc<Announcement>, datagram: &Datagram<'_>);
 }
 
-struct AllShards<'s>(&'s mut [Shard]);
+struct AllShards<'s> {
+    shards: &'s mut [Shard],
+    /// Who remembers what was announced, where something may leave.
+    memory: Option<&'s mut Memory>,
+}
 
 impl FrontSink for AllShards<'_> {
     fn media(&mut self, media: Media) {
-        self.0[shard_of_media(&media)].media(&[media]);
+        self.shards[shard_of_media(&media)].media(&[media]);
     }
 
     fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing, look: Look) {
-        self.0[shard_of(&datagram.flow)].datagram(datagram, framing, look);
+        self.shards[shard_of(&datagram.flow)].datagram(datagram, framing, look);
     }
 
     fn announce(&mut self, announcement: &Arc<Announcement>, _: &Datagram<'_>) {
-        self.0.iter_mut().for_each(|shard| shard.announce(announcement));
+        self.shards.iter_mut().for_each(|shard| shard.announce(announcement));
+        if let Some(memory) = &mut self.memory {
+            memory.announced(announcement);
+        }
     }
 }
 

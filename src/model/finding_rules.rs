@@ -267,9 +267,18 @@ pub(crate) fn all(snapshot: &Snapshot, faults: &[Fault]) -> Vec<Finding> {
         let cases = rule.cases(&evidence).into_iter();
         findings.extend(cases.filter(is_believed).map(|finding| (rank, finding)));
     }
-    let first = |finding: &Finding| finding.frames.first().map_or(u64::MAX, |frame| frame.0);
     findings.sort_by_key(|(rank, finding)| (finding.severity, *rank, first(finding)));
     findings.into_iter().map(|(_, finding)| finding).collect()
+}
+
+fn first(finding: &Finding) -> u64 {
+    finding.frames.first().map_or(u64::MAX, |frame| frame.0)
+}
+
+/// Findings of different times in the order of [`all`].
+pub(crate) fn sort(findings: &mut [Finding]) {
+    let rank = |finding: &Finding| RULES.iter().position(|rule| rule.code == finding.code);
+    findings.sort_by_cached_key(|finding| (finding.severity, rank(finding), first(finding)));
 }
 
 #[cfg(test)]

@@ -210,6 +210,11 @@ impl Flow {
         self.details.get_or_insert_default()
     }
 
+    /// The streams have other numbers from now on.
+    pub(crate) fn forget_recent(&mut self) {
+        self.recent = [RecentStreams::EMPTY; 2];
+    }
+
     pub(crate) fn count(&mut self, class: Class) {
         self.classes.add(class, 1);
     }

@@ -168,6 +168,17 @@ impl Announcement {
         &self.relayed
     }
 
+    /// The addresses that it tells of.
+    pub(crate) fn named(&self) -> impl Iterator<Item = Endpoint> {
+        self.endpoints.iter().map(|(endpoint, _)| *endpoint).chain(self.relayed.iter().copied())
+    }
+
+    /// The username fragments that it tells of.
+    pub(crate) fn fragments(&self) -> impl Iterator<Item = &str> {
+        let keyed = self.ice_keys.iter().map(|(fragment, _)| fragment.as_str());
+        self.fragments.iter().map(|(fragment, _)| fragment.as_str()).chain(keyed)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.endpoints.is_empty() && self.fragments.is_empty() && self.relayed.is_empty() && self.ice_keys.is_empty()
     }
@@ -294,6 +305,15 @@ impl<K: Clone + Eq + std::hash::Hash> Newest<K> {
     }
 }
 
+impl<K: Clone + Eq + std::hash::Hash> Newest<K> {
+    fn retain(&mut self, stays: impl Fn(&K) -> bool) {
+        self.contexts.retain(|key, _| stays(key));
+        self.contexts.shrink_to(self.contexts.len() * 2);
+        self.order.retain(stays);
+        self.order.shrink_to(self.order.len() * 2);
+    }
+}
+
 /// All that has been announced so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MediaContexts {
@@ -320,6 +340,16 @@ impl MediaContexts {
             is_new |= self.by_fragment.add(fragment, context);
         }
         self.version = self.version.wrapping_add(u32::from(is_new));
+    }
+
+    /// Keeps what is said of these addresses and fragments.
+    pub(crate) fn retain(&mut self, endpoint: impl Fn(&Endpoint) -> bool, fragment: impl Fn(&String) -> bool) {
+        self.by_endpoint.retain(endpoint);
+        self.by_fragment.retain(&fragment);
+        self.ice_keys.retain(|key, _| fragment(key));
+        self.ice_keys.shrink_to(self.ice_keys.len() * 2);
+        self.ice_order.retain(fragment);
+        self.ice_order.shrink_to(self.ice_order.len() * 2);
     }
 
     /// What the side with an ICE username fragment said of all sections that have it.

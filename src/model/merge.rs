@@ -7,6 +7,7 @@ mod calls;
 mod described;
 mod fingerprints;
 mod ice;
+mod leaving;
 mod mobility;
 mod one_sided;
 mod pairing;
@@ -20,6 +21,7 @@ use super::class::{Class, ClassCounts};
 use super::dtls;
 use super::finding_rules;
 use super::flow::{Direction, Flow, Origin};
+use super::forget::{Forgotten, Memory};
 use super::media_context::{Format, MediaContexts};
 use super::relay_hop::RelayHop;
 use super::rtp_stream::{ClockSource, Series, StreamFigures};
@@ -35,12 +37,33 @@ use crate::proto::rtp::payload_type::{MediaKind, PayloadRole, static_payload_typ
 use crate::time::Timestamp;
 use described::Described;
 use fingerprints::Announced;
+pub(crate) use leaving::{Named, Staying};
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The snapshot of all that the front and the shards know.
-pub(crate) fn snapshot(options: &Options, front: &Front, shards: &[Shard], facts: CaptureFacts) -> Snapshot {
-    Merge::new(options, front, shards).snapshot(facts)
+pub(crate) fn snapshot(
+    options: &Options,
+    front: &Front,
+    shards: &[Shard],
+    memory: Option<&Memory>,
+    facts: CaptureFacts,
+) -> Snapshot {
+    Merge::new(options, front, shards).snapshot(memory, facts)
+}
+
+/// The same, and what of it stays at this time.
+pub(crate) fn staying(
+    options: &Options,
+    front: &Front,
+    shards: &[Shard],
+    memory: &Memory,
+    (facts, now): (CaptureFacts, Timestamp),
+) -> (Snapshot, Staying) {
+    let merge = Merge::new(options, front, shards);
+    let snapshot = merge.snapshot(Some(memory), facts);
+    let staying = merge.staying(&snapshot, now, memory.idle);
+    (snapshot, staying)
 }
 
 /// A flow's place: which shard, which index there.
@@ -102,7 +125,7 @@ impl<'a> Merge<'a> {
         self.front.decoder.tunnels().layers(flow.tuple.tunnel).to_vec()
     }
 
-    fn snapshot(&self, facts: CaptureFacts) -> Snapshot {
+    fn snapshot(&self, memory: Option<&Memory>, facts: CaptureFacts) -> Snapshot {
         let mut streams: Vec<Draft> = Vec::with_capacity(self.shards.iter().map(|shard| shard.streams.len()).sum());
         let mut tallies: Vec<Tally> = Vec::with_capacity(self.order.len());
         let copied_fragments = if self.options.remove_copies { self.copied_fragments() } else { 0 };
@@ -176,6 +199,9 @@ impl<'a> Merge<'a> {
             inner_datagrams: inner + self.front.extra_datagrams,
             fragments: self.front.decoder.fragments(),
             limits: self.limits(untracked),
+            forgotten: Forgotten::default(),
+            forgotten_findings: BTreeMap::new(),
+            forgotten_listed: BTreeMap::new(),
             only_ssrcs: None,
         };
         let others = streams.iter().map(|draft| draft.row.ssrc).filter(|ssrc| !self.is_wanted(*ssrc)).collect();
@@ -206,7 +232,14 @@ impl<'a> Merge<'a> {
         self.join_sessions(&mut snapshot);
         self.join_ice(&mut snapshot, loads);
         snapshot.capture.only_ssrcs = self.only_ssrcs(&snapshot, others);
+        if let Some(memory) = memory {
+            memory.add_counts(&mut snapshot);
+        }
         snapshot.findings = finding_rules::all(&snapshot, &self.faults());
+        if let Some(memory) = memory {
+            snapshot.capture.forgotten_listed = memory.add_findings(&mut snapshot.findings);
+            finding_rules::sort(&mut snapshot.findings);
+        }
         snapshot
     }
 

@@ -14,6 +14,7 @@ pub mod dtls;
 pub mod finding;
 mod finding_rules;
 pub mod flow;
+mod forget;
 pub mod ice;
 mod icmp;
 pub mod integrity;

@@ -25,6 +25,12 @@ impl RelayedAddresses {
         self.0.len() < MAX_RELAYED && self.0.insert(endpoint)
     }
 
+    /// Keeps those that `stays` says.
+    pub(crate) fn retain(&mut self, stays: impl Fn(&Endpoint) -> bool) {
+        self.0.retain(stays);
+        self.0.shrink_to(self.0.len() * 2);
+    }
+
     pub(crate) fn has(&self, endpoint: Endpoint) -> bool {
         !self.0.is_empty() && self.0.contains(&endpoint)
     }

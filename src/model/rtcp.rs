@@ -361,6 +361,21 @@ impl RtcpState {
     }
 
     /// Everyone who sent, in order of direction and SSRC.
+    /// What takes room: report blocks, senders, names.
+    pub(crate) fn kept(&self) -> usize {
+        self.points + self.senders.len() + self.cnames.len() + self.sender_reports.len()
+    }
+
+    /// Lets go report blocks from before a time. Who sent them is still known.
+    pub(crate) fn forget(&mut self, before: Timestamp) {
+        self.points = 0;
+        for sender in self.senders.values_mut() {
+            sender.reports.retain(|point| point.ts >= before);
+            sender.reports.shrink_to(sender.reports.len() * 2);
+            self.points += sender.reports.len();
+        }
+    }
+
     pub(crate) fn summaries(&self) -> impl Iterator<Item = SenderSummary> + '_ {
         self.senders.values().map(|sender| {
             let cname = self.cnames.get(&sender.ssrc).cloned();

@@ -3,6 +3,7 @@
 //! In: datagrams in capture order, and announcements of media. Out: flows and streams for the merge.
 //! Never: the five-tuples of another shard, or memory beyond its bounds.
 
+mod forget;
 mod legs;
 
 use super::analyzer::Options;
@@ -12,6 +13,7 @@ use super::flow::{Direction, Flow, Origin, Peer, Via};
 use super::integrity::TurnCredentials;
 use super::media::{Media, Routes};
 use super::media_context::{Announcement, MediaContexts};
+use super::merge::Named;
 use super::relayed::RelayedAddresses;
 use super::rtp_stream::{PacketLog, PayloadClock, RtpStream, Series, StreamPacket, relative_ms};
 use super::turn::TurnState;
@@ -224,6 +226,18 @@ impl Shard {
         }
         let direction = self.flows[flow as usize].direction_of(tuple);
         self.by_ssrc.get(&(flow, stream_key(ssrc, via) | direction_bit(direction))).copied()
+    }
+
+    /// Whether this five-tuple is followed.
+    pub(crate) fn has(&self, tuple: &FiveTuple) -> bool {
+        let hash = self.hasher.hash(tuple);
+        self.by_tuple.find(hash, |index| same_flow(&self.flows[*index as usize].tuple, tuple)).is_some()
+    }
+
+    /// Knows no more of what was announced than the signalling does.
+    pub(crate) fn forget_announced(&mut self, named: &Named) {
+        self.contexts.retain(|at| named.endpoints.contains(at), |fragment| named.fragments.contains(fragment));
+        self.relayed.retain(|at| named.endpoints.contains(at));
     }
 
     /// Takes the next datagram.

@@ -5,6 +5,7 @@
 
 mod declared;
 mod dialog;
+mod forget;
 mod rounds;
 mod session;
 mod web;
@@ -49,8 +50,9 @@ pub(crate) struct Signalling {
     /// Where TURN servers relay: as media addresses, all shards are told of them.
     pub(crate) relayed: RelayedAddresses,
     pub(crate) trail: Trail,
-    /// Bytes of [`MAX_TEXT`] that are used.
+    /// Bytes of [`MAX_TEXT`] that are used: by all, and by each at the same index.
     text: usize,
+    texts: Vec<usize>,
     pub(crate) dropped_sessions: u64,
     pub(crate) dropped_descriptions: u64,
 }
@@ -127,7 +129,8 @@ impl Signalling {
         session.from = message.from().map(|from| name(from.uri));
         session.to = message.to().map(|to| name(to.uri));
         let names = [&session.from, &session.to].into_iter().flatten().map(String::len);
-        self.text += names.sum::<usize>() + session.call_id.len();
+        let bytes = names.sum::<usize>() + session.call_id.len();
+        self.keeps(index, bytes);
         Some(index)
     }
 
@@ -140,14 +143,17 @@ impl Signalling {
         self.by_call_id.insert(call_id.to_owned(), index);
         self.sessions.push(SessionSummary::new(call_id.to_owned(), signal, state, first_ts));
         self.rounds.push(Rounds::default());
+        self.texts.push(0);
         Some(index)
     }
 
     fn progress(&mut self, index: usize, datagram: &Datagram<'_>, message: &Message<'_>) {
         let session = &mut self.sessions[index];
         if self.text < MAX_TEXT {
-            self.text += session.dialog.message(datagram, message);
+            let bytes = session.dialog.message(datagram, message);
+            self.keeps(index, bytes);
         }
+        let session = &mut self.sessions[index];
         let method = message.cseq().map(|cseq| cseq.method);
         match message.start {
             StartLine::Request { method: "INVITE", .. } => {
@@ -208,13 +214,13 @@ impl Signalling {
         description: SessionDescription,
         body: &[u8],
     ) {
-        let session = &mut self.sessions[index];
+        let session = &self.sessions[index];
         if session.descriptions.len() == MAX_DESCRIPTIONS || self.text >= MAX_TEXT {
             self.dropped_descriptions += 1;
             return;
         }
-        self.text += body.len();
-        session.descriptions.push(Described {
+        self.keeps(index, body.len());
+        self.sessions[index].descriptions.push(Described {
             frame: datagram.map(|datagram| datagram.carrier.frame),
             ts: datagram.map(|datagram| datagram.carrier.ts),
             ends: datagram.map(|datagram| (datagram.flow.src, datagram.flow.dst)),

@@ -12,6 +12,7 @@ pub use super::dtls::{AlertSeen, Direction as DtlsDirection, Flight, HandshakeSu
 pub use super::finding::{Finding, Severity};
 pub use super::finding_rules::{RULES, Rule};
 pub use super::flow::{Peer, Via};
+pub use super::forget::Forgotten;
 pub use super::ice::{ConsentGap, IceRole, PairStatus, PairSummary, Spread};
 pub use super::icmp::IcmpRow;
 pub use super::integrity::Integrity;
@@ -108,6 +109,12 @@ pub struct CaptureSummary {
     pub fragments: FragmentStatistics,
     /// What was left out for a bound's sake, by table.
     pub limits: BTreeMap<&'static str, u64>,
+    /// What has left because it had been quiet: in the counts it is still there, in the lists it is not.
+    pub forgotten: Forgotten,
+    /// Findings, by code, that only what has left could prove, those included that are no longer listed.
+    pub forgotten_findings: BTreeMap<&'static str, u64>,
+    /// Those of them that are listed.
+    pub forgotten_listed: BTreeMap<&'static str, u64>,
     /// The SSRCs that streams and RTCP are limited to; none where all are shown.
     pub only_ssrcs: Option<OnlySsrcs>,
 }

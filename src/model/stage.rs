@@ -63,6 +63,9 @@ impl Stage {
             wire_len: data.len() as u32,
             data: &data[..data.len().min(self.snap_length)],
         });
+        if self.analyzer.is_sweep_due() {
+            self.analyzer.sweep(CaptureFacts::default());
+        }
     }
 
     /// The last packet once more, 40 microseconds later: the capture saw it on this interface too.

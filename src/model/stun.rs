@@ -214,6 +214,14 @@ impl Transactions {
         Some(known)
     }
 
+    /// Lets go those that began before a time; what is sent again afterwards is a transaction of its own.
+    pub(crate) fn forget(&mut self, before: Timestamp) {
+        self.list.retain(|known| known.first_ts >= before);
+        self.list.shrink_to(self.list.len() * 2);
+        self.by_id =
+            self.list.iter().enumerate().map(|(at, known)| ((known.id, known.method, known.from), at)).collect();
+    }
+
     pub(crate) fn list(&self) -> &[Transaction] {
         &self.list
     }

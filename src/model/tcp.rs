@@ -16,6 +16,7 @@ use crate::net::{Carrier, Datagram, FiveTuple, Segment, TcpFlags};
 use crate::packet::FrameNo;
 use crate::proto::demux::{Class as Proposal, Reason};
 use crate::proto::http;
+use crate::time::Timestamp;
 use dialogue::Dialogue;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
@@ -172,6 +173,49 @@ impl Connections {
         // It keeps its place in the queue of those that hold bytes.
         *talk = Talk { is_holding: talk.is_holding, ..Talk::new(flow) };
         (index as u32, delivered)
+    }
+}
+
+impl Connections {
+    /// The five-tuples of all connections.
+    pub(crate) fn flows(&self) -> impl Iterator<Item = &FiveTuple> {
+        self.talks.iter().map(|talk| talk.connection.flow())
+    }
+
+    /// What a connection holds that had no segment for some time has nothing more to wait for. Gives how many datagrams were
+    /// handed on.
+    pub(crate) fn settle(
+        &mut self,
+        is_fresh: impl Fn(Timestamp) -> bool,
+        signalling: &mut Signalling,
+        sink: &mut impl FrontSink,
+    ) -> u64 {
+        let quiet =
+            |talk: &&mut Talk| talk.held_cost() > 0 && !talk.carrier.is_some_and(|carrier| is_fresh(carrier.ts));
+        let delivered = self.talks.iter_mut().filter(quiet).map(|talk| talk.flush(signalling, sink)).sum();
+        self.held = self.talks.iter().map(Talk::held_cost).sum();
+        delivered
+    }
+
+    /// Lets go the connections that had no segment for some time, unless the flow of one is still followed: `is_followed`
+    /// has the order of [`flows`](Self::flows). Gives how many they are.
+    pub(crate) fn forget(&mut self, is_fresh: impl Fn(Timestamp) -> bool, is_followed: &[bool]) -> u64 {
+        let mut talks = Vec::new();
+        let mut left = 0;
+        let followed = is_followed.iter().copied().chain(std::iter::repeat(false));
+        for (talk, is_followed) in std::mem::take(&mut self.talks).into_iter().zip(followed) {
+            if is_followed || talk.carrier.is_some_and(|carrier| is_fresh(carrier.ts)) {
+                talks.push(talk);
+            } else {
+                left += 1;
+            }
+        }
+        self.by_tuple = talks.iter().zip(0..).map(|(talk, index)| (canonical(talk.connection.flow()), index)).collect();
+        self.holding = talks.iter().zip(0..).filter(|(talk, _)| talk.is_holding).map(|(_, index)| index).collect();
+        self.held = talks.iter().map(Talk::held_cost).sum();
+        self.hand = 0;
+        self.talks = talks;
+        left
     }
 }
 

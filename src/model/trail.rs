@@ -51,6 +51,18 @@ impl Trail {
         &self.messages
     }
 
+    /// Keeps the messages of the sessions that stay, with their numbers from now on, and of none those that `is_fresh`.
+    pub(crate) fn forget(&mut self, sessions: &[Option<usize>], is_fresh: impl Fn(Timestamp) -> bool) {
+        self.messages.retain_mut(|message| match message.session {
+            Some(session) => {
+                message.session = sessions.get(session).copied().flatten();
+                message.session.is_some()
+            }
+            None => is_fresh(message.ts),
+        });
+        self.messages.shrink_to(self.messages.len() * 2);
+    }
+
     /// Keeps a message, where there is room.
     fn note(&mut self, datagram: &Datagram<'_>, signal: Signal, session: Option<usize>, text: Text) {
         if self.messages.len() >= MAX_MESSAGES {

@@ -11,6 +11,7 @@ pub mod json;
 pub mod ladder;
 pub mod live;
 pub mod ndjson;
+pub mod openmetrics;
 pub mod text;
 pub mod tui;
 pub mod verdicts;

@@ -71,6 +71,14 @@ pub struct LiveArguments {
     /// End as soon as there is a finding with this code, and exit with 1 where it does not come.
     #[arg(long, value_name = "CODE")]
     pub until_finding: Option<String>,
+    /// Forget flows, with all that belongs to them, that have been quiet for this long; what they came to stays in the
+    /// counts. 0 forgets nothing.
+    #[arg(long, value_name = "TIME", default_value = "300s")]
+    pub forget_after: String,
+    /// Serve metrics as OpenMetrics text at this address, for Prometheus: 9464, or 10.0.0.1:9464. Without a host only this
+    /// machine can ask.
+    #[arg(long, value_name = "ADDR")]
+    pub prometheus: Option<String>,
     /// List only the RTP and RTCP of this SSRC, as with analyze.
     #[arg(long, value_name = "SSRC")]
     pub ssrc: Vec<String>,

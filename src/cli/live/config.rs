@@ -10,7 +10,9 @@ use crate::model::snapshot::RULES;
 use crate::net::filter::Filter;
 use crate::source::FileRing;
 use crate::source::live::{ANY, MAX_INTERFACES};
+use crate::time::NANOS_PER_SEC;
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,6 +26,9 @@ const MIN_BUFFER: u64 = 2 << 20;
 /// so all else comes, and nothing of UDP is left out. UDP stands first: most packets are, and each instruction costs.
 const USUAL: &str = "udp or not (tcp and (port 22 or port 25 or port 445 or port 873 or port 2049 or port 3260 or port 3306 or \
                      port 5432 or port 6379 or port 9092 or port 27017))";
+
+/// A look at all that there is takes some time: so often at most.
+const MIN_FORGET_AFTER: i64 = NANOS_PER_SEC;
 
 /// Where packets come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +60,10 @@ pub(in crate::cli) struct Request {
     pub(in crate::cli) duration: Option<Duration>,
     pub(in crate::cli) count: Option<u64>,
     pub(in crate::cli) until_finding: Option<&'static str>,
+    /// In nanoseconds of capture time; none to forget nothing.
+    pub(in crate::cli) forget_after: Option<i64>,
+    /// Where metrics are served.
+    pub(in crate::cli) prometheus: Option<SocketAddr>,
     pub(in crate::cli) ssrcs: Vec<u32>,
     pub(in crate::cli) remove_copies: bool,
     pub(in crate::cli) turn: TurnArguments,
@@ -107,6 +116,18 @@ impl Request {
         let no_time = |text: &String| format!("--duration: `{text}` is no time; say 30s, 1m30s or 2h");
         let duration = arguments.duration.as_ref();
         let duration = duration.map(|text| length_of_time(text).ok_or_else(|| no_time(text))).transpose()?;
+        let forget_after = match arguments.forget_after.trim() {
+            "0" => None,
+            text => match length_of_time(text) {
+                Some(0) => None,
+                Some(nanos) if nanos >= MIN_FORGET_AFTER => Some(nanos),
+                _ => {
+                    return Err(format!(
+                        "--forget-after: `{text}` is no time of a second or more; say 300s or 10m, or 0"
+                    ));
+                }
+            },
+        };
         let ssrcs = arguments.ssrc.iter().map(|text| parse_ssrc(text)).collect::<Result<_, _>>()?;
         Ok(Self {
             origin,
@@ -119,12 +140,20 @@ impl Request {
             duration: duration.map(|nanos| Duration::from_nanos(nanos.unsigned_abs())),
             count: arguments.count,
             until_finding: arguments.until_finding.as_ref().map(known).transpose()?,
+            forget_after,
+            prometheus: arguments.prometheus.as_deref().map(address).transpose()?,
             ssrcs,
             remove_copies: !arguments.keep_duplicates,
             turn: arguments.turn.clone(),
             has_output: arguments.output.is_some(),
         })
     }
+}
+
+/// A port of this machine, or an address and a port.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let of_port = text.trim_start_matches(':').parse().map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    text.parse().or(of_port).map_err(|_| format!("--prometheus: `{text}` is no address; say 9464 or 0.0.0.0:9464"))
 }
 
 /// The words of dumpcap; a size or a duration without a unit is in kilobytes, or seconds, as there.

@@ -38,6 +38,16 @@ pub(in crate::cli) struct Engine {
     farewell: Duration,
 }
 
+/// Who may look at a capture from another thread.
+pub(in crate::cli) struct Onlooker(Arc<Shared>);
+
+impl Onlooker {
+    /// All that is known now.
+    pub(in crate::cli) fn snapshot(&self) -> Snapshot {
+        self.0.snapshot()
+    }
+}
+
 /// How it ended.
 pub(in crate::cli) struct Ended {
     pub(in crate::cli) snapshot: Snapshot,
@@ -91,6 +101,7 @@ impl Engine {
             ssrcs: request.ssrcs.clone(),
             turn_credentials,
             series: for_person,
+            forget_after: request.forget_after,
             ..Options::default()
         };
         let capture = match &request.origin {
@@ -180,8 +191,12 @@ impl Engine {
 
     /// All that is known now.
     pub(in crate::cli) fn snapshot(&self) -> Snapshot {
-        let _held = self.shared.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
-        self.shared.state().snapshot()
+        self.shared.snapshot()
+    }
+
+    /// The same from elsewhere.
+    pub(in crate::cli) fn onlooker(&self) -> Onlooker {
+        Onlooker(Arc::clone(&self.shared))
     }
 
     /// The same, where something has come since `seen`.
@@ -263,6 +278,11 @@ impl Shared {
         self.stop.load(Relaxed)
     }
 
+    fn snapshot(&self) -> Snapshot {
+        let _held = self.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
+        self.state().snapshot()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -297,6 +317,10 @@ impl State {
         let frame = if self.renumbers { FrameNo(self.taken) } else { packet.frame };
         let packet = RawPacket { frame, ..*packet };
         self.analyzer.packet(&packet);
+        if self.analyzer.is_sweep_due() {
+            let facts = self.facts();
+            self.analyzer.sweep(facts);
+        }
         if let Some(saved) = &mut self.saved {
             let dropped = self.dropped;
             if let Err(error) = saved.packet(&packet, name, || dropped) {
@@ -319,7 +343,12 @@ impl State {
     }
 
     fn snapshot(&self) -> Snapshot {
-        self.analyzer.snapshot(CaptureFacts {
+        self.analyzer.snapshot(self.facts())
+    }
+
+    /// What is known of the source.
+    fn facts(&self) -> CaptureFacts {
+        CaptureFacts {
             files: self.files.clone(),
             refused: self.refused.clone(),
             dropped_by_capture: self.dropped,
@@ -329,7 +358,7 @@ impl State {
             filtered_uncounted: self.filtered_uncounted,
             span: self.wants.span,
             asked: self.wants.asked(),
-        })
+        }
     }
 }
 

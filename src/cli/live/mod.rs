@@ -8,6 +8,7 @@ mod args;
 mod config;
 mod dashboard;
 mod engine;
+mod exposition;
 mod reader;
 mod watch;
 
@@ -25,9 +26,11 @@ use crate::source::Input;
 use crate::source::live::network_interfaces;
 use crate::time::Timestamp;
 use crate::view::live as view;
+use crate::view::openmetrics::{CONTENT_TYPE, Metrics};
 use crate::view::tui::Selection;
 use config::Request;
 use engine::Ended;
+use exposition::Exposition;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -65,10 +68,19 @@ pub(super) fn live(arguments: LiveArguments) -> ExitCode {
         Ok(interrupt) => interrupt,
         Err(error) => return fail(INPUT, &format!("signals cannot be caught: {error}")),
     };
+    let exposition = match request.prometheus.map(Exposition::listen).transpose() {
+        Ok(exposition) => exposition,
+        Err(error) => return fail(INPUT, &format!("metrics cannot be served: {error}")),
+    };
     let engine = match Engine::start(&request, credentials, wall_clock(), for_person) {
         Ok(engine) => engine,
         Err(message) => return fail(INPUT, &message),
     };
+    if let Some(exposition) = exposition
+        && let Err(error) = serve(exposition, &engine, arguments.quiet || for_person)
+    {
+        return fail(INPUT, &format!("metrics cannot be served: {error}"));
+    }
     if for_person {
         return show(&engine, &request, &arguments);
     }
@@ -136,6 +148,16 @@ fn show(engine: &Engine, request: &Request, arguments: &LiveArguments) -> ExitCo
     }
     std::mem::forget(ended);
     code
+}
+
+/// Metrics from now on, of snapshots that are made when somebody asks.
+fn serve(exposition: Exposition, engine: &Engine, is_quiet: bool) -> io::Result<()> {
+    if !is_quiet {
+        note(&format!("metrics at http://{}/metrics", exposition.address()?));
+    }
+    let onlooker = engine.onlooker();
+    let mut metrics = Metrics::default();
+    exposition.serve(CONTENT_TYPE, move || metrics.exposition(&onlooker.snapshot()))
 }
 
 /// Tells each second what it brought, until something ends the capture. True where the finding came that was waited for.

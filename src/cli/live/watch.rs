@@ -46,8 +46,8 @@ impl Watch {
             packets_total: capture.packets,
             dropped_total: dropped,
             classes,
-            streams: snapshot.streams.len(),
-            sessions: snapshot.sessions.len(),
+            streams: snapshot.streams.len() + capture.forgotten.streams as usize,
+            sessions: snapshot.sessions.len() + capture.forgotten.sessions as usize,
             worst: worst(snapshot),
             findings: self.findings(snapshot),
         };
@@ -62,6 +62,11 @@ impl Watch {
     fn findings<'s>(&mut self, snapshot: &'s Snapshot) -> Vec<&'s Finding> {
         let lasting = snapshot.findings.iter().filter(|finding| !finding.tells_of_nothing());
         let keyed: Vec<(Key, &Finding)> = lasting.map(|finding| (key(finding), finding)).collect();
+        if self.told.len() >= MAX_TOLD {
+            // What the report lists no longer will hardly come back.
+            let listed: BTreeSet<&Key> = keyed.iter().map(|(key, _)| key).collect();
+            self.told.retain(|key| listed.contains(key));
+        }
         let mut new = Vec::new();
         for (key, finding) in &keyed {
             if self.pending.contains(key) && self.told.len() < MAX_TOLD && self.told.insert(key.clone()) {

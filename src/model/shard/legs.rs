@@ -78,6 +78,18 @@ impl Default for PrintRoom {
     }
 }
 
+impl PrintRoom {
+    /// What these flows leave of it.
+    pub(super) fn recount(&mut self, flows: &[Flow]) {
+        let legs = flows.iter().filter_map(|flow| flow.leg.as_deref());
+        let kept: usize = legs.flat_map(|leg| &leg.prints).map(Vec::len).sum();
+        self.left = MAX_PRINTS.saturating_sub(kept);
+        if kept == 0 {
+            self.full_since = None;
+        }
+    }
+}
+
 impl Shard {
     /// A place for prints, where the flow may be a side of a server. With copies kept nothing can be matched.
     pub(super) fn leg(&self, flow: &Flow) -> Option<Box<Leg>> {

@@ -4,6 +4,7 @@
 //! Never: an application's field names. A description is known by its text, what it is by the words beside it, and where
 //! it belongs by its origin and its ICE fragment; a poll may bring the answer on another connection than the offer went.
 
+use super::forget::moved;
 use super::session::{SessionState, Signal, Trickled};
 use super::{MAX_NAME, MAX_SESSIONS, Signalling};
 use crate::model::analyzer::FrontSink;
@@ -41,6 +42,20 @@ pub(super) struct Web {
     /// Those whose last description is an offer, oldest first.
     open: VecDeque<usize>,
     early: VecDeque<(FrameNo, Timestamp, TrickledCandidate)>,
+}
+
+impl Web {
+    /// The sessions have other numbers from now on, or have left.
+    pub(super) fn forget(&mut self, places: &[Option<usize>], is_fresh: impl Fn(Timestamp) -> bool) {
+        self.by_connection.retain(|_, index| moved(places, index));
+        self.by_connection.shrink_to(self.by_connection.len() * 2);
+        for names in [&mut self.by_party, &mut self.by_fragment, &mut self.by_resource] {
+            names.retain(|_, index| moved(places, index));
+            names.shrink_to(names.len() * 2);
+        }
+        self.open.retain_mut(|index| moved(places, index));
+        self.early.retain(|(_, ts, _)| is_fresh(*ts));
+    }
 }
 
 impl Signalling {

@@ -3,7 +3,9 @@
 //! In: parts of the snapshot. Out: objects of the report. Never: a unit that the key does not name.
 
 use super::{Rounded, Text, ssrc};
-use crate::model::snapshot::{CaptureSummary, ClassCounts, FileFacts, Finding as FindingState, Ssrc};
+use crate::model::snapshot::{
+    CaptureSummary, ClassCounts, FileFacts, Finding as FindingState, Forgotten as ForgottenState, Ssrc,
+};
 use crate::time::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -25,6 +27,9 @@ pub(super) struct Capture<'a> {
     duplicates_removed: u64,
     inner_datagrams: u64,
     limits: &'a BTreeMap<&'static str, u64>,
+    /// Only there where something has left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forgotten: Option<Forgotten>,
 }
 
 #[derive(Serialize)]
@@ -96,6 +101,49 @@ impl<'a> Capture<'a> {
             duplicates_removed: capture.duplicates_removed,
             inner_datagrams: capture.inner_datagrams,
             limits: &capture.limits,
+            forgotten: (!capture.forgotten.is_nothing()).then(|| Forgotten::of(&capture.forgotten)),
+        }
+    }
+}
+
+/// What has left because it had been quiet: of each list how many rows, and what they came to.
+#[derive(Serialize)]
+struct Forgotten {
+    flows: u64,
+    rtp_streams: u64,
+    sessions: u64,
+    turn_allocations: u64,
+    dtls: u64,
+    ice: u64,
+    stun_transactions: u64,
+    rtcp: u64,
+    signals: u64,
+    connections: u64,
+    rtp_packets: u64,
+    rtp_bytes: u64,
+    rtp_lost: u64,
+    findings: u64,
+    findings_not_listed: u64,
+}
+
+impl Forgotten {
+    const fn of(known: &ForgottenState) -> Self {
+        Self {
+            flows: known.flows,
+            rtp_streams: known.streams,
+            sessions: known.sessions,
+            turn_allocations: known.allocations,
+            dtls: known.handshakes,
+            ice: known.pairs,
+            stun_transactions: known.transactions,
+            rtcp: known.rtcp_senders,
+            signals: known.signals,
+            connections: known.connections,
+            rtp_packets: known.rtp_packets,
+            rtp_bytes: known.rtp_bytes,
+            rtp_lost: known.rtp_lost,
+            findings: known.findings,
+            findings_not_listed: known.findings_not_listed,
         }
     }
 }

@@ -159,11 +159,27 @@ fn losses(capture: &CaptureSummary, page: &mut Page<'_>) -> io::Result<()> {
         entry(page, "Copies", &format!("{copies} that the capture made, each counted once"))?;
     }
     limits_of_the_user(capture, page)?;
+    forgotten(capture, page)?;
     for (table, number) in capture.limits.iter().filter(|(_, number)| **number > 0) {
         let text = format!("{} {}, for the bound of a table", count(*number), table.replace('_', " "));
         page.wrapped(name("Left out"), INDENT, " ", &words(&text, Ink::Doubtful))?;
     }
     Ok(())
+}
+
+/// What a live capture let go: the counts have it, the tables have it not.
+fn forgotten(capture: &CaptureSummary, page: &mut Page<'_>) -> io::Result<()> {
+    let left = &capture.forgotten;
+    if left.is_nothing() {
+        return Ok(());
+    }
+    let text = format!(
+        "{}, {}, {} that had been quiet: counted, no longer listed",
+        plural(left.flows, "flow", "flows"),
+        plural(left.streams, "stream", "streams"),
+        plural(left.sessions, "session", "sessions")
+    );
+    entry(page, "Forgotten", &text)
 }
 
 /// What the user left out, so that nobody takes the rest for the whole.
