@@ -7,7 +7,7 @@ mod sdp;
 mod stream;
 
 use super::action::Screen;
-use super::list::{List, Seen};
+use super::list::List;
 use super::state::State;
 use crate::model::snapshot::{Finding, Ladder, Snapshot};
 use crate::view::ladder::{self, Drawing};
@@ -75,7 +75,7 @@ fn sentence(name: &str, text: &str, ink: Ink, page: &mut Page<'_>) -> io::Result
 /// All columns of a row, also those without room in its table, and what is said of it.
 fn of_row(list: List, state: &State, snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> {
     let Some(row) = state.list_state(list).selected() else { return nothing("There is none in it.", page) };
-    let table = list.table(&Seen::of(snapshot, None), &[row]);
+    let table = list.full_table(&state.seen(snapshot, None), &[row]);
     for note in table.notes(0) {
         page.wrapped(Cell::plain(""), 2, " · ", note)?;
     }

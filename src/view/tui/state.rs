@@ -3,19 +3,21 @@
 //! In: actions, and the snapshot that they are about. Out: the next state, and now and then an [`Effect`]. Never: a terminal, a
 //! clock, a file, a change of the snapshot.
 
+mod lists;
 mod selection;
 mod travel;
 
+pub(super) use lists::ListState;
 pub use selection::Selection;
 
 use super::action::{Action, Screen};
 use super::document;
-use super::list::{List, Seen};
-use super::order;
+use super::list::{Known, List};
 use super::render::areas;
 use crate::model::snapshot::{Snapshot, StreamRow};
 use crate::view::text::Cell;
 use ratatui::layout::{Position, Rect};
+use std::sync::Arc;
 
 /// Screens that can be gone back to.
 const TRAIL: usize = 32;
@@ -31,29 +33,6 @@ pub enum Effect {
     Copy(String),
     /// Save packets.
     Save(Selection),
-}
-
-/// How a table stands.
-#[derive(Clone, Debug, Default)]
-pub(super) struct ListState {
-    /// The rows that are shown, in their order.
-    pub(super) rows: Vec<usize>,
-    /// The place of the selected one among them.
-    pub(super) at: usize,
-    /// The place of the first that is in sight.
-    pub(super) offset: usize,
-    /// What the selected one is, whatever its place.
-    id: Option<String>,
-    pub(super) sort: usize,
-    pub(super) is_reversed: bool,
-    pub(super) filter: String,
-}
-
-impl ListState {
-    /// The selected row.
-    pub(super) fn selected(&self) -> Option<usize> {
-        self.rows.get(self.at).copied()
-    }
 }
 
 /// What stands below a table is about: the snapshot, the screen and its width, and the rows that are selected.
@@ -76,6 +55,7 @@ pub struct State {
     /// The table in front on the screen of TURN, ICE and DTLS.
     paths: List,
     lists: [ListState; List::ALL.len()],
+    known: Arc<Known>,
     /// Keys move what stands below the table.
     is_inside: bool,
     scroll: usize,
@@ -102,6 +82,7 @@ impl State {
             screen: Screen::Overview,
             paths: List::Allocations,
             lists: std::array::from_fn(|_| ListState::default()),
+            known: Arc::default(),
             is_inside: false,
             scroll: 0,
             below: Vec::new(),
@@ -126,6 +107,7 @@ impl State {
     /// Takes a look at a new snapshot.
     pub fn refresh(&mut self, snapshot: &Snapshot) {
         self.generation += 1;
+        self.known = Arc::new(Known::of(snapshot));
         self.settle_all(snapshot);
         self.write_below(snapshot);
     }
@@ -140,7 +122,9 @@ impl State {
             session: self.session(),
         };
         if self.below_of.as_ref() != Some(&subject) {
-            let width = areas(self.size, self.screen).detail.width.saturating_sub(2);
+            let whole = areas(self.size, self.screen).detail.width;
+            // The overview has them in its left half.
+            let width = if self.screen == Screen::Overview { whole / 2 } else { whole }.saturating_sub(2);
             self.below = document::below(self, snapshot, width);
             self.below_of = Some(subject);
         }
@@ -151,22 +135,6 @@ impl State {
     fn last_line(&self) -> usize {
         let room = areas(self.size, self.screen).detail.height.saturating_sub(2);
         self.below.len().saturating_sub(usize::from(room))
-    }
-
-    /// Puts the tables of the screen in order.
-    fn settle_all(&mut self, snapshot: &Snapshot) {
-        if self.paths == List::Allocations && self.screen != Screen::Turn {
-            // The first of the three tables that has something in it.
-            let paths = [List::Allocations, List::Pairs, List::Handshakes];
-            let seen = Seen::of(snapshot, None);
-            self.paths = paths.into_iter().find(|list| list.len(&seen) > 0).unwrap_or(List::Allocations);
-        }
-        for list in [List::Streams, List::Sessions] {
-            self.settle(list, snapshot);
-        }
-        if let Some(list) = self.list().filter(|list| !matches!(list, List::Streams | List::Sessions)) {
-            self.settle(list, snapshot);
-        }
     }
 
     /// Says something until the next key.
@@ -273,35 +241,6 @@ impl State {
         self.settle_all(snapshot);
     }
 
-    /// Puts the rows of a table in order and finds the selected one again.
-    fn settle(&mut self, list: List, snapshot: &Snapshot) {
-        let seen = Seen::of(snapshot, if list == List::Reports { self.stream(snapshot) } else { None });
-        let state = &self.lists[list as usize];
-        let rows = order::rows(list, &seen, state.sort, state.is_reversed, &state.filter);
-        let found =
-            state.id.as_ref().and_then(|id| rows.iter().position(|row| list.id(&seen, *row).as_ref() == Some(id)));
-        let at = found.unwrap_or(state.at).min(rows.len().saturating_sub(1));
-        let id = rows.get(at).and_then(|row| list.id(&seen, *row));
-        let state = &mut self.lists[list as usize];
-        (state.rows, state.at, state.id) = (rows, at, id);
-        self.keep_in_sight(list);
-    }
-
-    /// Moves the rows in sight so that the selected one is among them.
-    fn keep_in_sight(&mut self, list: List) {
-        let room = self.room(list);
-        let state = &mut self.lists[list as usize];
-        let last = state.rows.len().saturating_sub(room);
-        state.offset = state.offset.clamp((state.at + 1).saturating_sub(room), state.at).min(last);
-    }
-
-    /// Rows of a table that have room on its screen.
-    pub(super) fn room(&self, list: List) -> usize {
-        let screen = Screen::ALL.into_iter().find(|screen| List::on(*screen, list) == Some(list));
-        let area = screen.and_then(|screen| areas(self.size, screen).list);
-        area.map_or(1, |area| usize::from(area.height).saturating_sub(2 + list.heads()).max(1))
-    }
-
     fn page(&self) -> isize {
         let areas = areas(self.size, self.screen);
         let lines = match self.list().filter(|_| !self.is_inside) {
@@ -318,53 +257,8 @@ impl State {
         }
     }
 
-    fn select(&mut self, list: List, by: isize, snapshot: &Snapshot) {
-        let stream = if list == List::Reports { self.stream(snapshot) } else { None };
-        let seen = Seen::of(snapshot, stream);
-        let state = &mut self.lists[list as usize];
-        state.at = moved(state.at, by, state.rows.len().saturating_sub(1));
-        state.id = state.rows.get(state.at).and_then(|row| list.id(&seen, *row));
-        self.scroll = 0;
-        self.keep_in_sight(list);
-    }
-
     fn scroll_by(&mut self, by: isize) {
         self.scroll = moved(self.scroll, by, self.last_line());
-    }
-
-    fn sort(&mut self, change: impl FnOnce(&mut ListState, usize), snapshot: &Snapshot) {
-        let Some(list) = self.list() else { return };
-        change(&mut self.lists[list as usize], order::sorts(list).len());
-        self.settle(list, snapshot);
-    }
-
-    fn retype(&mut self, snapshot: &Snapshot, change: impl FnOnce(&mut String)) {
-        let Some(list) = self.list() else { return };
-        change(&mut self.lists[list as usize].filter);
-        self.scroll = 0;
-        self.settle(list, snapshot);
-    }
-
-    fn click(&mut self, at: Position, snapshot: &Snapshot) {
-        let areas = areas(self.size, self.screen);
-        if areas.tabs.contains(at) {
-            if let Some(screen) = super::render::tab_at(at.x) {
-                self.show(screen, snapshot);
-            }
-            return;
-        }
-        let (Some(list), Some(area)) = (self.list(), areas.list) else { return };
-        if !area.contains(at) {
-            self.is_inside = self.screen == Screen::Sessions && areas.detail.contains(at);
-            return;
-        }
-        self.is_inside = false;
-        let line = usize::from(at.y.saturating_sub(area.y));
-        let state = &self.lists[list as usize];
-        if let Some(row) = line.checked_sub(1 + list.heads()).filter(|row| state.offset + row < state.rows.len()) {
-            let by = (state.offset + row) as isize - state.at as isize;
-            self.select(list, by, snapshot);
-        }
     }
 
     /// The stream that is looked at: the selected one.

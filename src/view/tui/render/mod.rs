@@ -77,7 +77,7 @@ pub fn render(out: &mut Frame<'_>, state: &State, snapshot: &Snapshot, theme: Th
         table::render(out, area, list, state, snapshot, theme);
     }
     match (state.screen(), areas.curves) {
-        (Screen::Overview, _) => overview::render(out, areas.detail, snapshot, theme),
+        (Screen::Overview, _) => overview::render(out, areas.detail, state, snapshot, theme),
         (Screen::Stream, Some(curves)) => stream::render(out, curves, state.stream(snapshot), snapshot, theme),
         (Screen::Reports, Some(curves)) => reports::render(out, curves, state.stream(snapshot), snapshot, theme),
         _ => {}

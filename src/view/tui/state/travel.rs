@@ -3,7 +3,7 @@
 //! In: the screen, and what is selected on it. Out: another screen, or another row. Never: a row that a filter hides.
 
 use super::super::action::Screen;
-use super::super::list::{List, Seen};
+use super::super::list::List;
 use super::{State, moved};
 use crate::model::snapshot::Snapshot;
 
@@ -64,7 +64,7 @@ impl State {
 
     /// To the screen where that id stands, with its row selected.
     pub(super) fn go_to(&mut self, id: &str, snapshot: &Snapshot) {
-        let seen = Seen::of(snapshot, None);
+        let seen = self.seen(snapshot, None);
         let lists = List::ALL.into_iter().filter(|list| !matches!(list, List::Reports | List::Findings));
         let found = lists
             .filter_map(|list| {
