@@ -6,12 +6,13 @@
 use super::args::{Format, TuiArguments};
 use super::config::Reading;
 use super::examine::{INPUT, USAGE, examine_over_time};
+use super::frames::{Frames, Opened};
 use super::output;
 use super::run::fail;
 use super::save;
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{FrameNo, Snapshot};
 use crate::view::text;
-use crate::view::tui::{Effect, Selection, State, Theme, action, render};
+use crate::view::tui::{Effect, Frame, Selection, State, Theme, action, render};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, DisableMouseCapture, EnableMouseCapture, Event};
 use ratatui::crossterm::execute;
@@ -31,6 +32,9 @@ const CLIPBOARD: usize = 70_000;
 /// Saves packets; gives how many and where.
 pub(super) type Save<'s> = dyn FnMut(&Selection) -> Result<(u64, PathBuf), String> + 's;
 
+/// Reads a frame; gives it, or why it cannot be had.
+pub(super) type ReadFrame<'s> = dyn FnMut(FrameNo) -> Result<Frame, String> + 's;
+
 pub(super) fn tui(arguments: TuiArguments) -> ExitCode {
     let reading = match Reading::of(arguments.input) {
         Ok(reading) => reading,
@@ -47,7 +51,10 @@ pub(super) fn tui(arguments: TuiArguments) -> ExitCode {
     let names: Vec<&str> = examined.snapshot.capture.facts.files.iter().map(|file| file.name.as_str()).collect();
     let title = names.join(", ");
     let snapshot = Arc::new(examined.snapshot);
-    let shown = show(&title, snapshot, &mut || None, &mut |selection| save::flows(&reading, selection));
+    let opened = Opened::new();
+    let mut frames = Frames::of(&reading, &opened);
+    let mut read = |frame| frames.read(frame);
+    let shown = show(&title, snapshot, &mut || None, &mut |selection| save::flows(&reading, selection), &mut read);
     match shown {
         Ok(()) => code,
         Err(error) => fail(INPUT, &format!("the terminal: {error}")),
@@ -70,6 +77,7 @@ pub(super) fn show(
     first: Arc<Snapshot>,
     next: &mut dyn FnMut() -> Option<Arc<Snapshot>>,
     save: &mut Save<'_>,
+    read: &mut ReadFrame<'_>,
 ) -> io::Result<()> {
     let is_ended = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -87,6 +95,9 @@ pub(super) fn show(
     let mut is_changed = true;
     while !state.is_over() && !is_ended.load(Ordering::Relaxed) {
         if is_changed {
+            if let Some(frame) = state.wanted_frame() {
+                state.take_frame(frame, read(frame));
+            }
             screen.terminal.draw(|frame| render(frame, &state, &snapshot, theme))?;
             is_changed = false;
         }

@@ -12,13 +12,8 @@ const FELT_MS: f64 = 177.3;
 
 /// Equipment impairment and robustness against loss (G.113, appendix I; with packet loss concealment).
 fn impairment(codec: &str) -> Option<(f64, f64)> {
-    const TABLE: [(&str, f64, f64); 5] = [
-        ("PCMU", 0.0, 25.1),
-        ("PCMA", 0.0, 25.1),
-        ("G729", 11.0, 19.0),
-        ("G723", 15.0, 16.1),
-        ("GSM-EFR", 5.0, 10.0),
-    ];
+    const TABLE: [(&str, f64, f64); 5] =
+        [("PCMU", 0.0, 25.1), ("PCMA", 0.0, 25.1), ("G729", 11.0, 19.0), ("G723", 15.0, 16.1), ("GSM-EFR", 5.0, 10.0)];
     let row = TABLE.into_iter().find(|(name, ..)| name.eq_ignore_ascii_case(codec))?;
     Some((row.1, row.2))
 }

@@ -3,6 +3,7 @@
 //! In: a table, what it is sorted by, a text. Out: numbers of rows. Never: a row formatted for the sake of sorting.
 
 use super::list::{List, Seen};
+use super::state::ListState;
 use crate::model::snapshot::Snapshot;
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -10,9 +11,9 @@ use std::sync::Arc;
 /// What a table can be sorted by; the first is how it stands at first.
 pub(super) const fn sorts(list: List) -> &'static [&'static str] {
     match list {
-        List::Streams => &[
-            "worst", "start", "loss", "jitter", "bitrate", "packets", "gap", "RTT", "MOS", "codec", "SSRC",
-        ],
+        List::Streams => {
+            &["worst", "start", "loss", "jitter", "bitrate", "packets", "gap", "RTT", "MOS", "codec", "SSRC"]
+        }
         List::Reports => &["time", "loss", "RTT", "jitter"],
         List::Sessions => &["start", "state", "setup time"],
         List::Allocations => &["start", "end", "setup time"],
@@ -21,6 +22,12 @@ pub(super) const fn sorts(list: List) -> &'static [&'static str] {
         List::Findings => &["severity", "frame", "code"],
         List::Flows => &["start", "packets", "length"],
     }
+}
+
+/// Whether what is new stands at the end of the table.
+pub(super) fn is_newest_last(list: List, state: &ListState) -> bool {
+    let by = sorts(list).get(state.sort).copied().unwrap_or_default();
+    matches!(by, "start" | "time") && !state.is_reversed
 }
 
 /// By what a row is sorted. Large numbers come first: they are what somebody looks for.

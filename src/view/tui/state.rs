@@ -3,18 +3,23 @@
 //! In: actions, and the snapshot that they are about. Out: the next state, and now and then an [`Effect`]. Never: a terminal, a
 //! clock, a file, a change of the snapshot.
 
+mod course;
+mod frame;
 mod lists;
 mod selection;
 mod travel;
 
+pub use frame::Frame;
+pub(super) use frame::Rung;
 pub(super) use lists::ListState;
 pub use selection::Selection;
 
 use super::action::{Action, Screen};
 use super::document;
 use super::list::{Known, List};
-use super::render::areas;
-use crate::model::snapshot::{Snapshot, StreamRow};
+use super::order;
+use super::render::{Areas, areas};
+use crate::model::snapshot::{FrameNo, Snapshot, StreamRow};
 use crate::view::text::Cell;
 use ratatui::layout::{Position, Rect};
 use std::sync::Arc;
@@ -33,6 +38,17 @@ pub enum Effect {
     Copy(String),
     /// Save packets.
     Save(Selection),
+}
+
+/// What keys move.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Focus {
+    /// The rows of the table; where there is none, the lines of the screen.
+    List,
+    /// The events of the ladder.
+    Ladder,
+    /// The fields of the frame below it.
+    Frame,
 }
 
 /// What stands below a table is about: the snapshot, the screen and its width, and the rows that are selected.
@@ -56,12 +72,20 @@ pub struct State {
     paths: List,
     lists: [ListState; List::ALL.len()],
     known: Arc<Known>,
-    /// Keys move what stands below the table.
-    is_inside: bool,
+    focus: Focus,
     scroll: usize,
     /// What stands below the table, for as long as it is about the same.
     below: Vec<Vec<Cell>>,
     below_of: Option<Subject>,
+    /// The events of the ladder among those lines, and the place of the selected one.
+    rungs: Vec<Rung>,
+    rung: usize,
+    /// The frame that a ladder which is not drawn yet is to show.
+    evidence: Option<FrameNo>,
+    read: Option<frame::Read>,
+    field: usize,
+    course: course::Course,
+    is_following: bool,
     /// Counts snapshots.
     generation: u64,
     /// The filter as it was before somebody began to type.
@@ -83,10 +107,17 @@ impl State {
             paths: List::Allocations,
             lists: std::array::from_fn(|_| ListState::default()),
             known: Arc::default(),
-            is_inside: false,
+            focus: Focus::List,
             scroll: 0,
             below: Vec::new(),
             below_of: None,
+            rungs: Vec::new(),
+            rung: 0,
+            evidence: None,
+            read: None,
+            field: 0,
+            course: course::Course::default(),
+            is_following: false,
             generation: 0,
             before: None,
             trail: Vec::new(),
@@ -110,6 +141,23 @@ impl State {
         self.known = Arc::new(Known::of(snapshot));
         self.settle_all(snapshot);
         self.write_below(snapshot);
+        if self.is_following {
+            self.follow(snapshot);
+            self.write_below(snapshot);
+        }
+    }
+
+    /// To the newest of what the screen shows.
+    fn follow(&mut self, snapshot: &Snapshot) {
+        match (self.screen, self.list(), self.focus) {
+            (Screen::Stream, ..) => self.follow_course(snapshot),
+            (Screen::Sessions, _, Focus::Ladder) => self.step_rung(isize::MAX),
+            // Only where what is new stands at the end.
+            (_, Some(list), Focus::List) if order::is_newest_last(list, self.list_state(list)) => {
+                self.select(list, isize::MAX, snapshot);
+            }
+            _ => {}
+        }
     }
 
     fn write_below(&mut self, snapshot: &Snapshot) {
@@ -122,19 +170,39 @@ impl State {
             session: self.session(),
         };
         if self.below_of.as_ref() != Some(&subject) {
-            let whole = areas(self.size, self.screen).detail.width;
+            let whole = self.areas().detail.width;
             // The overview has them in its left half.
             let width = if self.screen == Screen::Overview { whole / 2 } else { whole }.saturating_sub(2);
-            self.below = document::below(self, snapshot, width);
+            let before = self.rungs.get(self.rung).map(|rung| rung.frame);
+            let is_same =
+                self.below_of.as_ref().is_some_and(|of| (of.screen, of.session) == (subject.screen, subject.session));
+            (self.below, self.rungs) = document::below(self, snapshot, width);
             self.below_of = Some(subject);
+            match before.filter(|_| is_same) {
+                Some(frame) => self.find_rung(frame),
+                None => self.rung = 0,
+            }
+        }
+        if let Some(frame) = self.evidence.take_if(|_| self.screen == Screen::Sessions) {
+            self.focus = Focus::Ladder;
+            self.find_rung(frame);
         }
         self.scroll = self.scroll.min(self.last_line());
+        self.keep_rung_in_sight();
+    }
+
+    fn areas(&self) -> Areas {
+        areas(self.size, self.screen, self.focus != Focus::List)
+    }
+
+    /// Lines that have room below the table.
+    fn detail_room(&self) -> usize {
+        usize::from(self.areas().detail.height.saturating_sub(2))
     }
 
     /// The first line in sight where the last one is.
     fn last_line(&self) -> usize {
-        let room = areas(self.size, self.screen).detail.height.saturating_sub(2);
-        self.below.len().saturating_sub(usize::from(room))
+        self.below.len().saturating_sub(self.detail_room())
     }
 
     /// Says something until the next key.
@@ -187,6 +255,15 @@ impl State {
             Action::Last => self.step(isize::MAX, snapshot),
             Action::Left => self.aside(-1, snapshot),
             Action::Right => self.aside(1, snapshot),
+            Action::Aside(by) => self.neighbour(by, snapshot),
+            Action::Zoom(is_in) => self.on_stream(|state| state.zoom(is_in, snapshot)),
+            Action::Pan(is_later) => self.on_stream(|state| state.pan(is_later, snapshot)),
+            Action::Follow => {
+                self.is_following = !self.is_following;
+                if self.is_following {
+                    self.follow(snapshot);
+                }
+            }
             Action::DetailUp => self.scroll_by(-1),
             Action::DetailDown => self.scroll_by(1),
             Action::Open => self.open(snapshot),
@@ -216,8 +293,8 @@ impl State {
     }
 
     fn back(&mut self, snapshot: &Snapshot) {
-        if self.is_inside {
-            self.is_inside = false;
+        if self.focus != Focus::List {
+            self.focus = if self.focus == Focus::Frame { Focus::Ladder } else { Focus::List };
         } else if let Some(screen) = self.trail.pop() {
             self.enter(screen, snapshot);
         }
@@ -235,25 +312,34 @@ impl State {
 
     fn enter(&mut self, screen: Screen, snapshot: &Snapshot) {
         self.screen = screen;
-        self.is_inside = false;
+        self.focus = Focus::List;
         self.scroll = 0;
         self.before = None;
         self.settle_all(snapshot);
     }
 
     fn page(&self) -> isize {
-        let areas = areas(self.size, self.screen);
-        let lines = match self.list().filter(|_| !self.is_inside) {
+        let lines = match self.list().filter(|_| self.focus == Focus::List) {
             Some(list) => self.room(list),
-            None => usize::from(areas.detail.height).saturating_sub(2),
+            None => self.detail_room() / 2,
         };
         lines.max(1) as isize
     }
 
     fn step(&mut self, by: isize, snapshot: &Snapshot) {
-        match self.list().filter(|_| !self.is_inside) {
-            Some(list) => self.select(list, by, snapshot),
-            None => self.scroll_by(by),
+        match (self.focus, self.list()) {
+            (Focus::Ladder, _) => self.step_rung(by),
+            (Focus::Frame, _) => self.step_field(by),
+            (Focus::List, Some(list)) => self.select(list, by, snapshot),
+            (Focus::List, None) => self.scroll_by(by),
+        }
+    }
+
+    /// Says where it does nothing.
+    fn on_stream(&mut self, change: impl FnOnce(&mut Self)) {
+        match self.screen {
+            Screen::Stream => change(self),
+            _ => self.tell("time can be zoomed on the screen of a stream".to_owned()),
         }
     }
 
@@ -301,7 +387,15 @@ impl State {
     }
 
     pub(super) const fn is_inside(&self) -> bool {
-        self.is_inside
+        !matches!(self.focus, Focus::List)
+    }
+
+    pub(super) const fn focus(&self) -> Focus {
+        self.focus
+    }
+
+    pub(super) const fn is_following(&self) -> bool {
+        self.is_following
     }
 
     pub(super) fn below(&self) -> &[Vec<Cell>] {

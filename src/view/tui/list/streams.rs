@@ -131,12 +131,15 @@ fn line(series: &Series, span: Option<(Timestamp, Timestamp)>, value: fn(&Series
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::snapshot::FrameNo;
 
     #[test]
     fn a_course_is_blank_where_nothing_came_and_full_where_most_came() {
         let at = |seconds: i64| Timestamp::from_nanos(seconds * NANOS_PER_SEC);
         let mut series = Series::new(at(0));
-        (0..10).for_each(|number| series.packet(at(12 + number), if number < 5 { 100 } else { 1000 }, 0, None));
+        (0..10).for_each(|number| {
+            series.packet(at(12 + number), FrameNo(1), if number < 5 { 100 } else { 1000 }, 0, None)
+        });
         let course = line(&series, Some((at(0), at(24))), |point| point.bps);
         assert_eq!(course, format!("{}▂▂▂▂▂█████  ", " ".repeat(12)));
         assert_eq!(line(&series, None, |point| point.bps), "");

@@ -48,7 +48,14 @@ pub(super) fn render(out: &mut Frame<'_>, area: Rect, state: &State, snapshot: &
 }
 
 /// As many rows of a table as have room, in its usual order.
-fn rows(out: &mut Frame<'_>, area: Rect, list: List, title: &str, (state, snapshot): (&State, &Snapshot), theme: Theme) {
+fn rows(
+    out: &mut Frame<'_>,
+    area: Rect,
+    list: List,
+    title: &str,
+    (state, snapshot): (&State, &Snapshot),
+    theme: Theme,
+) {
     let block = pane::frame(title, theme);
     let inner = block.inner(area);
     out.render_widget(block, area);
@@ -74,7 +81,8 @@ fn bandwidth(out: &mut Frame<'_>, area: Rect, snapshot: &Snapshot, theme: Theme)
     let block = pane::frame("RTP of all streams", theme);
     let inner = block.inner(area);
     out.render_widget(block, area);
-    let Some((series, span)) = snapshot.bandwidth.as_ref().and_then(|series| Some((series, chart::span(series)?)))
+    let Some((series, span)) =
+        snapshot.bandwidth.as_ref().and_then(|series| Some((series, chart::Span::whole(series)?)))
     else {
         return out.render_widget(Line::styled(" none", theme.frame()), inner);
     };

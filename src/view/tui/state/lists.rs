@@ -6,7 +6,7 @@ use super::super::action::Screen;
 use super::super::list::{List, Seen};
 use super::super::order;
 use super::super::render::areas;
-use super::{State, moved};
+use super::{Focus, State, moved};
 use crate::model::snapshot::{Snapshot, StreamRow};
 use ratatui::layout::Position;
 use std::sync::Arc;
@@ -106,7 +106,7 @@ impl State {
     /// Rows of a table that have room on its screen.
     pub(in crate::view::tui) fn room(&self, list: List) -> usize {
         let screen = Screen::ALL.into_iter().find(|screen| List::on(*screen, list) == Some(list));
-        let area = screen.and_then(|screen| areas(self.size, screen).list);
+        let area = screen.and_then(|screen| areas(self.size, screen, false).list);
         area.map_or(1, |area| usize::from(area.height).saturating_sub(2 + list.heads()).max(1))
     }
 
@@ -134,7 +134,7 @@ impl State {
     }
 
     pub(in crate::view::tui) fn click(&mut self, at: Position, snapshot: &Snapshot) {
-        let areas = areas(self.size, self.screen);
+        let areas = self.areas();
         if areas.tabs.contains(at) {
             if let Some(screen) = super::super::render::tab_at(at.x) {
                 self.show(screen, snapshot);
@@ -142,11 +142,20 @@ impl State {
             return;
         }
         let (Some(list), Some(area)) = (self.list(), areas.list) else { return };
-        if !area.contains(at) {
-            self.is_inside = self.screen == Screen::Sessions && areas.detail.contains(at);
+        if areas.frame.is_some_and(|frame| frame.contains(at)) {
+            self.focus = Focus::Frame;
             return;
         }
-        self.is_inside = false;
+        if !area.contains(at) {
+            if self.screen == Screen::Sessions && areas.detail.contains(at) {
+                let line = usize::from(at.y.saturating_sub(areas.detail.y + 1)) + self.scroll;
+                let rung = self.rung_at(line);
+                self.focus = Focus::Ladder;
+                self.rung = rung.unwrap_or(self.rung);
+            }
+            return;
+        }
+        self.focus = Focus::List;
         let line = usize::from(at.y.saturating_sub(area.y));
         let state = &self.lists[list as usize];
         if let Some(row) = line.checked_sub(1 + list.heads()).filter(|row| state.offset + row < state.rows.len()) {
