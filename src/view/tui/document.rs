@@ -25,7 +25,7 @@ pub(super) fn below(state: &State, snapshot: &Snapshot, width: u16) -> (Vec<Vec<
     let lines = lines(width, |page| match state.screen() {
         Screen::Overview => head::write(snapshot, page),
         Screen::Stream => match state.stream(snapshot) {
-            Some(row) => stream::write(snapshot, row, page),
+            Some(row) => stream::write(snapshot, row, width, page),
             None => nothing("There is no RTP stream in it.", page),
         },
         Screen::Reports => senders(state, snapshot, page),

@@ -189,7 +189,7 @@ impl List {
                 let rows = rows.iter().filter_map(|at| Some((*at, snapshot.sessions.get(*at)?)));
                 sessions::table(snapshot, &rows.collect::<Vec<_>>(), Most { sections: PARTS, formats: PARTS })
             }
-            List::Allocations => turn::table(&some(&snapshot.allocations, rows), PARTS),
+            List::Allocations => turn::table(&some(&snapshot.allocations, rows), PARTS, snapshot.capture.last_ts),
             List::Pairs => ice::table(&some(&snapshot.pairs, rows)),
             List::Handshakes => dtls::table(&some(&snapshot.handshakes, rows), true),
             List::Findings => of_findings(&some(&snapshot.findings, rows)),
