@@ -449,6 +449,7 @@ fn the_screens_of_the_readme_are_those_of_these_captures() {
     let frame = ladder.wanted_frame().expect("an event has a frame");
     ladder.take_frame(frame, read("webrtc-relay-udp", frame));
     ladder.update(Action::Open, relay());
+    (0..5).for_each(|_| drop(ladder.update(Action::Down, relay())));
     for (state, snapshot) in [(streams, loss()), (ladder, relay())] {
         let drawn = screen(&state, snapshot, SMALL);
         let lines = drawn.lines().map(|line| line.trim_matches('"').trim_end());
