@@ -43,9 +43,9 @@ fn main() -> ExitCode {
     }
 }
 
-type Outcome = Result<String, Box<dyn std::error::Error>>;
+pub(crate) type Outcome = Result<String, Box<dyn std::error::Error>>;
 
-fn write(file: &str, packets: &str, streams: &str, seed: &str) -> Outcome {
+pub(crate) fn write(file: &str, packets: &str, streams: &str, seed: &str) -> Outcome {
     let (packets, streams, seed): (u64, u32, u64) = (packets.parse()?, streams.parse()?, seed.parse()?);
     if streams == 0 || packets < u64::from(streams) {
         return Err("at least one stream, and one packet for each".into());

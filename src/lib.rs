@@ -19,6 +19,8 @@ pub mod check;
 pub mod cli;
 #[cfg(feature = "analyzer")]
 pub mod compare;
+#[cfg(feature = "analyzer")]
+pub mod dissect;
 #[cfg(feature = "model")]
 pub mod model;
 #[cfg(feature = "model")]

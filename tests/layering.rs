@@ -19,8 +19,9 @@ const ROOT: &[(&str, &[&str])] = &[
     ("model", &["net", "proto", "packet", "bytes", "time"]),
     ("check", &[]),
     ("compare", &["model::sightings", "net", "time"]),
-    ("view", &["model::snapshot", "model::finding", "check", "compare", "time"]),
-    ("cli", &["check", "compare", "source", "net", "proto", "model", "view", "packet", "bytes", "time"]),
+    ("dissect", &["net", "proto", "packet"]),
+    ("view", &["model::snapshot", "model::finding", "check", "compare", "dissect", "time"]),
+    ("cli", &["check", "compare", "dissect", "source", "net", "proto", "model", "view", "packet", "bytes", "time"]),
 ];
 
 /// The same for the load generator; `rtcscope::` names are those of the root library.
@@ -55,6 +56,7 @@ const IO: &[&str] = &[
 const CORE: &[&str] = &[
     "src/check",
     "src/compare",
+    "src/dissect",
     "src/net",
     "src/proto",
     "src/model",

@@ -139,6 +139,14 @@ fn somebody_walks_all_screens_filters_saves_and_quits() {
     terminal.until(&[" Ladder of s1 "]);
     terminal.type_in(&["w"]);
     terminal.until(&["packets of s1 are in rtcscope-s1.pcapng"]);
+    terminal.type_in(&["Enter", "Down"]);
+    terminal.until(&[" Frame 38 ", "field ", "STUN"]);
+    terminal.type_in(&["Enter", "Down"]);
+    terminal.until(&["Esc ladder"]);
+    terminal.type_in(&["Escape"]);
+    terminal.until(&["Enter fields"]);
+    terminal.type_in(&["Escape"]);
+    terminal.until(&["Sessions (1"]);
     terminal.type_in(&["e"]);
     terminal.until(&["the report is in rtcscope-report.json"]);
     terminal.type_in(&["q"]);
@@ -199,6 +207,9 @@ fn keys_come_from_the_terminal_where_the_capture_comes_from_standard_input() {
     terminal.until(&["q quit"]);
     terminal.type_in(&["5"]);
     terminal.until(&[" Ladder of s1 "]);
+    terminal.type_in(&["Enter"]);
+    terminal.until(&["which cannot be read a second time"]);
+    terminal.type_in(&["Escape"]);
     terminal.type_in(&["w"]);
     terminal.until(&["standard input cannot be read a second time"]);
     terminal.type_in(&["q"]);

@@ -6,14 +6,15 @@
 use super::args::{Format, TuiArguments};
 use super::config::Reading;
 use super::examine::{INPUT, USAGE, examine_over_time};
+use super::frames::{Frames, Opened};
 use super::live::{self, Engine, Until};
 use super::output;
 use super::run::fail;
 use super::save;
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{FrameNo, Snapshot};
 use crate::source::Input;
 use crate::view::text;
-use crate::view::tui::{Effect, Selection, State, Theme, action, render};
+use crate::view::tui::{Effect, Frame, Selection, State, Theme, action, render};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, DisableMouseCapture, EnableMouseCapture, Event};
 use ratatui::crossterm::execute;
@@ -43,6 +44,9 @@ pub(super) enum News {
 /// Saves packets; gives how many and where.
 pub(super) type Save<'s> = dyn FnMut(&Selection) -> Result<(u64, PathBuf), String> + 's;
 
+/// Reads a frame; gives it, or why it cannot be had.
+pub(super) type ReadFrame<'s> = dyn FnMut(FrameNo) -> Result<Frame, String> + 's;
+
 pub(super) fn tui(arguments: TuiArguments) -> ExitCode {
     let reading = match Reading::of(arguments.input) {
         Ok(reading) => reading,
@@ -65,7 +69,11 @@ pub(super) fn tui(arguments: TuiArguments) -> ExitCode {
     let names: Vec<&str> = examined.snapshot.capture.facts.files.iter().map(|file| file.name.as_str()).collect();
     let title = names.join(", ");
     let snapshot = Arc::new(examined.snapshot);
-    let shown = show(&title, snapshot, &mut || News::None, &mut |selection| save::flows(&reading, selection));
+    let opened = Opened::new();
+    let mut frames = Frames::of(&reading, &opened);
+    let mut read = |frame| frames.read(frame);
+    let save = &mut |selection: &Selection| save::flows(&reading, selection);
+    let shown = show(&title, snapshot, &mut || News::None, save, &mut read);
     match shown {
         Ok(()) => code,
         Err(error) => fail(INPUT, &format!("the terminal: {error}")),
@@ -89,7 +97,11 @@ fn replay(reading: &Reading, speed: f64) -> ExitCode {
     };
     let names: Vec<String> = reading.inputs.iter().map(name).collect();
     let title = format!("{} at {speed} times its pace", names.join(", "));
-    let shown = live::dashboard(&engine, &title, &Until::default(), &mut |selection| save::flows(reading, selection));
+    let opened = Opened::new();
+    let mut frames = Frames::of(reading, &opened);
+    let mut read = |frame| frames.read(frame);
+    let save = &mut |selection: &Selection| save::flows(reading, selection);
+    let shown = live::dashboard(&engine, &title, &Until::default(), save, &mut read);
     let ended = engine.finish();
     ended.errors.iter().for_each(|error| output::note(error));
     let code = if ended.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INPUT) };
@@ -123,6 +135,7 @@ pub(super) fn show(
     first: Arc<Snapshot>,
     next: &mut dyn FnMut() -> News,
     save: &mut Save<'_>,
+    read: &mut ReadFrame<'_>,
 ) -> io::Result<()> {
     let is_ended = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -139,6 +152,9 @@ pub(super) fn show(
     let mut is_changed = true;
     while !state.is_over() && !is_ended.load(Ordering::Relaxed) {
         if is_changed {
+            if let Some(frame) = state.wanted_frame() {
+                state.take_frame(frame, read(frame));
+            }
             screen.terminal.draw(|frame| render(frame, &state, &snapshot, theme))?;
             is_changed = false;
         }

@@ -352,7 +352,12 @@ impl<'a> Merge<'a> {
             in_red: false,
             figures,
             packets: entry.log.packets(self.options.remove_copies, entry.stream.is_mirrored()),
-            series: entry.series.as_deref().cloned(),
+            series: entry.series.as_deref().cloned().map(|mut series| {
+                if encrypted {
+                    series.forget_keyframes();
+                }
+                series
+            }),
         };
         let repeats = formats.iter().filter_map(|format| format.apt).collect();
         Draft { place, row, repeats, is_described: described.is_any() }

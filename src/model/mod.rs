@@ -22,6 +22,7 @@ pub mod ladder;
 mod media;
 mod media_context;
 mod merge;
+mod mos;
 pub mod negotiation;
 pub mod pipeline;
 mod relay_hop;

@@ -22,6 +22,8 @@ const MAX_REPORTING: usize = 256;
 const MAX_CLOCKS: usize = 64;
 /// Frames of a kind of feedback that are kept of a sender.
 const MAX_FEEDBACK_FRAMES: usize = 10;
+/// The same with time and stream, for who looks at one stream; they take the room of report blocks.
+const MAX_FEEDBACK_MARKS: usize = 256;
 
 /// Packets by type of one sender.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,12 +116,18 @@ pub struct FeedbackSpan {
     pub frames: Vec<FrameNo>,
     /// Time of the first and of the last.
     pub span: Option<(Timestamp, Timestamp)>,
+    /// When the first few hundred came, in which frames, and about which stream.
+    pub marks: Vec<(Timestamp, FrameNo, Ssrc)>,
 }
 
 impl FeedbackSpan {
-    fn add(&mut self, carrier: &Carrier) {
+    fn add(&mut self, carrier: &Carrier, about: Option<Ssrc>, room: &mut usize) {
         if self.frames.len() < MAX_FEEDBACK_FRAMES {
             self.frames.push(carrier.frame);
+        }
+        if let Some(about) = about.filter(|_| self.marks.len() < MAX_FEEDBACK_MARKS && *room > 0) {
+            *room -= 1;
+            self.marks.push((carrier.ts, carrier.frame, about));
         }
         self.span = Some((self.span.map_or(carrier.ts, |(first, _)| first), carrier.ts));
     }
@@ -203,11 +211,15 @@ impl RtcpState {
             self.read_clock(direction, carrier, report, room);
         }
         let Some(sender) = ssrc.and_then(|ssrc| self.sender(direction, ssrc, room)) else { return error.is_some() };
+        // FIR names the stream in its entries (RFC 5104, section 4.3.1.1), the others in the header.
+        let at = if (packet.packet_type, packet.count) == (packet_type::PAYLOAD_FEEDBACK, 4) { 12 } else { 8 };
+        let about =
+            packet.bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|word| Ssrc(u32::from_be_bytes(*word)));
         count(&mut sender.counts, packet);
         sender.last = (carrier.frame, carrier.ts);
         match (packet.packet_type, packet.count) {
-            (packet_type::TRANSPORT_FEEDBACK, 1) => sender.nacks.add(carrier),
-            (packet_type::PAYLOAD_FEEDBACK, 1 | 4) => sender.picture_requests.add(carrier),
+            (packet_type::TRANSPORT_FEEDBACK, 1) => sender.nacks.add(carrier, about, room),
+            (packet_type::PAYLOAD_FEEDBACK, 1 | 4) => sender.picture_requests.add(carrier, about, room),
             _ => {}
         }
         sender.clear_reports += u64::from(matches!(message, Message::SenderReport(_) | Message::ReceiverReport(_)));

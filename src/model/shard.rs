@@ -12,7 +12,7 @@ use super::dtls;
 use super::flow::{Direction, Flow, Origin, Peer, Via};
 use super::integrity::TurnCredentials;
 use super::media::{Media, Routes};
-use super::media_context::{Announcement, MediaContexts};
+use super::media_context::{Announcement, Format, MediaContexts};
 use super::merge::Named;
 use super::relayed::RelayedAddresses;
 use super::rtp_stream::{PacketLog, PayloadClock, RtpStream, Series, StreamPacket, relative_ms};
@@ -21,7 +21,8 @@ use crate::net::{Carrier, Datagram, Endpoint, FiveTuple, Transport};
 use crate::proto::channel_data::{ChannelData, HEADER_LEN};
 use crate::proto::demux::{self, Class as Proposal};
 use crate::proto::rtcp::{RtcpShape, shape};
-use crate::proto::rtp::RtpHeader;
+use crate::proto::rtp::video::{VideoCodec, keyframe};
+use crate::proto::rtp::{RtpHeader, RtpPacket};
 use crate::proto::stun::{self, AttributeType, Method};
 use crate::time::Timestamp;
 use hashbrown::{HashMap, HashTable};
@@ -32,7 +33,7 @@ use std::collections::VecDeque;
 /// stream some 4 KB, so that either table stays below 1 GB.
 const MAX_FLOWS: usize = 1 << 14;
 const MAX_STREAMS: usize = 1 << 13;
-/// Streams whose series are kept, of 8 KB each.
+/// Streams whose series are kept, of 14 KB each at most.
 const MAX_SERIES: usize = 1 << 10;
 /// Room for flows and streams from the start: to grow is to copy them, and memory that is not used costs nothing.
 const FEW: usize = 64;
@@ -347,7 +348,14 @@ impl Shard {
         entry.stream.packet_out_of_line(rel_ms, &packet);
         if let Some(series) = entry.series.as_mut().filter(|_| entry.stream.unique_packets() > unique) {
             let (missing, jitter_ms) = entry.stream.present();
-            series.packet(packet.ts, packet.bytes, missing, jitter_ms);
+            series.packet(packet.ts, packet.frame, packet.bytes, missing, jitter_ms);
+            let format = payload_format(&self.contexts, &self.flows[message.flow as usize], message.direction, &packet);
+            if let Some(codec) = format.and_then(|format| VideoCodec::of_encoding(&format.encoding))
+                && let Ok(whole) = RtpPacket::parse(message.payload)
+                && keyframe(codec, whole.payload()) == Some(true)
+            {
+                series.keyframe(packet.ts, packet.frame, packet.rtp_ts);
+            }
         }
         if self.keep_packets {
             entry.log.add(&packet, copies, entry.stream.copies_seen());
@@ -371,7 +379,7 @@ impl Shard {
         let series = (self.keep_series && self.kept_series < MAX_SERIES).then(|| {
             self.kept_series += 1;
             let mut series = Series::new(self.start);
-            series.packet(packet.ts, packet.bytes, 0, None);
+            series.packet(packet.ts, packet.frame, packet.bytes, 0, None);
             Box::new(series)
         });
         let entry = StreamEntry {
@@ -684,13 +692,14 @@ impl Inner<'_> {
     }
 }
 
-/// The clock of a packet's payload type by the receiver's description (RFC 3264, section 5.1: a payload type is what
-/// the describer wants to receive), else by the sender's. Inside TURN descriptions name the peer's address and not the
-/// server's; tshark knows nothing of that.
-fn payload_clock(contexts: &MediaContexts, flow: &Flow, direction: Direction, payload_type: u8) -> PayloadClock {
+/// What an allocation's peer or the user names of connectivity checks say of a payload type: they hold where addresses do not.
+fn peer_format<'c>(
+    contexts: &'c MediaContexts,
+    flow: &Flow,
+    direction: Direction,
+    payload_type: u8,
+) -> Option<&'c Format> {
     let (receiver, sender) = (flow.receiver(direction), flow.sender(direction));
-    let format = contexts.format(receiver, sender, payload_type);
-    let clock = PayloadClock::of(payload_type, format, !flow.tshark_formats_lost);
     let by_peer = match flow.origin {
         Origin::InTurn { peer: Peer::Address(peer), .. } => {
             contexts.first_format([receiver, peer, sender], payload_type).map(|(format, _)| format)
@@ -704,7 +713,28 @@ fn payload_clock(contexts: &MediaContexts, flow: &Flow, direction: Direction, pa
             .into_iter()
             .find_map(|end| contexts.of_fragment(ice.fragment(end)?)?.formats.get(&payload_type))
     };
-    match by_fragment().or(by_peer) {
+    by_fragment().or(by_peer)
+}
+
+/// The format of a packet, by whatever describes it.
+fn payload_format<'c>(
+    contexts: &'c MediaContexts,
+    flow: &Flow,
+    direction: Direction,
+    packet: &StreamPacket,
+) -> Option<&'c Format> {
+    let described = contexts.format(flow.receiver(direction), flow.sender(direction), packet.payload_type);
+    peer_format(contexts, flow, direction, packet.payload_type).or(described.map(|(format, _)| format))
+}
+
+/// The clock of a packet's payload type by the receiver's description (RFC 3264, section 5.1: a payload type is what
+/// the describer wants to receive), else by the sender's. Inside TURN descriptions name the peer's address and not the
+/// server's; tshark knows nothing of that.
+fn payload_clock(contexts: &MediaContexts, flow: &Flow, direction: Direction, payload_type: u8) -> PayloadClock {
+    let (receiver, sender) = (flow.receiver(direction), flow.sender(direction));
+    let format = contexts.format(receiver, sender, payload_type);
+    let clock = PayloadClock::of(payload_type, format, !flow.tshark_formats_lost);
+    match peer_format(contexts, flow, direction, payload_type) {
         Some(format) => {
             let honest = PayloadClock::of(payload_type, Some((format, false)), false).honest;
             PayloadClock { honest, ..clock }

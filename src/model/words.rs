@@ -189,15 +189,12 @@ impl RtcpRow {
 impl Snapshot {
     /// The streams, the one that fared worst first: by loss, then by jitter.
     pub fn worst_first(&self) -> Vec<&StreamRow> {
-        let mut rows: Vec<&StreamRow> = self.streams.iter().collect();
         let badness = |row: &StreamRow| {
             (row.loss().lost_pct.unwrap_or(0.0), row.figures.timing.jitter.map_or(0.0, |jitter| jitter.p95))
         };
-        rows.sort_by(|a, b| {
-            let (a, b) = (badness(a), badness(b));
-            b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1))
-        });
-        rows
+        let mut rows: Vec<((f64, f64), &StreamRow)> = self.streams.iter().map(|row| (badness(row), row)).collect();
+        rows.sort_by(|(a, _), (b, _)| b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1)));
+        rows.into_iter().map(|(_, row)| row).collect()
     }
 }
 

@@ -45,24 +45,28 @@ pub fn columns(width: usize) -> usize {
 /// # Errors
 /// Those of the writer.
 pub fn write(ladder: &Ladder, drawing: &Drawing, out: &mut dyn io::Write) -> io::Result<()> {
-    draw(ladder, drawing, &mut Page::new(&drawing.style, out))
+    draw(ladder, drawing, &mut Page::new(&drawing.style, out)).map(drop)
 }
 
-/// The same for a screen.
-pub(super) fn draw(ladder: &Ladder, drawing: &Drawing, page: &mut Page<'_>) -> io::Result<()> {
+/// The same for a screen; gives of each event its first line, and the one behind its last.
+pub(super) fn draw(ladder: &Ladder, drawing: &Drawing, page: &mut Page<'_>) -> io::Result<Vec<(usize, usize)>> {
     if ladder.events.is_empty() {
-        return page.line(&[Cell::plain("nothing to draw: no signalling, STUN, DTLS or media")]);
+        page.line(&[Cell::plain("nothing to draw: no signalling, STUN, DTLS or media")])?;
+        return Ok(Vec::new());
     }
     let lines = Lines::of(ladder, drawing);
-    lines.heads(ladder, page)?;
+    let mut line = lines.heads(ladder, page)?;
+    let mut places = Vec::new();
     let shown = if drawing.style.full { ladder.events.len() } else { ladder.events.len().min(EVENTS) };
     for event in ladder.events.iter().take(shown) {
-        lines.event(ladder, event, page)?;
+        let first = line;
+        line += lines.event(ladder, event, page)?;
+        places.push((first, line));
     }
     for note in notes(ladder, shown) {
         page.wrapped(Cell::plain(""), 2, " ", &[Cell::new(note, Ink::Faint)])?;
     }
-    Ok(())
+    Ok(places)
 }
 
 fn notes(ladder: &Ladder, shown: usize) -> Vec<String> {
@@ -133,8 +137,8 @@ impl Lines {
         lines.collect::<Vec<_>>().join(&" ".repeat(self.spacing - 1))
     }
 
-    /// Each name begins at its line, below those to its left.
-    fn heads(&self, ladder: &Ladder, page: &mut Page<'_>) -> io::Result<()> {
+    /// Each name begins at its line, below those to its left. Gives how many lines that took.
+    fn heads(&self, ladder: &Ladder, page: &mut Page<'_>) -> io::Result<usize> {
         for (at, host) in ladder.hosts.iter().enumerate() {
             let mut before = " ".repeat(MARGIN) + &self.lifelines(at);
             if at > 0 {
@@ -147,10 +151,12 @@ impl Lines {
             page.line(&cells)?;
         }
         let heads = format!("{:>8}{:>8}   {}", "time s", "frame", self.lifelines(self.hosts));
-        page.line(&[Cell::new(heads, Ink::Faint)])
+        page.line(&[Cell::new(heads, Ink::Faint)])?;
+        Ok(ladder.hosts.len() + 1)
     }
 
-    fn event(&self, ladder: &Ladder, event: &Event, page: &mut Page<'_>) -> io::Result<()> {
+    /// Gives how many lines it took.
+    fn event(&self, ladder: &Ladder, event: &Event, page: &mut Page<'_>) -> io::Result<usize> {
         let seconds = event.ts.zip(ladder.start).map(|(ts, start)| ts.millis_since(start) / 1000.0);
         let time = seconds.map(|seconds| format!("{seconds:.3}")).unwrap_or_default();
         let ink = match event.tone {
@@ -168,12 +174,14 @@ impl Lines {
         let room = page.limit().map_or(usize::MAX, |limit| limit.saturating_sub(indent).max(1));
         let mut margin = Cell::new(format!("{time:>8}{:>8}   ", event.frame.0), Ink::Faint);
         let mut drawn = drawn;
-        for line in broken(&self.words(&text), room) {
+        let lines = broken(&self.words(&text), room);
+        let taken = lines.len();
+        for line in lines {
             page.line(&[margin, drawn, Cell::plain("  "), Cell::new(line, ink)])?;
             margin = Cell::plain(" ".repeat(MARGIN));
             drawn = Cell::new(self.lifelines(self.hosts), Ink::Faint);
         }
-        Ok(())
+        Ok(taken)
     }
 
     fn arrow(&self, arrow: Arrow) -> String {

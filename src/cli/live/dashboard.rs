@@ -5,7 +5,7 @@
 //!
 //! A thread of its own takes the snapshots, at most ten a second, and fewer where one takes long: the packets wait as long.
 
-use super::super::tui::{News, Save, show};
+use super::super::tui::{News, ReadFrame, Save, show};
 use super::engine::Engine;
 use super::{ATTENTION, instant};
 use crate::model::snapshot::Snapshot;
@@ -45,7 +45,13 @@ struct Newest {
 ///
 /// # Errors
 /// Those of the terminal.
-pub(in crate::cli) fn dashboard(engine: &Engine, title: &str, until: &Until, save: &mut Save<'_>) -> io::Result<bool> {
+pub(in crate::cli) fn dashboard(
+    engine: &Engine,
+    title: &str,
+    until: &Until,
+    save: &mut Save<'_>,
+    read: &mut ReadFrame<'_>,
+) -> io::Result<bool> {
     let hangup = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGHUP, Arc::clone(&hangup))?;
     let newest = Newest::default();
@@ -67,7 +73,7 @@ pub(in crate::cli) fn dashboard(engine: &Engine, title: &str, until: &Until, sav
     let shown = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("snapshots".to_owned());
         thread.spawn_scoped(scope, || take_snapshots(engine, until, &newest, &hangup))?;
-        let shown = show(title, first, &mut next, save);
+        let shown = show(title, first, &mut next, save, read);
         newest.has_left.store(true, Relaxed);
         shown
     });

@@ -20,8 +20,8 @@ use super::args::Format;
 use super::examine::{FAILED, INPUT, USAGE};
 use super::output::{self, note};
 use super::run::fail;
-use super::{save, tui};
-use crate::model::snapshot::Snapshot;
+use super::{frames, save, tui};
+use crate::model::snapshot::{FrameNo, Snapshot};
 use crate::source::Input;
 use crate::source::live::network_interfaces;
 use crate::time::Timestamp;
@@ -130,7 +130,12 @@ fn show(engine: &Engine, request: &Request, arguments: &LiveArguments) -> ExitCo
         let inputs: Vec<Input> = files.into_iter().map(Input::Path).collect();
         save::flows_of(&inputs, None, (None, None), selection)
     };
-    let shown = dashboard(engine, &title, &until, &mut save);
+    let mut read = |frame: FrameNo| match engine.written().as_slice() {
+        [] => Err("the bytes are kept only where -w FILE says so".to_owned()),
+        [file] => frames::of_growing(&[Input::Path(file.clone())], frame),
+        _ => Err("the files of a ring number their frames anew".to_owned()),
+    };
+    let shown = dashboard(engine, &title, &until, &mut save, &mut read);
     let came = *shown.as_ref().unwrap_or(&false);
     let (ended, code) = end(engine, request, arguments, came);
     if let Err(error) = shown {

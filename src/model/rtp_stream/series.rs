@@ -3,11 +3,14 @@
 //! In: each packet that is no duplicate, with what is missing and the jitter behind it. Out: [`Series`]. Never: asked for by
 //! the report, or memory that grows with time: where intervals run out, two become one.
 
+use crate::packet::FrameNo;
 use crate::time::{NANOS_PER_SEC, Timestamp};
 
 /// Intervals at most, and the length that they begin with.
 const INTERVALS: u64 = 240;
 const FIRST_STEP: i64 = 100_000_000;
+/// Keyframes that are kept: the first ones.
+const KEYFRAMES: usize = 256;
 
 /// What happened in one interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -18,6 +21,10 @@ struct Interval {
     missing: u32,
     /// The highest.
     jitter_ms: Option<f32>,
+    /// The longest wait for one of its packets.
+    delta_ms: Option<f32>,
+    /// That of its first packet; 0 without any.
+    frame: FrameNo,
 }
 
 /// What happened over time. All that begin at the same moment can be added up.
@@ -30,6 +37,10 @@ pub struct Series {
     /// The number of the first interval that is kept.
     first: u64,
     intervals: Vec<Interval>,
+    last: Option<Timestamp>,
+    keyframes: Vec<(Timestamp, FrameNo)>,
+    /// RTP timestamp of the last keyframe.
+    keyframe_ticks: Option<u32>,
 }
 
 /// An interval.
@@ -45,22 +56,57 @@ pub struct SeriesPoint {
     pub lost: u32,
     /// The highest interarrival jitter; none without a clock.
     pub jitter_ms: Option<f64>,
+    /// The longest wait for a packet of it; none where nothing came, and for the first packet of all.
+    pub delta_ms: Option<f64>,
+    /// The first frame of it; none where nothing came.
+    pub frame: Option<FrameNo>,
 }
 
 impl Series {
     /// One without packets; `start` is that of the capture.
     pub(crate) fn new(start: Timestamp) -> Self {
-        Self { start, step: FIRST_STEP, first: 0, intervals: Vec::new() }
+        Self {
+            start,
+            step: FIRST_STEP,
+            first: 0,
+            intervals: Vec::new(),
+            last: None,
+            keyframes: Vec::new(),
+            keyframe_ticks: None,
+        }
     }
 
     /// Takes a packet. One from before the first (a clock that went back) counts to the first.
-    pub(crate) fn packet(&mut self, ts: Timestamp, bytes: u32, missing: u64, jitter_ms: Option<f64>) {
+    pub(crate) fn packet(&mut self, ts: Timestamp, frame: FrameNo, bytes: u32, missing: u64, jitter_ms: Option<f64>) {
+        let delta_ms = self.last.replace(ts).map(|last| ts.millis_since(last).max(0.0) as f32);
         let Some(interval) = self.at(ts) else { return };
         interval.bytes += u64::from(bytes);
         interval.packets = interval.packets.saturating_add(1);
         interval.missing = u32::try_from(missing).unwrap_or(u32::MAX);
         let jitter_ms = jitter_ms.map(|millis| millis as f32);
         interval.jitter_ms = interval.jitter_ms.into_iter().chain(jitter_ms).reduce(f32::max);
+        interval.delta_ms = interval.delta_ms.into_iter().chain(delta_ms).reduce(f32::max);
+        if interval.frame == FrameNo(0) {
+            interval.frame = frame;
+        }
+    }
+
+    /// Takes a packet of a keyframe with these RTP ticks, which the packets of one frame have in common.
+    pub(crate) fn keyframe(&mut self, ts: Timestamp, frame: FrameNo, ticks: u32) {
+        let is_known = self.keyframe_ticks.replace(ticks) == Some(ticks);
+        if !is_known && self.keyframes.len() < KEYFRAMES {
+            self.keyframes.push((ts, frame));
+        }
+    }
+
+    /// What looks like a keyframe in encrypted bytes is none.
+    pub(crate) fn forget_keyframes(&mut self) {
+        self.keyframes = Vec::new();
+    }
+
+    /// The first packets of the first keyframes, where the payload can be read and its codec is known.
+    pub fn keyframes(&self) -> &[(Timestamp, FrameNo)] {
+        &self.keyframes
     }
 
     /// The bytes and packets of all of them, which have the same beginning; none where there is none.
@@ -123,6 +169,10 @@ impl Series {
                     own.packets = own.packets.saturating_add(interval.packets);
                     own.missing = interval.missing;
                     own.jitter_ms = own.jitter_ms.into_iter().chain(interval.jitter_ms).reduce(f32::max);
+                    own.delta_ms = own.delta_ms.into_iter().chain(interval.delta_ms).reduce(f32::max);
+                    if own.frame == FrameNo(0) {
+                        own.frame = interval.frame;
+                    }
                 }
             }
         }
@@ -147,6 +197,8 @@ impl Series {
                 packets: interval.packets,
                 lost,
                 jitter_ms: interval.jitter_ms.map(f64::from),
+                delta_ms: interval.delta_ms.map(f64::from),
+                frame: (interval.frame != FrameNo(0)).then_some(interval.frame),
             }
         };
         self.intervals.iter().enumerate().map(point).collect()
@@ -171,9 +223,9 @@ mod tests {
     #[test]
     fn packets_count_to_the_interval_in_which_they_came() {
         let mut series = Series::new(at(0));
-        series.packet(at(250), 100, 0, Some(1.0));
-        series.packet(at(299), 100, 1, Some(3.0));
-        series.packet(at(510), 50, 1, None);
+        series.packet(at(250), FrameNo(1), 100, 0, Some(1.0));
+        series.packet(at(299), FrameNo(1), 100, 1, Some(3.0));
+        series.packet(at(510), FrameNo(1), 50, 1, None);
         let points = series.points();
         assert_eq!(points.iter().map(|point| point.packets).collect::<Vec<_>>(), [2, 0, 0, 1]);
         assert_eq!((points[0].ts, points[0].bps, points[0].lost), (at(200), 16_000.0, 1));
@@ -183,8 +235,8 @@ mod tests {
     #[test]
     fn what_is_missing_is_known_at_each_moment_since_the_stream_began() {
         let mut series = Series::new(at(0));
-        series.packet(at(250), 100, 0, None);
-        series.packet(at(450), 100, 7, None);
+        series.packet(at(250), FrameNo(1), 100, 0, None);
+        series.packet(at(450), FrameNo(1), 100, 7, None);
         assert_eq!(
             [100, 260, 360, 460, 9999].map(|millis| series.missing_until(at(millis))),
             [None, Some(0), Some(0), Some(7), Some(7)]
@@ -194,7 +246,7 @@ mod tests {
     #[test]
     fn a_day_takes_no_more_intervals_than_a_minute() {
         let mut series = Series::new(at(0));
-        (0..86_400).for_each(|second| series.packet(at(50 + second * 1000), 10, 0, None));
+        (0..86_400).for_each(|second| series.packet(at(50 + second * 1000), FrameNo(1), 10, 0, None));
         let points = series.points();
         assert!(points.len() <= INTERVALS as usize && points.len() > INTERVALS as usize / 2 - 1, "{}", points.len());
         assert_eq!(points.iter().map(|point| u64::from(point.packets)).sum::<u64>(), 86_400);
@@ -204,17 +256,37 @@ mod tests {
     #[test]
     fn a_clock_that_goes_back_or_far_ahead_breaks_nothing() {
         let mut series = Series::new(at(1_000_000));
-        series.packet(at(1_000_500), 10, 0, None);
-        series.packet(at(0), 10, 0, None);
-        series.packet(Timestamp::from_nanos(i64::MAX), 10, 0, None);
+        series.packet(at(1_000_500), FrameNo(1), 10, 0, None);
+        series.packet(at(0), FrameNo(1), 10, 0, None);
+        series.packet(Timestamp::from_nanos(i64::MAX), FrameNo(1), 10, 0, None);
         assert_eq!(series.points().iter().map(|point| point.packets).sum::<u32>(), 3);
+    }
+
+    #[test]
+    fn an_interval_has_the_longest_wait_and_its_first_frame() {
+        let mut series = Series::new(at(0));
+        for (millis, frame) in [(10, 3), (30, 5), (90, 6), (210, 9)] {
+            series.packet(at(millis), FrameNo(frame), 10, 0, None);
+        }
+        let points = series.points();
+        let seen: Vec<_> = points.iter().map(|point| (point.delta_ms, point.frame)).collect();
+        assert_eq!(seen, [(Some(60.0), Some(FrameNo(3))), (None, None), (Some(120.0), Some(FrameNo(9)))]);
+    }
+
+    #[test]
+    fn the_packets_of_a_keyframe_are_one_keyframe() {
+        let mut series = Series::new(at(0));
+        for (frame, ticks) in [(1, 90), (2, 90), (3, 180)] {
+            series.keyframe(at(10), FrameNo(frame), ticks);
+        }
+        assert_eq!(series.keyframes().iter().map(|(_, frame)| frame.0).collect::<Vec<_>>(), [1, 3]);
     }
 
     #[test]
     fn a_sum_has_all_packets_of_its_parts() {
         let (mut short, mut long) = (Series::new(at(0)), Series::new(at(0)));
-        (0..10).for_each(|number| short.packet(at(5000 + number * 20), 100, 0, None));
-        (0..6000).for_each(|number| long.packet(at(number * 20), 100, 0, None));
+        (0..10).for_each(|number| short.packet(at(5000 + number * 20), FrameNo(1), 100, 0, None));
+        (0..6000).for_each(|number| long.packet(at(number * 20), FrameNo(1), 100, 0, None));
         let sum = Series::sum([&short, &long].into_iter()).unwrap();
         assert_eq!(sum.points().iter().map(|point| point.packets).sum::<u32>(), 6010);
         assert_eq!(Series::sum([].into_iter()), None);

@@ -253,6 +253,12 @@ impl Allocation {
         self.deleted.or(self.expires.filter(|expires| *expires < capture_end))
     }
 
+    /// Seconds that it has left at that moment; none where it is over, and where nobody said how long it lives.
+    pub fn seconds_left(&self, now: Timestamp) -> Option<f64> {
+        let left = self.expires?.millis_since(now) / 1000.0;
+        (self.deleted.is_none() && left >= 0.0).then_some(left)
+    }
+
     /// True where the client has been asked for nothing but credentials and the answer to them may still come.
     fn is_being_asked_for(&self, capture_end: Timestamp) -> bool {
         let in_flight = self.asking.is_some_and(|since| capture_end.nanos_since(since) < TIMEOUT_NANOS);

@@ -4,7 +4,8 @@
 //! each flow. Never: a line for each of ten thousand flows that have nothing to do with RTC, unless all are wanted.
 
 use super::figures::{count, decimal, plural, with_ms};
-use super::head::{class_ink, class_name};
+use super::head::class_ink;
+pub(in crate::view) use super::head::class_name;
 use super::index::Index;
 use super::page::{Cell, Ink, Page};
 use super::table::{Column, Table};

@@ -87,7 +87,7 @@ fn classes(counts: &ClassCounts) -> Vec<Cell> {
 }
 
 /// As people write it.
-pub(super) const fn class_name(class: Class) -> &'static str {
+pub(in crate::view) const fn class_name(class: Class) -> &'static str {
     match class {
         Class::Stun => "STUN",
         Class::TurnChannel => "TURN ChannelData",

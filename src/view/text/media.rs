@@ -103,7 +103,7 @@ fn stream(table: &mut Table, index: &Index<'_>, row: &StreamRow) {
 }
 
 /// Five percent is where interactive media falls apart whatever the codec does.
-fn loss_ink(lost_pct: Option<f64>) -> Ink {
+pub(in crate::view) fn loss_ink(lost_pct: Option<f64>) -> Ink {
     match lost_pct {
         Some(pct) if pct >= 5.0 => Ink::Bad,
         Some(pct) if pct > 0.0 => Ink::Doubtful,
@@ -112,7 +112,7 @@ fn loss_ink(lost_pct: Option<f64>) -> Ink {
 }
 
 /// The encoding name, else the payload types.
-fn codec(row: &StreamRow) -> String {
+pub(in crate::view) fn codec(row: &StreamRow) -> String {
     let types = &row.figures.payload_types;
     let listed = || types.iter().map(u8::to_string).collect::<Vec<_>>().join(",");
     row.codec.clone().unwrap_or_else(|| format!("PT{}", listed()))

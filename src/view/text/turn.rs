@@ -7,13 +7,14 @@ use super::figures::{UNKNOWN, count, decimal, plural};
 use super::page::{Cell, Ink, Page};
 use super::table::{Column, Table};
 use crate::model::snapshot::{Allocation, AllocationEnd, AllocationRow, Snapshot, StrayTarget, TurnError};
+use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
 
 /// Channels, permissions and kinds of errors of one allocation, unless all are wanted.
 const PARTS: usize = 8;
 
-const COLUMNS: [Column; 11] = [
+const COLUMNS: [Column; 12] = [
     Column::left("id", 0),
     Column::left("flow", 6),
     Column::address("client", 0).least(15),
@@ -24,6 +25,7 @@ const COLUMNS: [Column; 11] = [
     Column::left("ended", 0),
     Column::right("setup ms", 1),
     Column::right("lifetime s", 8),
+    Column::right("left s", 2),
     Column::right("refreshes", 9),
 ];
 
@@ -35,15 +37,16 @@ pub(super) fn write(snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> 
     page.section("TURN allocations", &tally(&snapshot.allocations))?;
     let chosen = page.chosen(snapshot.allocations.iter(), |row| rank(row.end));
     let parts = page.shown_of(usize::MAX, PARTS);
-    table(&chosen, parts).write(page)?;
+    table(&chosen, parts, None).write(page)?;
     page.more(all, chosen.len())
 }
 
-/// Those allocations, with at most so many channels, permissions and errors below each.
-pub(in crate::view) fn table(rows: &[&AllocationRow], parts: usize) -> Table {
+/// Those allocations, with at most so many channels, permissions and errors below each. `now`: how long each lives from then on
+/// is told as well.
+pub(in crate::view) fn table(rows: &[&AllocationRow], parts: usize, now: Option<Timestamp>) -> Table {
     let mut table = Table::new(&COLUMNS);
     for row in rows {
-        allocation(&mut table, row);
+        allocation(&mut table, row, now);
         table.note(identity(&row.allocation));
         table.note(channels(&row.allocation, parts));
         table.note(permissions(&row.allocation, parts));
@@ -84,7 +87,7 @@ const fn end_ink(row: &AllocationRow) -> Ink {
     }
 }
 
-fn allocation(table: &mut Table, row: &AllocationRow) {
+fn allocation(table: &mut Table, row: &AllocationRow, now: Option<Timestamp>) {
     let allocation = &row.allocation;
     let unknown = || UNKNOWN.to_owned();
     table.row(vec![
@@ -98,6 +101,7 @@ fn allocation(table: &mut Table, row: &AllocationRow) {
         Cell::new(row.end.name(), end_ink(row)),
         Cell::plain(decimal(allocation.setup_ms(), 1)),
         Cell::plain(allocation.lifetime_s.map_or_else(unknown, |seconds| count(u64::from(seconds)))),
+        Cell::plain(now.map(|now| decimal(allocation.seconds_left(now), 0)).unwrap_or_default()),
         Cell::plain(count(allocation.refreshes)),
     ]);
 }

@@ -80,10 +80,18 @@ pub enum Action {
     First,
     /// To the last row or line.
     Last,
-    /// To the neighbour before: another table, stream or session.
+    /// To the neighbour before: another table or session, an earlier moment.
     Left,
     /// To the neighbour behind.
     Right,
+    /// To another stream or session: so many on.
+    Aside(isize),
+    /// Look at half the time, or at twice as much of it.
+    Zoom(bool),
+    /// Look at what was earlier, or, if true, at what was later.
+    Pan(bool),
+    /// Go to what is new, or stop doing so.
+    Follow,
     /// One line up in what stands below a table.
     DetailUp,
     /// One line down in what stands below a table.

@@ -7,8 +7,8 @@ mod sdp;
 mod stream;
 
 use super::action::Screen;
-use super::list::{List, Seen};
-use super::state::State;
+use super::list::List;
+use super::state::{Rung, State};
 use crate::model::snapshot::{Finding, Ladder, Snapshot};
 use crate::view::ladder::{self, Drawing};
 use crate::view::text::rtcp::packets;
@@ -18,17 +18,21 @@ use std::io;
 /// Where the words behind a name begin.
 const INDENT: usize = 11;
 
-/// The lines, for a pane so wide.
-pub(super) fn below(state: &State, snapshot: &Snapshot, width: u16) -> Vec<Vec<Cell>> {
+/// The lines, for a pane so wide, and the events of a ladder among them.
+pub(super) fn below(state: &State, snapshot: &Snapshot, width: u16) -> (Vec<Vec<Cell>>, Vec<Rung>) {
     let width = usize::from(width).max(1);
-    lines(width, |page| match state.screen() {
+    let mut rungs = Vec::new();
+    let lines = lines(width, |page| match state.screen() {
         Screen::Overview => head::write(snapshot, page),
         Screen::Stream => match state.stream(snapshot) {
-            Some(row) => stream::write(snapshot, row, page),
+            Some(row) => stream::write(snapshot, row, width, page),
             None => nothing("There is no RTP stream in it.", page),
         },
         Screen::Reports => senders(state, snapshot, page),
-        Screen::Sessions => drawn(state, snapshot, width, page),
+        Screen::Sessions => {
+            rungs = drawn(state, snapshot, width, page)?;
+            Ok(())
+        }
         Screen::Sdp => match state.session().and_then(|at| snapshot.sessions.get(at)) {
             Some(session) => sdp::write(session, width, page),
             None => nothing("There is no session in it.", page),
@@ -44,7 +48,8 @@ pub(super) fn below(state: &State, snapshot: &Snapshot, width: u16) -> Vec<Vec<C
             Some(list) => of_row(list, state, snapshot, page),
             None => Ok(()),
         },
-    })
+    });
+    (lines, rungs)
 }
 
 /// What is written to a page so wide.
@@ -75,7 +80,7 @@ fn sentence(name: &str, text: &str, ink: Ink, page: &mut Page<'_>) -> io::Result
 /// All columns of a row, also those without room in its table, and what is said of it.
 fn of_row(list: List, state: &State, snapshot: &Snapshot, page: &mut Page<'_>) -> io::Result<()> {
     let Some(row) = state.list_state(list).selected() else { return nothing("There is none in it.", page) };
-    let table = list.table(&Seen::of(snapshot, None), &[row]);
+    let table = list.full_table(&state.seen(snapshot, None), &[row]);
     for note in table.notes(0) {
         page.wrapped(Cell::plain(""), 2, " · ", note)?;
     }
@@ -124,13 +129,15 @@ fn senders(state: &State, snapshot: &Snapshot, page: &mut Page<'_>) -> io::Resul
 }
 
 /// The ladder of the session; of everything where there is none.
-fn drawn(state: &State, snapshot: &Snapshot, width: usize, page: &mut Page<'_>) -> io::Result<()> {
+fn drawn(state: &State, snapshot: &Snapshot, width: usize, page: &mut Page<'_>) -> io::Result<Vec<Rung>> {
     let id = state.session().map(|at| format!("s{}", at + 1));
     match Ladder::of(snapshot, id.as_deref(), ladder::columns(width)) {
         Ok(ladder) => {
             let style = Style { width: Some(width), color: false, full: true };
-            ladder::draw(&ladder, &Drawing { style, ascii: false }, page)
+            let places = ladder::draw(&ladder, &Drawing { style, ascii: false }, page)?;
+            let events = ladder.events.iter().zip(places);
+            Ok(events.map(|(event, lines)| Rung { lines, frame: event.frame }).collect())
         }
-        Err(unknown) => nothing(&unknown.to_string(), page),
+        Err(unknown) => nothing(&unknown.to_string(), page).map(|()| Vec::new()),
     }
 }

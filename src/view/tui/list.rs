@@ -3,6 +3,9 @@
 //! In: a snapshot, and numbers of rows. Out: the report's own tables of these rows, and what a row is called. Never: all rows
 //! formatted where a screen shows twenty.
 
+mod known;
+mod streams;
+
 use super::action::Screen;
 use crate::model::snapshot::{Finding, FlowRow, ReportPoint, RtcpRow, Snapshot, StreamRow};
 use crate::view::text::figures::{UNKNOWN, count, decimal};
@@ -10,7 +13,9 @@ use crate::view::text::index::Index;
 use crate::view::text::rtcp::percent;
 use crate::view::text::sessions::Most;
 use crate::view::text::{Cell, Column, Ink, Table, dtls, findings, flows, ice, media, sessions, turn};
+pub(super) use known::Known;
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 /// Parts of a row that are told below its table.
 const PARTS: usize = 64;
@@ -56,13 +61,16 @@ pub(super) struct Seen<'a> {
     pub(super) snapshot: &'a Snapshot,
     /// The stream that reports are about; none where there is no stream, and all are shown.
     pub(super) stream: Option<&'a StreamRow>,
+    pub(super) known: Arc<Known>,
+    /// Rows show how they went over time.
+    pub(super) has_course: bool,
     index: OnceCell<Index<'a>>,
     reports: OnceCell<Vec<(&'a RtcpRow, &'a ReportPoint)>>,
 }
 
 impl<'a> Seen<'a> {
-    pub(super) fn of(snapshot: &'a Snapshot, stream: Option<&'a StreamRow>) -> Self {
-        Self { snapshot, stream, index: OnceCell::new(), reports: OnceCell::new() }
+    pub(super) fn of(snapshot: &'a Snapshot, stream: Option<&'a StreamRow>, known: Arc<Known>) -> Self {
+        Self { snapshot, stream, known, has_course: true, index: OnceCell::new(), reports: OnceCell::new() }
     }
 
     fn index(&self) -> &Index<'a> {
@@ -175,13 +183,13 @@ impl List {
     pub(super) fn table(self, seen: &Seen<'_>, rows: &[usize]) -> Table {
         let snapshot = seen.snapshot;
         match self {
-            List::Streams => media::table(&some(&snapshot.streams, rows), seen.index(), PARTS),
+            List::Streams => streams::table(seen, &some(&snapshot.streams, rows)),
             List::Reports => reports(seen, rows),
             List::Sessions => {
                 let rows = rows.iter().filter_map(|at| Some((*at, snapshot.sessions.get(*at)?)));
                 sessions::table(snapshot, &rows.collect::<Vec<_>>(), Most { sections: PARTS, formats: PARTS })
             }
-            List::Allocations => turn::table(&some(&snapshot.allocations, rows), PARTS),
+            List::Allocations => turn::table(&some(&snapshot.allocations, rows), PARTS, snapshot.capture.last_ts),
             List::Pairs => ice::table(&some(&snapshot.pairs, rows)),
             List::Handshakes => dtls::table(&some(&snapshot.handshakes, rows), true),
             List::Findings => of_findings(&some(&snapshot.findings, rows)),
@@ -192,9 +200,34 @@ impl List {
         }
     }
 
-    /// All that is said of a row, for a filter and for the clipboard.
+    /// The table with all that the report says of these rows.
+    pub(super) fn full_table(self, seen: &Seen<'_>, rows: &[usize]) -> Table {
+        match self {
+            List::Streams => media::table(&some(&seen.snapshot.streams, rows), seen.index(), PARTS),
+            _ => self.table(seen, rows),
+        }
+    }
+
+    /// What a filter looks for in a row. Of tables that may be long only what somebody would type, which takes less time.
+    fn words(self, seen: &Seen<'_>, row: usize) -> String {
+        let snapshot = seen.snapshot;
+        match (self, snapshot.streams.get(row), snapshot.flows.get(row)) {
+            (List::Streams, Some(row), _) => streams::words(row),
+            (List::Flows, _, Some(row)) => {
+                let classes = row.classes.iter().filter(|(_, number)| *number > 0);
+                let classes: Vec<&str> = classes.map(|(class, _)| flows::class_name(class)).collect();
+                let peer = row.peer.map(|peer| peer.text()).unwrap_or_default();
+                let reasons: Vec<&str> = row.reasons.keys().copied().collect();
+                let path = row.path().join(" ");
+                format!("{} {path} {} {} {peer} {} {}", row.id, row.a, row.b, classes.join(" "), reasons.join(" "))
+            }
+            _ => self.text(seen, row),
+        }
+    }
+
+    /// All that is said of a row, for the clipboard.
     pub(super) fn text(self, seen: &Seen<'_>, row: usize) -> String {
-        let table = self.table(seen, &[row]);
+        let table = self.full_table(seen, &[row]);
         let entries = table.entries(0).into_iter().map(|(_, cell)| cell.text().to_owned());
         let notes = table.notes(0).iter().flatten().map(|cell| cell.text().to_owned());
         entries.chain(notes).collect::<Vec<_>>().join("\t")

@@ -15,7 +15,7 @@ mod theme;
 pub use action::{Action, Screen};
 pub use keymap::action;
 pub use render::render;
-pub use state::{Effect, Selection, State};
+pub use state::{Effect, Frame, Selection, State};
 pub use theme::Theme;
 
 #[cfg(test)]

@@ -3,13 +3,17 @@
 //! In: a table, what it is sorted by, a text. Out: numbers of rows. Never: a row formatted for the sake of sorting.
 
 use super::list::{List, Seen};
+use super::state::ListState;
 use crate::model::snapshot::Snapshot;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// What a table can be sorted by; the first is how it stands at first.
 pub(super) const fn sorts(list: List) -> &'static [&'static str] {
     match list {
-        List::Streams => &["worst", "start", "loss", "jitter", "bitrate", "packets", "gap", "codec"],
+        List::Streams => {
+            &["worst", "start", "loss", "jitter", "bitrate", "packets", "gap", "RTT", "MOS", "codec", "SSRC"]
+        }
         List::Reports => &["time", "loss", "RTT", "jitter"],
         List::Sessions => &["start", "state", "setup time"],
         List::Allocations => &["start", "end", "setup time"],
@@ -18,6 +22,12 @@ pub(super) const fn sorts(list: List) -> &'static [&'static str] {
         List::Findings => &["severity", "frame", "code"],
         List::Flows => &["start", "packets", "length"],
     }
+}
+
+/// Whether what is new stands at the end of the table.
+pub(super) fn is_newest_last(list: List, state: &ListState) -> bool {
+    let by = sorts(list).get(state.sort).copied().unwrap_or_default();
+    matches!(by, "start" | "time") && !state.is_reversed
 }
 
 /// By what a row is sorted. Large numbers come first: they are what somebody looks for.
@@ -48,9 +58,22 @@ pub(super) fn rows(list: List, seen: &Seen<'_>, sort: usize, is_reversed: bool, 
     }
     if !filter.is_empty() {
         let wanted = filter.to_lowercase();
-        rows.retain(|row| list.text(seen, *row).to_lowercase().contains(&wanted));
+        let known = Arc::clone(&seen.known);
+        match list {
+            // Which reports there are depends on the stream.
+            List::Reports => rows.retain(|row| list.text(seen, *row).to_lowercase().contains(&wanted)),
+            _ => {
+                let texts = known.texts(list, seen);
+                rows.retain(|row| texts.get(*row).is_some_and(|text| text.contains(&wanted)));
+            }
+        }
     }
     rows
+}
+
+/// The rows as they stand at first.
+pub(super) fn usual<'k>(list: List, seen: &'k Seen<'_>) -> &'k [usize] {
+    seen.known.usual(list, || rows(list, seen, 0, false, ""))
 }
 
 fn sorted(list: List, seen: &Seen<'_>, by: &str) -> Vec<usize> {
@@ -89,6 +112,10 @@ fn key(list: List, seen: &Seen<'_>, by: &str, row: usize) -> Option<Key> {
                 "bitrate" => number(row.figures.mean_bps),
                 "packets" => number(Some(row.figures.packets as f64)),
                 "gap" => number(row.figures.delta.map(|delta| delta.max)),
+                "RTT" => number(seen.known.rtt(row.ssrc)),
+                // The lowest first.
+                "MOS" => number(row.mos(seen.known.rtt(row.ssrc)).map(std::ops::Neg::neg)),
+                "SSRC" => number(Some(-f64::from(row.ssrc))),
                 "codec" => text(row.codec.as_deref().unwrap_or("~")),
                 _ => None,
             }

@@ -3,19 +3,26 @@
 //! In: actions, and the snapshot that they are about. Out: the next state, and now and then an [`Effect`]. Never: a terminal, a
 //! clock, a file, a change of the snapshot.
 
+mod course;
+mod frame;
+mod lists;
 mod selection;
 mod travel;
 
+pub use frame::Frame;
+pub(super) use frame::Rung;
+pub(super) use lists::ListState;
 pub use selection::Selection;
 
 use super::action::{Action, Screen};
 use super::document;
-use super::list::{List, Seen};
+use super::list::{Known, List};
 use super::order;
-use super::render::areas;
-use crate::model::snapshot::{Snapshot, StreamRow};
+use super::render::{Areas, areas};
+use crate::model::snapshot::{FrameNo, Snapshot, StreamRow};
 use crate::view::text::Cell;
 use ratatui::layout::{Position, Rect};
+use std::sync::Arc;
 
 /// Screens that can be gone back to.
 const TRAIL: usize = 32;
@@ -33,27 +40,15 @@ pub enum Effect {
     Save(Selection),
 }
 
-/// How a table stands.
-#[derive(Clone, Debug, Default)]
-pub(super) struct ListState {
-    /// The rows that are shown, in their order.
-    pub(super) rows: Vec<usize>,
-    /// The place of the selected one among them.
-    pub(super) at: usize,
-    /// The place of the first that is in sight.
-    pub(super) offset: usize,
-    /// What the selected one is, whatever its place.
-    id: Option<String>,
-    pub(super) sort: usize,
-    pub(super) is_reversed: bool,
-    pub(super) filter: String,
-}
-
-impl ListState {
-    /// The selected row.
-    pub(super) fn selected(&self) -> Option<usize> {
-        self.rows.get(self.at).copied()
-    }
+/// What keys move.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Focus {
+    /// The rows of the table; where there is none, the lines of the screen.
+    List,
+    /// The events of the ladder.
+    Ladder,
+    /// The fields of the frame below it.
+    Frame,
 }
 
 /// What stands below a table is about: the snapshot, the screen and its width, and the rows that are selected.
@@ -76,12 +71,21 @@ pub struct State {
     /// The table in front on the screen of TURN, ICE and DTLS.
     paths: List,
     lists: [ListState; List::ALL.len()],
-    /// Keys move what stands below the table.
-    is_inside: bool,
+    known: Arc<Known>,
+    focus: Focus,
     scroll: usize,
     /// What stands below the table, for as long as it is about the same.
     below: Vec<Vec<Cell>>,
     below_of: Option<Subject>,
+    /// The events of the ladder among those lines, and the place of the selected one.
+    rungs: Vec<Rung>,
+    rung: usize,
+    /// The frame that a ladder which is not drawn yet is to show.
+    evidence: Option<FrameNo>,
+    read: Option<frame::Read>,
+    field: usize,
+    course: course::Course,
+    is_following: bool,
     /// Counts snapshots.
     generation: u64,
     /// The filter as it was before somebody began to type.
@@ -102,10 +106,18 @@ impl State {
             screen: Screen::Overview,
             paths: List::Allocations,
             lists: std::array::from_fn(|_| ListState::default()),
-            is_inside: false,
+            known: Arc::default(),
+            focus: Focus::List,
             scroll: 0,
             below: Vec::new(),
             below_of: None,
+            rungs: Vec::new(),
+            rung: 0,
+            evidence: None,
+            read: None,
+            field: 0,
+            course: course::Course::default(),
+            is_following: false,
             generation: 0,
             before: None,
             trail: Vec::new(),
@@ -126,8 +138,26 @@ impl State {
     /// Takes a look at a new snapshot.
     pub fn refresh(&mut self, snapshot: &Snapshot) {
         self.generation += 1;
+        self.known = Arc::new(Known::of(snapshot));
         self.settle_all(snapshot);
         self.write_below(snapshot);
+        if self.is_following {
+            self.follow(snapshot);
+            self.write_below(snapshot);
+        }
+    }
+
+    /// To the newest of what the screen shows.
+    fn follow(&mut self, snapshot: &Snapshot) {
+        match (self.screen, self.list(), self.focus) {
+            (Screen::Stream, ..) => self.follow_course(snapshot),
+            (Screen::Sessions, _, Focus::Ladder) => self.step_rung(isize::MAX),
+            // Only where what is new stands at the end.
+            (_, Some(list), Focus::List) if order::is_newest_last(list, self.list_state(list)) => {
+                self.select(list, isize::MAX, snapshot);
+            }
+            _ => {}
+        }
     }
 
     fn write_below(&mut self, snapshot: &Snapshot) {
@@ -140,33 +170,39 @@ impl State {
             session: self.session(),
         };
         if self.below_of.as_ref() != Some(&subject) {
-            let width = areas(self.size, self.screen).detail.width.saturating_sub(2);
-            self.below = document::below(self, snapshot, width);
+            let whole = self.areas().detail.width;
+            // The overview has them in its left half.
+            let width = if self.screen == Screen::Overview { whole / 2 } else { whole }.saturating_sub(2);
+            let before = self.rungs.get(self.rung).map(|rung| rung.frame);
+            let is_same =
+                self.below_of.as_ref().is_some_and(|of| (of.screen, of.session) == (subject.screen, subject.session));
+            (self.below, self.rungs) = document::below(self, snapshot, width);
             self.below_of = Some(subject);
+            match before.filter(|_| is_same) {
+                Some(frame) => self.find_rung(frame),
+                None => self.rung = 0,
+            }
+        }
+        if let Some(frame) = self.evidence.take_if(|_| self.screen == Screen::Sessions) {
+            self.focus = Focus::Ladder;
+            self.find_rung(frame);
         }
         self.scroll = self.scroll.min(self.last_line());
+        self.keep_rung_in_sight();
+    }
+
+    fn areas(&self) -> Areas {
+        areas(self.size, self.screen, self.focus != Focus::List)
+    }
+
+    /// Lines that have room below the table.
+    fn detail_room(&self) -> usize {
+        usize::from(self.areas().detail.height.saturating_sub(2))
     }
 
     /// The first line in sight where the last one is.
     fn last_line(&self) -> usize {
-        let room = areas(self.size, self.screen).detail.height.saturating_sub(2);
-        self.below.len().saturating_sub(usize::from(room))
-    }
-
-    /// Puts the tables of the screen in order.
-    fn settle_all(&mut self, snapshot: &Snapshot) {
-        if self.paths == List::Allocations && self.screen != Screen::Turn {
-            // The first of the three tables that has something in it.
-            let paths = [List::Allocations, List::Pairs, List::Handshakes];
-            let seen = Seen::of(snapshot, None);
-            self.paths = paths.into_iter().find(|list| list.len(&seen) > 0).unwrap_or(List::Allocations);
-        }
-        for list in [List::Streams, List::Sessions] {
-            self.settle(list, snapshot);
-        }
-        if let Some(list) = self.list().filter(|list| !matches!(list, List::Streams | List::Sessions)) {
-            self.settle(list, snapshot);
-        }
+        self.below.len().saturating_sub(self.detail_room())
     }
 
     /// Says something until the next key.
@@ -219,6 +255,15 @@ impl State {
             Action::Last => self.step(isize::MAX, snapshot),
             Action::Left => self.aside(-1, snapshot),
             Action::Right => self.aside(1, snapshot),
+            Action::Aside(by) => self.neighbour(by, snapshot),
+            Action::Zoom(is_in) => self.on_stream(|state| state.zoom(is_in, snapshot)),
+            Action::Pan(is_later) => self.on_stream(|state| state.pan(is_later, snapshot)),
+            Action::Follow => {
+                self.is_following = !self.is_following;
+                if self.is_following {
+                    self.follow(snapshot);
+                }
+            }
             Action::DetailUp => self.scroll_by(-1),
             Action::DetailDown => self.scroll_by(1),
             Action::Open => self.open(snapshot),
@@ -248,8 +293,8 @@ impl State {
     }
 
     fn back(&mut self, snapshot: &Snapshot) {
-        if self.is_inside {
-            self.is_inside = false;
+        if self.focus != Focus::List {
+            self.focus = if self.focus == Focus::Frame { Focus::Ladder } else { Focus::List };
         } else if let Some(screen) = self.trail.pop() {
             self.enter(screen, snapshot);
         }
@@ -267,104 +312,39 @@ impl State {
 
     fn enter(&mut self, screen: Screen, snapshot: &Snapshot) {
         self.screen = screen;
-        self.is_inside = false;
+        self.focus = Focus::List;
         self.scroll = 0;
         self.before = None;
         self.settle_all(snapshot);
     }
 
-    /// Puts the rows of a table in order and finds the selected one again.
-    fn settle(&mut self, list: List, snapshot: &Snapshot) {
-        let seen = Seen::of(snapshot, if list == List::Reports { self.stream(snapshot) } else { None });
-        let state = &self.lists[list as usize];
-        let rows = order::rows(list, &seen, state.sort, state.is_reversed, &state.filter);
-        let found =
-            state.id.as_ref().and_then(|id| rows.iter().position(|row| list.id(&seen, *row).as_ref() == Some(id)));
-        let at = found.unwrap_or(state.at).min(rows.len().saturating_sub(1));
-        let id = rows.get(at).and_then(|row| list.id(&seen, *row));
-        let state = &mut self.lists[list as usize];
-        (state.rows, state.at, state.id) = (rows, at, id);
-        self.keep_in_sight(list);
-    }
-
-    /// Moves the rows in sight so that the selected one is among them.
-    fn keep_in_sight(&mut self, list: List) {
-        let room = self.room(list);
-        let state = &mut self.lists[list as usize];
-        let last = state.rows.len().saturating_sub(room);
-        state.offset = state.offset.clamp((state.at + 1).saturating_sub(room), state.at).min(last);
-    }
-
-    /// Rows of a table that have room on its screen.
-    pub(super) fn room(&self, list: List) -> usize {
-        let screen = Screen::ALL.into_iter().find(|screen| List::on(*screen, list) == Some(list));
-        let area = screen.and_then(|screen| areas(self.size, screen).list);
-        area.map_or(1, |area| usize::from(area.height).saturating_sub(2 + list.heads()).max(1))
-    }
-
     fn page(&self) -> isize {
-        let areas = areas(self.size, self.screen);
-        let lines = match self.list().filter(|_| !self.is_inside) {
+        let lines = match self.list().filter(|_| self.focus == Focus::List) {
             Some(list) => self.room(list),
-            None => usize::from(areas.detail.height).saturating_sub(2),
+            None => self.detail_room() / 2,
         };
         lines.max(1) as isize
     }
 
     fn step(&mut self, by: isize, snapshot: &Snapshot) {
-        match self.list().filter(|_| !self.is_inside) {
-            Some(list) => self.select(list, by, snapshot),
-            None => self.scroll_by(by),
+        match (self.focus, self.list()) {
+            (Focus::Ladder, _) => self.step_rung(by),
+            (Focus::Frame, _) => self.step_field(by),
+            (Focus::List, Some(list)) => self.select(list, by, snapshot),
+            (Focus::List, None) => self.scroll_by(by),
         }
     }
 
-    fn select(&mut self, list: List, by: isize, snapshot: &Snapshot) {
-        let stream = if list == List::Reports { self.stream(snapshot) } else { None };
-        let seen = Seen::of(snapshot, stream);
-        let state = &mut self.lists[list as usize];
-        state.at = moved(state.at, by, state.rows.len().saturating_sub(1));
-        state.id = state.rows.get(state.at).and_then(|row| list.id(&seen, *row));
-        self.scroll = 0;
-        self.keep_in_sight(list);
+    /// Says where it does nothing.
+    fn on_stream(&mut self, change: impl FnOnce(&mut Self)) {
+        match self.screen {
+            Screen::Stream => change(self),
+            _ => self.tell("time can be zoomed on the screen of a stream".to_owned()),
+        }
     }
 
     fn scroll_by(&mut self, by: isize) {
         self.scroll = moved(self.scroll, by, self.last_line());
-    }
-
-    fn sort(&mut self, change: impl FnOnce(&mut ListState, usize), snapshot: &Snapshot) {
-        let Some(list) = self.list() else { return };
-        change(&mut self.lists[list as usize], order::sorts(list).len());
-        self.settle(list, snapshot);
-    }
-
-    fn retype(&mut self, snapshot: &Snapshot, change: impl FnOnce(&mut String)) {
-        let Some(list) = self.list() else { return };
-        change(&mut self.lists[list as usize].filter);
-        self.scroll = 0;
-        self.settle(list, snapshot);
-    }
-
-    fn click(&mut self, at: Position, snapshot: &Snapshot) {
-        let areas = areas(self.size, self.screen);
-        if areas.tabs.contains(at) {
-            if let Some(screen) = super::render::tab_at(at.x) {
-                self.show(screen, snapshot);
-            }
-            return;
-        }
-        let (Some(list), Some(area)) = (self.list(), areas.list) else { return };
-        if !area.contains(at) {
-            self.is_inside = self.screen == Screen::Sessions && areas.detail.contains(at);
-            return;
-        }
-        self.is_inside = false;
-        let line = usize::from(at.y.saturating_sub(area.y));
-        let state = &self.lists[list as usize];
-        if let Some(row) = line.checked_sub(1 + list.heads()).filter(|row| state.offset + row < state.rows.len()) {
-            let by = (state.offset + row) as isize - state.at as isize;
-            self.select(list, by, snapshot);
-        }
     }
 
     /// The stream that is looked at: the selected one.
@@ -407,7 +387,15 @@ impl State {
     }
 
     pub(super) const fn is_inside(&self) -> bool {
-        self.is_inside
+        !matches!(self.focus, Focus::List)
+    }
+
+    pub(super) const fn focus(&self) -> Focus {
+        self.focus
+    }
+
+    pub(super) const fn is_following(&self) -> bool {
+        self.is_following
     }
 
     pub(super) fn below(&self) -> &[Vec<Cell>] {

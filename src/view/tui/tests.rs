@@ -3,8 +3,8 @@ use super::*;
 use crate::model::analyzer::{Analyzer, Options};
 use crate::model::capture::{CaptureFacts, FileFacts};
 use crate::model::pipeline;
-use crate::model::snapshot::Snapshot;
-use crate::source::{CaptureFiles, Input};
+use crate::model::snapshot::{FrameNo, Snapshot};
+use crate::source::{CaptureFiles, Input, PacketSource};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Color;
@@ -35,6 +35,11 @@ fn relay() -> &'static Snapshot {
 fn hold() -> &'static Snapshot {
     static CAPTURE: OnceLock<Snapshot> = OnceLock::new();
     CAPTURE.get_or_init(|| capture("sip-hold"))
+}
+
+fn loss() -> &'static Snapshot {
+    static CAPTURE: OnceLock<Snapshot> = OnceLock::new();
+    CAPTURE.get_or_init(|| capture("webrtc-loss"))
 }
 
 fn state(snapshot: &Snapshot, size: (u16, u16)) -> State {
@@ -215,22 +220,26 @@ fn enter_opens_a_stream_and_esc_goes_back() {
 }
 
 #[test]
-fn enter_on_a_finding_goes_to_what_it_is_about() {
-    for snapshot in [relay(), hold()] {
+fn enter_on_a_finding_goes_to_its_first_frame_or_to_what_it_is_about() {
+    for snapshot in [relay(), hold(), loss()] {
         for row in 0..snapshot.findings.len() {
             let mut state = state(snapshot, SMALL);
             state.update(Action::Show(Screen::Findings), snapshot);
             (0..row).for_each(|_| drop(state.update(Action::Down, snapshot)));
-            let selected = state.list_state(List::Findings).selected().expect("a finding");
+            let finding = &snapshot.findings[state.list_state(List::Findings).selected().expect("a finding")];
             state.update(Action::Open, snapshot);
-            let expected = match snapshot.findings[selected].subject.as_deref().and_then(|id| id.chars().next()) {
-                Some('r') => Screen::Stream,
-                Some('s') => Screen::Sessions,
-                Some('t' | 'p' | 'd') => Screen::Turn,
-                Some('f') => Screen::Flows,
-                _ => Screen::Findings,
-            };
-            assert_eq!(state.screen(), expected, "{:?}", snapshot.findings[selected]);
+            let kind = finding.subject.as_deref().and_then(|id| id.chars().next());
+            match (kind, state.screen()) {
+                (Some('r'), Screen::Stream) => assert!(state.cursor(snapshot).is_some(), "{finding:?}"),
+                (Some('s' | 't' | 'p' | 'd' | 'f'), Screen::Sessions) => {
+                    let rung = state.rung().expect("an event");
+                    let wanted = finding.frames[0];
+                    let is_last = state.frame().is_some_and(|(frame, _)| frame <= wanted);
+                    assert!(rung.frame >= wanted || is_last, "{rung:?} {finding:?}");
+                }
+                (Some('t' | 'p' | 'd'), Screen::Turn) | (Some('f'), Screen::Flows) | (None, Screen::Findings) => {}
+                other => panic!("{other:?} of {finding:?}"),
+            }
         }
     }
 }
@@ -249,20 +258,111 @@ fn going_to_a_row_that_is_filtered_out_takes_the_filter_away() {
     assert_eq!(relay().flows[row].id, relay().allocations[0].flow);
 }
 
+/// As the program reads it: the frame with its number, taken apart.
+fn read(name: &str, number: FrameNo) -> Result<Frame, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures").join(name).join("input.pcapng");
+    let files = CaptureFiles::open(&[Input::Path(path)]).expect("the capture is there");
+    let mut reader = files.reader();
+    while let Some(record) = reader.next_record() {
+        if record.frame == number {
+            let fields = crate::dissect::dissect(&record.packet());
+            return Ok(Frame { bytes: record.packet().data.to_vec(), fields });
+        }
+    }
+    Err("there is no such frame".to_owned())
+}
+
 #[test]
-fn enter_goes_into_the_ladder_where_arrows_scroll() {
+fn enter_goes_into_the_ladder_and_into_the_frame_of_its_event() {
+    for size in [SMALL, LARGE] {
+        let mut state = state(relay(), size);
+        state.update(Action::Show(Screen::Sessions), relay());
+        assert_eq!((state.wanted_frame(), state.rung()), (None, None));
+        state.update(Action::Open, relay());
+        (0..6).for_each(|_| drop(state.update(Action::Down, relay())));
+        let frame = state.wanted_frame().expect("an event has a frame");
+        assert_eq!(state.rung().map(|rung| rung.frame), Some(frame));
+        state.take_frame(frame, read("webrtc-relay-udp", frame));
+        assert_eq!(state.wanted_frame(), None);
+        state.update(Action::Open, relay());
+        assert_eq!(state.focus(), state::Focus::Frame);
+        let first = state.field();
+        (0..5).for_each(|_| drop(state.update(Action::Down, relay())));
+        assert_eq!((state.field(), state.rung().map(|rung| rung.frame)), (first + 5, Some(frame)));
+        insta::assert_snapshot!(format!("relay-frame-{}x{}", size.0, size.1), screen(&state, relay(), size));
+        state.update(Action::Back, relay());
+        state.update(Action::Back, relay());
+        assert_eq!((state.is_inside(), state.screen()), (false, Screen::Sessions));
+    }
+}
+
+#[test]
+fn the_bytes_of_the_selected_field_are_shown_the_other_way_round() {
     let mut state = state(relay(), SMALL);
     state.update(Action::Show(Screen::Sessions), relay());
     state.update(Action::Open, relay());
-    let selected = state.session();
-    state.update(Action::Down, relay());
-    assert_eq!((state.is_inside(), state.scroll(), state.session()), (true, 1, selected));
+    let frame = state.wanted_frame().expect("an event has a frame");
+    state.take_frame(frame, read("webrtc-relay-udp", frame));
+    state.update(Action::Open, relay());
+    state.update(Action::First, relay());
+    // Frame, Ethernet, Destination: six bytes, as hexadecimal and as characters.
+    (0..2).for_each(|_| drop(state.update(Action::Down, relay())));
+    let terminal = draw(&state, relay(), SMALL, Theme::of(None));
+    let area = render::areas(ratatui::layout::Rect::new(0, 0, SMALL.0, SMALL.1), Screen::Sessions, true);
+    let dump = area.frame.expect("a frame");
+    let buffer = terminal.backend().buffer();
+    let marked = (41..79).flat_map(|x| (dump.y..dump.bottom()).map(move |y| (x, y)));
+    let marked = marked.filter(|at| buffer[*at].modifier.contains(ratatui::style::Modifier::REVERSED)).count();
+    assert_eq!(marked, 6 * 3, "{}", terminal.backend());
+}
+
+#[test]
+fn the_last_event_of_a_ladder_is_in_sight_when_it_is_selected() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Sessions), relay());
+    state.update(Action::Open, relay());
     state.update(Action::Last, relay());
-    let end = state.scroll();
-    state.update(Action::PageDown, relay());
-    assert!(end > 1 && state.scroll() == end);
-    state.update(Action::Back, relay());
-    assert_eq!((state.is_inside(), state.screen()), (false, Screen::Sessions));
+    let frame = state.rung().expect("an event").frame;
+    assert!(screen(&state, relay(), SMALL).contains(&frame.to_string()));
+    state.update(Action::First, relay());
+    assert_eq!(state.scroll(), 0);
+}
+
+#[test]
+fn a_frame_that_cannot_be_had_says_why() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Sessions), relay());
+    state.update(Action::Open, relay());
+    let frame = state.wanted_frame().expect("an event has a frame");
+    state.take_frame(frame, Err("the capture came through a pipe".to_owned()));
+    assert!(screen(&state, relay(), SMALL).contains("the capture came through a pipe"));
+    assert_eq!(state.wanted_frame(), None);
+}
+
+#[test]
+fn time_is_zoomed_around_the_cursor_and_panned_within_the_stream() {
+    let mut state = state(relay(), LARGE);
+    let longest = relay().streams.iter().max_by_key(|row| row.figures.packets).expect("a stream");
+    state.update(Action::Show(Screen::Streams), relay());
+    while state.stream(relay()).map(|row| &row.id) != Some(&longest.id) {
+        state.update(Action::Down, relay());
+    }
+    state.update(Action::Open, relay());
+    let whole = state.window(relay()).expect("a course");
+    state.update(Action::Right, relay());
+    let cursor = state.cursor(relay()).expect("a moment");
+    (0..2).for_each(|_| drop(state.update(Action::Zoom(true), relay())));
+    let (from, to) = state.window(relay()).expect("a course");
+    assert!((3.9..4.1).contains(&(whole.1.millis_since(whole.0) / to.millis_since(from))));
+    assert!(from < cursor && cursor < to);
+    insta::assert_snapshot!("relay-zoomed-160x48", screen(&state, relay(), LARGE));
+    (0..20).for_each(|_| drop(state.update(Action::Pan(true), relay())));
+    assert_eq!(state.window(relay()).map(|window| window.1), Some(whole.1));
+    assert!(state.cursor(relay()) >= state.window(relay()).map(|window| window.0));
+    (0..9).for_each(|_| drop(state.update(Action::Zoom(false), relay())));
+    assert_eq!(state.window(relay()), Some(whole));
+    state.update(Action::Aside(1), relay());
+    assert_eq!(state.cursor(relay()), None);
 }
 
 #[test]
@@ -333,5 +433,27 @@ fn no_color_draws_no_colour_and_the_same_text() {
         let coloured = draw(&state, relay(), LARGE, Theme::of(None));
         assert!(!has_colour(&plain) && has_colour(&coloured));
         assert_eq!(plain.backend().to_string(), coloured.backend().to_string());
+    }
+}
+
+/// Where they change, the blocks of README.md are to be what this prints.
+#[test]
+fn the_screens_of_the_readme_are_those_of_these_captures() {
+    let readme = include_str!("../../../README.md");
+    let mut streams = state(loss(), SMALL);
+    streams.update(Action::Show(Screen::Streams), loss());
+    let mut ladder = state(relay(), SMALL);
+    ladder.update(Action::Show(Screen::Sessions), relay());
+    ladder.update(Action::Open, relay());
+    (0..6).for_each(|_| drop(ladder.update(Action::Down, relay())));
+    let frame = ladder.wanted_frame().expect("an event has a frame");
+    ladder.take_frame(frame, read("webrtc-relay-udp", frame));
+    ladder.update(Action::Open, relay());
+    (0..5).for_each(|_| drop(ladder.update(Action::Down, relay())));
+    for (state, snapshot) in [(streams, loss()), (ladder, relay())] {
+        let drawn = screen(&state, snapshot, SMALL);
+        let lines = drawn.lines().map(|line| line.trim_matches('"').trim_end());
+        let block: String = lines.map(|line| format!("{line}\n")).collect();
+        assert!(readme.contains(&format!("```text\n{block}```")), "the README does not show\n{block}");
     }
 }

@@ -54,7 +54,7 @@ fn head(name: &str, described: Option<&Described>) -> Vec<Cell> {
 }
 
 /// Lines of one column beside those of the other.
-fn beside(left: &[Cell], right: &[Cell], room: usize, page: &mut Page<'_>) -> io::Result<()> {
+pub(super) fn beside(left: &[Cell], right: &[Cell], room: usize, page: &mut Page<'_>) -> io::Result<()> {
     let empty = Cell::plain("");
     for at in 0..left.len().max(right.len()) {
         let own = left.get(at).unwrap_or(&empty).cut(room, Cut::End);

@@ -2,13 +2,15 @@
 //!
 //! In: a stream. Out: lines, a subject each. Never: a figure without its unit.
 
+use super::sdp::beside;
 use super::{entry, sentence};
-use crate::model::snapshot::{FrameNo, JitterSummary, Snapshot, StreamRow, clock_source_name};
+use crate::model::snapshot::{FrameNo, JitterSummary, Snapshot, Ssrc, StreamRow, clock_source_name};
+use crate::time::Timestamp;
 use crate::view::text::figures::{bytes, count, decimal, duration, kbps, plural, utc, with_ms};
 use crate::view::text::{Cell, Ink, Page};
 use std::io;
 
-pub(super) fn write(snapshot: &Snapshot, row: &StreamRow, page: &mut Page<'_>) -> io::Result<()> {
+pub(super) fn write(snapshot: &Snapshot, row: &StreamRow, width: usize, page: &mut Page<'_>) -> io::Result<()> {
     let figures = &row.figures;
     let what = [
         Some(Cell::plain(if row.encrypted { "SRTP" } else { "RTP" })),
@@ -35,10 +37,54 @@ pub(super) fn write(snapshot: &Snapshot, row: &StreamRow, page: &mut Page<'_>) -
         Cell::plain(format!("at most {} in a second", kbps(Some(figures.max_1s_bps as f64)))),
     ];
     entry("size", &size, page)?;
+    two_views(snapshot, row, width, page)?;
     losses(row, page)?;
     timing(row, page)?;
-    reports(snapshot, row, page)?;
     notes(row, page)
+}
+
+/// What was seen of the sender here, beside what its receiver says of it.
+fn two_views(snapshot: &Snapshot, row: &StreamRow, width: usize, page: &mut Page<'_>) -> io::Result<()> {
+    let figures = &row.figures;
+    let lost = |lost: f64| if lost > 0.0 { Ink::Doubtful } else { Ink::Good };
+    let millis = |millis: Option<f64>| with_ms(millis);
+    let own = snapshot.rtcp.iter().filter(|from| from.sender.ssrc.0 == row.ssrc);
+    let sender_reports: u64 = own.map(|from| from.sender.counts.sr).sum();
+    let (sequence, loss) = (&figures.sequence, row.loss());
+    let seen = vec![
+        Cell::new("Sender, as seen here", Ink::Strong),
+        Cell::new(
+            format!("lost {} of {}, {} %", count(sequence.lost), count(sequence.expected), decimal(loss.lost_pct, 2)),
+            lost(sequence.lost as f64),
+        ),
+        Cell::plain(format!("jitter p95 {}", millis(figures.timing.jitter.map(|jitter| jitter.p95)))),
+        Cell::plain(format!("longest gap {}", millis(figures.delta.map(|delta| delta.max)))),
+        Cell::plain(plural(sender_reports, "sender report", "sender reports")),
+    ];
+    let mut said = vec![Cell::new("Receiver, as it reports", Ink::Strong)];
+    let points = snapshot.rtcp.iter().flat_map(|from| {
+        let about = from.sender.reports.iter().filter(|point| point.about.0 == row.ssrc);
+        about.map(move |point| (from, point))
+    });
+    match points.clone().max_by_key(|(_, point)| point.frame) {
+        None => said.push(Cell::new("no report about it in the clear", Ink::Faint)),
+        Some((from, last)) => {
+            let most = points.map(|(_, point)| point.fraction_lost).max().unwrap_or(0);
+            let most = decimal(Some(f64::from(most) * 100.0 / 256.0), 1);
+            let sum = f64::from(last.cumulative_lost);
+            said.push(Cell::new(format!("lost {}, at most {most} % at once", decimal(Some(sum), 0)), lost(sum)));
+            said.push(Cell::plain(format!("jitter {}", millis(from.jitter_ms(last)))));
+            said.push(Cell::plain(format!("round trip {}", millis(last.rtt_ms))));
+            let about =
+                |marks: &[(Timestamp, FrameNo, Ssrc)]| marks.iter().filter(|mark| mark.2.0 == row.ssrc).count() as u64;
+            let nacks: u64 = snapshot.rtcp.iter().map(|from| about(&from.sender.nacks.marks)).sum();
+            let pictures: u64 = snapshot.rtcp.iter().map(|from| about(&from.sender.picture_requests.marks)).sum();
+            said.push(Cell::plain(format!("NACK {}, picture requests {}", count(nacks), count(pictures))));
+        }
+    }
+    page.line(&[])?;
+    beside(&seen, &said, width.saturating_sub(3) / 2, page)?;
+    page.line(&[])
 }
 
 fn losses(row: &StreamRow, page: &mut Page<'_>) -> io::Result<()> {
@@ -91,25 +137,6 @@ fn timing(row: &StreamRow, page: &mut Page<'_>) -> io::Result<()> {
         delta.max_frame
     );
     sentence("gaps", &text, Ink::Plain, page)
-}
-
-/// What the receiver said last.
-fn reports(snapshot: &Snapshot, row: &StreamRow, page: &mut Page<'_>) -> io::Result<()> {
-    let points = snapshot.rtcp.iter().flat_map(|from| {
-        let about = from.sender.reports.iter().filter(|point| point.about.0 == row.ssrc);
-        about.map(move |point| (from, point))
-    });
-    let Some((from, last)) = points.max_by_key(|(_, point)| point.frame) else {
-        return sentence("receiver", "no report about it in the clear", Ink::Faint, page);
-    };
-    let text = format!(
-        "in frame {}: {} lost in all, jitter {}, RTT {}; 4 shows all reports",
-        last.frame,
-        decimal(Some(f64::from(last.cumulative_lost)), 0),
-        with_ms(from.jitter_ms(last)),
-        with_ms(last.rtt_ms)
-    );
-    sentence("receiver", &text, Ink::Plain, page)
 }
 
 /// Where something happened.

@@ -24,7 +24,7 @@ pub(super) fn render(out: &mut Frame<'_>, theme: Theme) {
         })
         .collect();
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
-    let area: Rect = out.area().centered(Constraint::Max(60), Constraint::Max(height));
+    let area: Rect = out.area().centered(Constraint::Max(68), Constraint::Max(height));
     out.render_widget(Clear, area);
     out.render_widget(Paragraph::new(lines).block(pane::frame("Keys", theme)), area);
 }

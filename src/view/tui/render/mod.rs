@@ -14,6 +14,7 @@
 //! In: a state and a snapshot. Out: a frame. Never: a change of either.
 
 mod chart;
+mod frame;
 mod help;
 mod overview;
 mod pane;
@@ -23,7 +24,7 @@ mod table;
 
 use super::action::Screen;
 use super::list::List;
-use super::state::State;
+use super::state::{Focus, State};
 use super::theme::Theme;
 use crate::model::snapshot::Snapshot;
 use ratatui::Frame;
@@ -41,6 +42,8 @@ pub(super) struct Areas {
     pub(super) detail: Rect,
     /// Curves between the two.
     pub(super) curves: Option<Rect>,
+    /// The frame of a ladder's selected event.
+    pub(super) frame: Option<Rect>,
     footer: Rect,
 }
 
@@ -48,15 +51,23 @@ pub(super) struct Areas {
 const CURVES: (u16, u16) = (17, 8);
 const HIGH: u16 = 40;
 
-/// The areas of a screen of that size.
-pub(super) fn areas(size: Rect, screen: Screen) -> Areas {
+/// Lines for the curves of a stream: as high as leaves a third for its figures, at least one line each.
+fn course_height(height: u16) -> u16 {
+    const CURVES: u16 = 5;
+    // Marks, time, frame.
+    const OTHER: u16 = 4;
+    (height * 2 / 3).saturating_sub(OTHER) / CURVES * CURVES + OTHER
+}
+
+/// The areas of a screen of that size. `is_inside`: somebody looks into the ladder.
+pub(super) fn areas(size: Rect, screen: Screen, is_inside: bool) -> Areas {
     let [tabs, middle, footer] =
         Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)]).areas(size);
     let curves = if size.height >= HIGH { CURVES.0 } else { CURVES.1 };
     // Parts of ten that the table takes, and lines of curves.
     let (parts, curves) = match screen {
         Screen::Overview | Screen::Sdp => (0, 0),
-        Screen::Stream => (0, curves),
+        Screen::Stream => (0, course_height(middle.height.min(40)).max(9)),
         Screen::Streams => (6, 0),
         Screen::Reports => (7, curves),
         Screen::Sessions => (3, 0),
@@ -66,24 +77,32 @@ pub(super) fn areas(size: Rect, screen: Screen) -> Areas {
     let [curve_area, rest] = Layout::vertical([Constraint::Length(curves), Constraint::Fill(1)]).areas(middle);
     let list_height = u32::from(rest.height) * parts / 10;
     let [list, detail] = Layout::vertical([Constraint::Length(list_height as u16), Constraint::Fill(1)]).areas(rest);
-    Areas { tabs, list: (parts > 0).then_some(list), detail, curves: (curves > 0).then_some(curve_area), footer }
+    if screen == Screen::Sessions && is_inside {
+        let [detail, frame] = Layout::vertical([Constraint::Fill(1), Constraint::Fill(1)]).areas(middle);
+        return Areas { tabs, list: Some(Rect::ZERO), detail, curves: None, frame: Some(frame), footer };
+    }
+    let curves = (curves > 0).then_some(curve_area);
+    Areas { tabs, list: (parts > 0).then_some(list), detail, curves, frame: None, footer }
 }
 
 /// Draws `state`.
 pub fn render(out: &mut Frame<'_>, state: &State, snapshot: &Snapshot, theme: Theme) {
-    let areas = areas(out.area(), state.screen());
+    let areas = areas(out.area(), state.screen(), state.is_inside());
     out.render_widget(Paragraph::new(tabs(state, theme)), areas.tabs);
-    if let (Some(list), Some(area)) = (state.list(), areas.list) {
+    if let (Some(list), Some(area)) = (state.list(), areas.list.filter(|area| !area.is_empty())) {
         table::render(out, area, list, state, snapshot, theme);
     }
     match (state.screen(), areas.curves) {
-        (Screen::Overview, _) => overview::render(out, areas.detail, snapshot, theme),
-        (Screen::Stream, Some(curves)) => stream::render(out, curves, state.stream(snapshot), snapshot, theme),
+        (Screen::Overview, _) => overview::render(out, areas.detail, state, snapshot, theme),
+        (Screen::Stream, Some(curves)) => stream::render(out, curves, state, snapshot, theme),
         (Screen::Reports, Some(curves)) => reports::render(out, curves, state.stream(snapshot), snapshot, theme),
         _ => {}
     }
     if state.screen() != Screen::Overview {
         pane::render(out, areas.detail, &below_title(state, snapshot), state, theme);
+    }
+    if let Some(area) = areas.frame {
+        frame::render(out, area, state, theme);
     }
     out.render_widget(Paragraph::new(footer(state, theme)), areas.footer);
     if state.is_help_shown() {
@@ -142,20 +161,24 @@ fn footer(state: &State, theme: Theme) -> Line<'static> {
         ]);
     }
     let hints = match (state.screen(), state.is_inside()) {
-        (_, true) => "↑↓ scroll  Esc back",
+        (_, true) if state.focus() == Focus::Frame => "↑↓ field  Esc ladder",
+        (_, true) => "↑↓ event  Enter fields  Esc sessions",
         (Screen::Overview, _) => "Enter findings",
         (Screen::Streams, _) => "Enter stream  / filter  s sort",
-        (Screen::Stream, _) => "←→ stream  ↑↓ scroll  Enter reports",
-        (Screen::Reports, _) => "←→ stream  s sort",
+        (Screen::Stream, _) => "←→ moment  +- zoom  [ ] stream  Enter RTCP",
+        (Screen::Reports, _) => "[ ] stream  s sort",
         (Screen::Sessions, _) => "Enter ladder  / filter  s sort",
         (Screen::Turn, _) => "←→ table  Enter flow  / filter  s sort",
-        (Screen::Sdp, _) => "←→ session  ↑↓ scroll",
-        (Screen::Findings, _) => "Enter go there  / filter  s sort",
+        (Screen::Sdp, _) => "[ ] session  ↑↓ scroll",
+        (Screen::Findings, _) => "Enter evidence  / filter  s sort",
         (Screen::Flows, _) => "Enter stream or session  / filter",
     };
     let mut spans = vec![Span::styled(format!(" {hints}  w save  e report  ? keys  q quit"), theme.frame())];
     if state.is_paused() {
         spans.push(Span::styled("  HELD", theme.title()));
+    }
+    if state.is_following() {
+        spans.push(Span::styled("  FOLLOWS", theme.title()));
     }
     spans.push(Span::styled(format!("  {}", state.title()), theme.frame()));
     Line::from(spans)

@@ -13,8 +13,9 @@
 //!
 //! In: a snapshot. Out: what somebody wants to know first. Never: a table in full; those have screens of their own.
 
-use super::super::list::{List, Seen};
+use super::super::list::List;
 use super::super::order;
+use super::super::state::State;
 use super::super::theme::Theme;
 use super::chart::{self, Curve};
 use super::pane;
@@ -26,43 +27,47 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
-pub(super) fn render(out: &mut Frame<'_>, area: Rect, snapshot: &Snapshot, theme: Theme) {
+pub(super) fn render(out: &mut Frame<'_>, area: Rect, state: &State, snapshot: &Snapshot, theme: Theme) {
     let curve = if area.height >= 40 { 6 } else { 4 };
     let [top, middle, bottom] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(curve), Constraint::Fill(1)]).areas(area);
     let halves = [Constraint::Percentage(50), Constraint::Percentage(50)];
     let [capture, calls] = Layout::horizontal(halves).areas(top);
     let [streams, faults] = Layout::horizontal(halves).areas(bottom);
-    let head = super::super::document::lines(usize::from(capture.width.saturating_sub(2)), |page| {
-        crate::view::text::head::write(snapshot, page)
-    });
-    let head = head.iter().map(|cells| theme.line(cells)).collect();
+    let head = state.below().iter().map(|cells| theme.line(cells)).collect();
     out.render_widget(Paragraph::new::<Vec<Line<'_>>>(head).block(pane::frame("Capture", theme)), capture);
     let tally =
         if snapshot.sessions.is_empty() { "No session".to_owned() } else { sessions::tally(&snapshot.sessions) };
-    rows(out, calls, List::Sessions, &tally, snapshot, theme);
+    rows(out, calls, List::Sessions, &tally, (state, snapshot), theme);
     bandwidth(out, middle, snapshot, theme);
     let worst = format!("Streams, worst first ({})", snapshot.streams.len());
-    rows(out, streams, List::Streams, &worst, snapshot, theme);
+    rows(out, streams, List::Streams, &worst, (state, snapshot), theme);
     let tally = findings::tally(&snapshot.findings);
     let title = if tally.is_empty() { "No finding".to_owned() } else { tally };
-    rows(out, faults, List::Findings, &title, snapshot, theme);
+    rows(out, faults, List::Findings, &title, (state, snapshot), theme);
 }
 
 /// As many rows of a table as have room, in its usual order.
-fn rows(out: &mut Frame<'_>, area: Rect, list: List, title: &str, snapshot: &Snapshot, theme: Theme) {
+fn rows(
+    out: &mut Frame<'_>,
+    area: Rect,
+    list: List,
+    title: &str,
+    (state, snapshot): (&State, &Snapshot),
+    theme: Theme,
+) {
     let block = pane::frame(title, theme);
     let inner = block.inner(area);
     out.render_widget(block, area);
-    let seen = Seen::of(snapshot, None);
-    let mut first = order::rows(list, &seen, 0, false, "");
+    let seen = state.seen(snapshot, None);
+    let all = order::usual(list, &seen);
     let room = usize::from(inner.height).saturating_sub(list.heads());
-    let hidden = first.len().saturating_sub(room);
-    first.truncate(room);
+    let hidden = all.len().saturating_sub(room);
+    let first = &all[..room.min(all.len())];
     if first.is_empty() {
         return;
     }
-    let (heads, lines) = list.table(&seen, &first).lines(usize::from(inner.width));
+    let (heads, lines) = list.table(&seen, first).lines(usize::from(inner.width));
     let text: Vec<Line<'_>> = heads.iter().chain(&lines).map(|cells| theme.line(cells)).collect();
     out.render_widget(Paragraph::new(text), inner);
     if hidden > 0 && area.height > 1 {
@@ -76,7 +81,8 @@ fn bandwidth(out: &mut Frame<'_>, area: Rect, snapshot: &Snapshot, theme: Theme)
     let block = pane::frame("RTP of all streams", theme);
     let inner = block.inner(area);
     out.render_widget(block, area);
-    let Some((series, span)) = snapshot.bandwidth.as_ref().and_then(|series| Some((series, chart::span(series)?)))
+    let Some((series, span)) =
+        snapshot.bandwidth.as_ref().and_then(|series| Some((series, chart::Span::whole(series)?)))
     else {
         return out.render_widget(Line::styled(" none", theme.frame()), inner);
     };

@@ -29,7 +29,7 @@ pub(super) fn render(out: &mut Frame<'_>, area: Rect, row: Option<&StreamRow>, s
     let block = pane::frame(&title, theme);
     let inner = block.inner(area);
     out.render_widget(block, area);
-    let Some(span) = chart::span(series) else { return };
+    let Some(span) = chart::Span::whole(series) else { return };
     let points = series.points();
     let wire = points.iter().filter_map(|at| Some((at.ts, series.missing_until(at.ts)? as f64)));
     let about = snapshot.rtcp.iter().flat_map(|from| &from.sender.reports).filter(|point| point.about.0 == row.ssrc);

@@ -1,52 +1,101 @@
 //! ```text
-//! ┌ r3 over 12.3 s, 0.1 s each ─────────────────────────────────┐
+//! ┌ r3 from 2.0 s to 9.5 s of 12.3 s, 0.1 s a point ────────────┐
 //! │ kbit/s       112.4 ▁▂▃▄▅▆▇█████████████████                 │
-//! │ lost             3          █                               │   from the wire
-//! │ jitter ms      1.2 ▂▂▃▂▂▂▂▂▂▂▂▂                             │
+//! │ lost             3          █                               │   from the wire; the values are those at the cursor,
+//! │ jitter ms      1.2 ▂▂▃▂▂▂▂▂▂▂▂▂                             │   which is a column shown the other way round
+//! │ delta ms      20.4 ▂▂▇▂▂▂▂▂▂▂▂▂                             │
 //! │ RTT ms        24.1    ▂    ▂    ▃    ▂                      │   from reports of RTCP
+//! │ marks              K     n  n     P                         │   keyframe, NACK, picture request
+//! │ at 4.1 s frame 812 2.0                                  9.5 │
 //! └─────────────────────────────────────────────────────────────┘
 //! ┌ Figures of r3 ──────────────────────────────────────────────┐
 //! └─────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! In: a stream. Out: its course over time. Never: a curve of what nobody measured.
+//! In: a stream, the part of its time that is looked at. Out: its course over time. Never: a curve of what nobody measured.
 
+use super::super::state::State;
 use super::super::theme::Theme;
-use super::chart::{self, Curve};
+use super::chart::{self, Curve, Span};
 use super::pane;
-use crate::model::snapshot::{Snapshot, StreamRow};
+use crate::model::snapshot::{FrameNo, Series, SeriesPoint, Snapshot, Ssrc, StreamRow};
+use crate::time::Timestamp;
 use crate::view::text::figures::decimal;
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
-pub(super) fn render(out: &mut Frame<'_>, area: Rect, row: Option<&StreamRow>, snapshot: &Snapshot, theme: Theme) {
-    let course = row.and_then(|row| Some((row, row.series.as_ref()?)));
-    let Some((row, series)) = course else {
+pub(super) fn render(out: &mut Frame<'_>, area: Rect, state: &State, snapshot: &Snapshot, theme: Theme) {
+    let row = state.stream(snapshot);
+    let course = row.and_then(|row| Some((row, row.series.as_ref()?, Span::whole(row.series.as_ref()?)?)));
+    let (Some((row, series, whole)), Some((from, to))) = (course, state.window(snapshot)) else {
         let block = pane::frame("No stream", theme);
         let text = Line::styled(" nothing is known of its course", theme.frame());
         return out.render_widget(Paragraph::new(text).block(block), area);
     };
-    let title = format!("{}, each point {} s", row.id, decimal(Some(series.step_seconds()), 1));
+    let since = |ts: Timestamp| {
+        let start = snapshot.capture.first_ts.unwrap_or(whole.from);
+        decimal(Some(ts.millis_since(start) / 1000.0), 1)
+    };
+    let part = if (from, to) == (whole.from, whole.to) {
+        format!("{} s", decimal(Some(to.millis_since(from) / 1000.0), 1))
+    } else {
+        let length = whole.to.millis_since(whole.from) / 1000.0;
+        format!("{} to {} s, part of {} s", since(from), since(to), decimal(Some(length), 1))
+    };
+    let title = format!("{}, {part}, {} s a point", row.id, decimal(Some(series.step_seconds()), 1));
     let block = pane::frame(&title, theme);
     let inner = block.inner(area);
     out.render_widget(block, area);
+    let span = Span { from, to, cursor: state.cursor(snapshot) };
+    let [curve_area, marks_area, time_area] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(1), Constraint::Length(1)]).areas(inner);
+    chart::render(out, curve_area, span, &curves(row, series, snapshot), theme);
+
+    let [name, blocks] = chart::split(marks_area);
+    out.render_widget(Line::styled(" Key Nack Pict Lost", theme.frame()), name);
+    let letters = chart::marks(span, usize::from(blocks.width), &marks(row, series, snapshot));
+    out.render_widget(Line::raw(letters), blocks);
+    chart::point_out(out, blocks, span, theme);
+
+    let [name, blocks] = chart::split(time_area);
+    let pointed = span.cursor.map(|cursor| {
+        let points = series.points();
+        let frame = points.iter().rfind(|point| point.ts <= cursor && point.frame.is_some()).and_then(|at| at.frame);
+        format!(" {} s{}", since(cursor), frame.map(|frame| format!(", frame {frame}")).unwrap_or_default())
+    });
+    out.render_widget(Line::raw(pointed.unwrap_or_else(|| " ←→ point at a moment".to_owned())), name);
+    out.render_widget(Line::styled(format!("{} s", since(from)), theme.frame()), blocks);
+    out.render_widget(Line::styled(format!("{} s", since(to)), theme.frame()).right_aligned(), blocks);
+}
+
+fn curves(row: &StreamRow, series: &Series, snapshot: &Snapshot) -> Vec<Curve> {
     let points = series.points();
-    let Some(span) = chart::span(series) else { return };
-    let rtts = snapshot.rtcp.iter().flat_map(|from| &from.sender.reports).filter(|point| point.about.0 == row.ssrc);
-    let mut rtts: Vec<_> = rtts.filter_map(|point| Some((point.ts, point.rtt_ms?))).collect();
+    let about = snapshot.rtcp.iter().flat_map(|from| &from.sender.reports).filter(|point| point.about.0 == row.ssrc);
+    let mut rtts: Vec<_> = about.filter_map(|point| Some((point.ts, point.rtt_ms?))).collect();
     rtts.sort_by_key(|point| point.0);
+    let of = |value: fn(&SeriesPoint) -> Option<f64>| {
+        points.iter().filter_map(|point| Some((point.ts, value(point)?))).collect()
+    };
     let curves = [
-        Curve { name: "kbit/s", decimals: 1, points: points.iter().map(|at| (at.ts, at.bps / 1000.0)).collect() },
-        Curve { name: "lost", decimals: 0, points: points.iter().map(|at| (at.ts, f64::from(at.lost))).collect() },
-        Curve {
-            name: "jitter ms",
-            decimals: 2,
-            points: points.iter().filter_map(|at| Some((at.ts, at.jitter_ms?))).collect(),
-        },
+        Curve { name: "kbit/s", decimals: 1, points: of(|at| Some(at.bps / 1000.0)) },
+        Curve { name: "lost", decimals: 0, points: of(|at| Some(f64::from(at.lost))) },
+        Curve { name: "jitter ms", decimals: 2, points: of(|at| at.jitter_ms) },
+        Curve { name: "delta ms", decimals: 1, points: of(|at| at.delta_ms) },
         Curve { name: "RTT ms", decimals: 1, points: rtts },
     ];
-    let known: Vec<Curve> = curves.into_iter().filter(|curve| !curve.points.is_empty()).collect();
-    chart::render(out, inner, span, &known, theme);
+    curves.into_iter().filter(|curve| !curve.points.is_empty()).collect()
+}
+
+/// What happened, in the order in which it hides what lies in the same column: losses first, keyframes last.
+fn marks(row: &StreamRow, series: &Series, snapshot: &Snapshot) -> Vec<(Timestamp, char)> {
+    let mut marks: Vec<(Timestamp, char)> = row.figures.notes.losses.iter().map(|at| (at.after_ts, 'L')).collect();
+    let own = |all: &[(Timestamp, FrameNo, Ssrc)], letter: char| -> Vec<(Timestamp, char)> {
+        all.iter().filter(|(_, _, about)| about.0 == row.ssrc).map(|(ts, ..)| (*ts, letter)).collect()
+    };
+    marks.extend(snapshot.rtcp.iter().flat_map(|from| own(&from.sender.nacks.marks, 'N')));
+    marks.extend(snapshot.rtcp.iter().flat_map(|from| own(&from.sender.picture_requests.marks, 'P')));
+    marks.extend(series.keyframes().iter().map(|(ts, _)| (*ts, 'K')));
+    marks
 }

@@ -7,7 +7,7 @@
 //!
 //! In: a table and which of its rows are in sight. Out: a frame with them. Never: a row formatted that is not in sight.
 
-use super::super::list::{List, Seen};
+use super::super::list::List;
 use super::super::state::State;
 use super::super::theme::Theme;
 use super::{list_title, pane};
@@ -19,7 +19,7 @@ use ratatui::widgets::Paragraph;
 
 pub(super) fn render(out: &mut Frame<'_>, area: Rect, list: List, state: &State, snapshot: &Snapshot, theme: Theme) {
     let shown = state.list_state(list);
-    let seen = Seen::of(snapshot, state.stream(snapshot));
+    let seen = state.seen(snapshot, state.stream(snapshot));
     let mut block = pane::frame(&list_title(list, state), theme);
     if !shown.rows.is_empty() {
         let place = format!(" {} of {} ", shown.at + 1, shown.rows.len());

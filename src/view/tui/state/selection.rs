@@ -3,7 +3,6 @@
 //! In: the screen, and what is selected on it. Out: text, or the flows whose packets somebody wants. Never: the packets.
 
 use super::super::action::Screen;
-use super::super::list::Seen;
 use super::{Effect, State};
 use crate::model::snapshot::{Endpoint, Snapshot, Transport};
 use crate::view::text::Cell;
@@ -22,7 +21,7 @@ impl State {
     pub(super) fn copied(&self, snapshot: &Snapshot) -> Option<String> {
         let text = match self.list() {
             Some(list) => {
-                let seen = Seen::of(snapshot, self.stream(snapshot));
+                let seen = self.seen(snapshot, self.stream(snapshot));
                 self.lists[list as usize].selected().map(|row| list.text(&seen, row))
             }
             None => {
@@ -56,7 +55,7 @@ impl State {
             _ => {
                 let list = self.list()?;
                 let row = self.lists[list as usize].selected()?;
-                (list.id(&Seen::of(snapshot, None), row)?, vec![list.flow(snapshot, row)?])
+                (list.id(&self.seen(snapshot, None), row)?, vec![list.flow(snapshot, row)?])
             }
         };
         let mut flows = Vec::new();

@@ -3,9 +3,9 @@
 //! In: the screen, and what is selected on it. Out: another screen, or another row. Never: a row that a filter hides.
 
 use super::super::action::Screen;
-use super::super::list::{List, Seen};
-use super::{State, moved};
-use crate::model::snapshot::Snapshot;
+use super::super::list::List;
+use super::{Focus, State, moved};
+use crate::model::snapshot::{Finding, Snapshot};
 
 impl State {
     /// To the neighbour of what the screen is about.
@@ -17,13 +17,22 @@ impl State {
                 self.paths = PATHS[moved(at, by, PATHS.len() - 1)];
                 self.enter(Screen::Turn, snapshot);
             }
-            Screen::Stream | Screen::Reports => {
+            Screen::Stream => self.point_aside(by as i64, snapshot),
+            Screen::Reports | Screen::Sdp | Screen::Sessions => self.neighbour(by, snapshot),
+            Screen::Overview | Screen::Streams | Screen::Findings | Screen::Flows => {}
+        }
+    }
+
+    /// To another stream or session, whichever the screen is about.
+    pub(super) fn neighbour(&mut self, by: isize, snapshot: &Snapshot) {
+        match self.screen {
+            Screen::Streams | Screen::Stream | Screen::Reports => {
                 self.select(List::Streams, by, snapshot);
                 self.settle_all(snapshot);
                 self.scroll = 0;
             }
             Screen::Sdp | Screen::Sessions => self.select(List::Sessions, by, snapshot),
-            Screen::Overview | Screen::Streams | Screen::Findings | Screen::Flows => {}
+            Screen::Overview | Screen::Turn | Screen::Findings | Screen::Flows => {}
         }
     }
 
@@ -32,15 +41,14 @@ impl State {
             Screen::Overview => self.show(Screen::Findings, snapshot),
             Screen::Streams => self.show(Screen::Stream, snapshot),
             Screen::Stream => self.show(Screen::Reports, snapshot),
-            Screen::Sessions => self.is_inside = true,
+            Screen::Sessions if self.focus == Focus::List => self.focus = Focus::Ladder,
+            Screen::Sessions => self.focus = Focus::Frame,
             Screen::Sdp => self.show(Screen::Sessions, snapshot),
             Screen::Reports => {}
             Screen::Findings => {
                 let finding = self.lists[List::Findings as usize].selected();
-                let subject = finding.and_then(|row| snapshot.findings.get(row)?.subject.clone());
-                match subject {
-                    Some(subject) => self.go_to(&subject, snapshot),
-                    None => self.tell("it is about the capture as a whole".to_owned()),
+                if let Some(finding) = finding.and_then(|row| snapshot.findings.get(row)) {
+                    self.go_to_evidence(finding, snapshot);
                 }
             }
             Screen::Turn => {
@@ -62,9 +70,41 @@ impl State {
         }
     }
 
+    /// To the first frame that shows it: on the course of its stream, or in the ladder of its session; else to what it is about.
+    fn go_to_evidence(&mut self, finding: &Finding, snapshot: &Snapshot) {
+        let Some(subject) = finding.subject.as_deref() else {
+            return self.tell("it is about the capture as a whole".to_owned());
+        };
+        let frame = finding.frames.first().copied();
+        let flow = self.flow_of(subject, snapshot);
+        let session = snapshot.sessions.iter().enumerate().position(|(at, row)| {
+            format!("s{}", at + 1) == subject || flow.is_some_and(|flow| row.call.flows.iter().any(|id| id == flow))
+        });
+        let is_stream = snapshot.streams.iter().any(|row| row.id == subject);
+        match (session, frame) {
+            (Some(session), Some(frame)) if !is_stream => {
+                self.evidence = Some(frame);
+                self.go_to(&format!("s{}", session + 1), snapshot);
+            }
+            _ => self.go_to(subject, snapshot),
+        }
+        if let Some(frame) = frame.filter(|_| is_stream) {
+            self.point_to_frame(frame, snapshot);
+        }
+    }
+
+    /// The flow that something is on.
+    fn flow_of<'s>(&self, subject: &str, snapshot: &'s Snapshot) -> Option<&'s str> {
+        let seen = self.seen(snapshot, None);
+        [List::Allocations, List::Pairs, List::Handshakes, List::Flows].into_iter().find_map(|list| {
+            let row = (0..list.len(&seen)).find(|row| list.id(&seen, *row).as_deref() == Some(subject))?;
+            list.flow(snapshot, row)
+        })
+    }
+
     /// To the screen where that id stands, with its row selected.
     pub(super) fn go_to(&mut self, id: &str, snapshot: &Snapshot) {
-        let seen = Seen::of(snapshot, None);
+        let seen = self.seen(snapshot, None);
         let lists = List::ALL.into_iter().filter(|list| !matches!(list, List::Reports | List::Findings));
         let found = lists
             .filter_map(|list| {
