@@ -100,9 +100,13 @@ mod tests {
     const A: &str = "10.0.0.1:5000";
     const B: &str = "10.0.0.2:6000";
 
+    /// The first round agrees on media both ways, the next one on none.
     fn describe(stage: &mut Stage, at: i64, number: u32) {
+        let direction = if number == 1 { "sendrecv" } else { "inactive" };
         let sdp = |host: &str, port: u16| {
-            format!("v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n")
+            format!(
+                "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\na={direction}\r\n"
+            )
         };
         let message = |start: &str, body: &str| {
             format!(
