@@ -201,16 +201,14 @@ fn websocket_frames(tree: &mut Tree<'_>, at: Range<usize>) {
         return tree.add("WebSocket", "cannot be read", at);
     };
     let payload = frame.payload();
-    let head = match tree.number(at.start + 1, 1).unwrap_or(0) {
-        second => {
-            let length = match second & 0x7f {
-                126 => 4,
-                127 => 10,
-                _ => 2,
-            };
-            if second & 0x80 != 0 { length + 4 } else { length }
-        }
+    let second = tree.number(at.start + 1, 1).unwrap_or(0);
+    let is_masked = second & 0x80 != 0;
+    let length = match second & 0x7f {
+        126 => 4,
+        127 => 10,
+        _ => 2,
     };
+    let head = if is_masked { length + 4 } else { length };
     let content = at.start + head..(at.start + head + payload.len()).min(at.end);
     let end = content.end.max(at.start);
     tree.within("WebSocket", format!("{:?}, {} bytes", frame.opcode, payload.len()), at.start..end, |tree| {
@@ -219,11 +217,7 @@ fn websocket_frames(tree: &mut Tree<'_>, at: Range<usize>) {
             format!("{:?}{}", frame.opcode, if frame.is_final { ", last of its message" } else { "" }),
             at.start..at.start + 1,
         );
-        tree.add(
-            "Length and mask",
-            if head > 10 || head == 6 || head == 8 { "masked" } else { "plain" },
-            at.start + 1..content.start,
-        );
+        tree.add("Length and mask", if is_masked { "masked" } else { "plain" }, at.start + 1..content.start);
         if frame.is_compressed {
             tree.add("Payload", "compressed (RFC 7692)", content.clone());
         } else {

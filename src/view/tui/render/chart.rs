@@ -70,11 +70,11 @@ pub(super) fn render(out: &mut Frame<'_>, area: Rect, span: Span, curves: &[Curv
     for (curve, row) in curves.iter().zip(rows.iter()) {
         let [names, blocks] = split(*row);
         let text = |value: Option<f64>| decimal(value, curve.decimals);
-        let shown = curve.points.iter().filter(|point| point.0 >= span.from && point.0 < span.to);
+        let mut shown = curve.points.iter().filter(|point| point.0 >= span.from && point.0 < span.to);
         let highest = shown.clone().map(|point| point.1).reduce(f64::max);
         let value = match span.cursor {
             Some(cursor) => curve.value_at(cursor),
-            None => shown.last().map(|point| point.1),
+            None => shown.next_back().map(|point| point.1),
         };
         let named = |name: &str, value: String| {
             Line::from(vec![text::Span::styled(format!(" {name:<12}"), theme.frame()), format!("{value:>12} ").into()])

@@ -51,12 +51,13 @@ pub(super) struct Areas {
 const CURVES: (u16, u16) = (17, 8);
 const HIGH: u16 = 40;
 
-/// Lines for the curves of a stream: as high as leaves a third for its figures, at least one line each.
+/// Lines for the curves of a stream, at least one each: half of a small screen, two thirds of a high one.
 fn course_height(height: u16) -> u16 {
     const CURVES: u16 = 5;
     // Marks, time, frame.
     const OTHER: u16 = 4;
-    (height * 2 / 3).saturating_sub(OTHER) / CURVES * CURVES + OTHER
+    let wanted = if height < HIGH * 3 / 4 { height / 2 } else { height * 2 / 3 };
+    wanted.saturating_sub(OTHER) / CURVES * CURVES + OTHER
 }
 
 /// The areas of a screen of that size. `is_inside`: somebody looks into the ladder.
