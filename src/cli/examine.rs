@@ -73,6 +73,7 @@ fn examine_with(reading: &Reading, series: bool) -> Result<Examined, ExitCode> {
         ssrcs: reading.ssrcs.clone(),
         turn_credentials,
         series,
+        keyframes: series,
         ..Options::default()
     };
     let mut analyzer = Analyzer::new(options);

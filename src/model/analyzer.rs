@@ -43,6 +43,9 @@ pub struct Options {
     pub keep_packets: bool,
     /// Keep how each stream went over time (off by default): a bounded number of intervals of a bounded number of streams.
     pub series: bool,
+    /// Look for keyframes in the payload of each packet of a stream with a series (off by default): every packet then takes the
+    /// general way, which costs some three times as much.
+    pub keyframes: bool,
     /// Nanoseconds of capture time after which what was quiet leaves (none by default: then nothing does). Whoever feeds
     /// packets has to look at [`Analyzer::is_sweep_due`].
     pub forget_after: Option<i64>,
@@ -57,6 +60,7 @@ impl Default for Options {
             ssrcs: Vec::new(),
             keep_packets: false,
             series: false,
+            keyframes: false,
             forget_after: None,
             turn_credentials: TurnCredentials::default(),
         }
@@ -77,7 +81,8 @@ impl Analyzer {
         let shards = (0..SHARDS).map(|_| Shard::new(&options)).collect();
         let connections = Connections::new(options.remove_copies);
         let memory = options.forget_after.filter(|idle| *idle > 0).map(Memory::new);
-        Self { options, front: Front { connections, ..Front::default() }, shards, memory }
+        let reads_payloads = options.keyframes;
+        Self { options, front: Front { connections, reads_payloads, ..Front::default() }, shards, memory }
     }
 
     /// Takes the next record.
@@ -222,6 +227,8 @@ pub(crate) struct Front {
     pub(crate) other: BTreeMap<OtherReason, u64>,
     pub(crate) malformed: Malformed,
     pub(crate) icmp: IcmpErrors,
+    /// Media goes to the shards with all of its bytes.
+    pub(crate) reads_payloads: bool,
     /// Records with an IP fragment that was not the last missing one of its datagram.
     pub(crate) fragments: u64,
     /// Datagrams that a record carried beyond its first.
@@ -249,8 +256,8 @@ impl Front {
         self.last_ts = self.last_ts.max(packet.ts);
         self.clock_steps.record(packet.ts, packet.frame);
         match Media::at(packet) {
-            Some(media) => sink.media(media),
-            None => self.any_packet(packet, sink),
+            Some(media) if !self.reads_payloads => sink.media(media),
+            _ => self.any_packet(packet, sink),
         }
     }
 
@@ -258,19 +265,19 @@ impl Front {
     #[inline(never)]
     fn any_packet(&mut self, packet: &RawPacket<'_>, mut sink: impl FrontSink) {
         self.cut.record(packet);
-        let Self { decoder, connections, signalling, icmp, .. } = self;
+        let Self { decoder, connections, signalling, icmp, reads_payloads, .. } = self;
         let mut delivered = 0_u64;
         let verdict = decoder.packet(packet, |unit| match unit {
             Unit::Datagram(datagram) => {
                 delivered += 1;
                 let look = Look::at(datagram.payload, datagram.missing);
                 match (look, Media::of(&datagram, look)) {
-                    (_, Some(media)) => return sink.media(media),
-                    (Look::Other(Proposal::Sip), None) => signalling.sip(&datagram, &mut sink),
-                    (Look::Other(_), None) if datagram.flow.dst.port == sap::PORT => {
+                    (_, Some(media)) if !*reads_payloads => return sink.media(media),
+                    (Look::Other(Proposal::Sip), _) => signalling.sip(&datagram, &mut sink),
+                    (Look::Other(_), _) if datagram.flow.dst.port == sap::PORT => {
                         signalling.sap(&datagram, &mut sink);
                     }
-                    (Look::Other(Proposal::Stun), None) => signalling.relayed.stun(&datagram, &mut sink),
+                    (Look::Other(Proposal::Stun), _) => signalling.relayed.stun(&datagram, &mut sink),
                     _ => {}
                 }
                 sink.datagram(&datagram, Framing::Datagram, look);

@@ -97,6 +97,19 @@ pub(crate) struct StreamEntry {
     key: (u32, u64),
 }
 
+impl StreamEntry {
+    /// Takes a packet; gives the series where it belongs into one.
+    #[inline(never)]
+    fn packet(&mut self, rel_ms: f64, packet: &StreamPacket) -> Option<&mut Series> {
+        let unique = self.stream.unique_packets();
+        self.stream.packet_out_of_line(rel_ms, packet);
+        let series = self.series.as_mut().filter(|_| self.stream.unique_packets() > unique)?;
+        let (missing, jitter_ms) = self.stream.present();
+        series.packet(packet.ts, packet.frame, packet.bytes, missing, jitter_ms);
+        Some(series)
+    }
+}
+
 /// What the flows of a shard may still keep.
 struct Room {
     transactions: usize,
@@ -183,20 +196,23 @@ impl Shard {
 
     /// Takes RTP packets on UDP and IPv4, in capture order.
     pub(crate) fn media(&mut self, run: &[Media]) {
-        if self.keep_packets || self.keep_series {
+        if self.keep_packets {
             return run.iter().for_each(|media| self.media_without_route(media));
         }
         let version = self.contexts.version();
+        let keep_series = self.keep_series;
         for media in run {
             let Some(index) = self.routes.find(media, version) else {
                 self.media_without_route(media);
                 continue;
             };
-            let stream = &mut self.streams[index as usize].stream;
-            if stream.payload_type() == media.header().payload_type() {
-                stream.packet(relative_ms(media.ts(), self.start), &media.stream_packet());
-            } else {
+            let entry = &mut self.streams[index as usize];
+            if entry.stream.payload_type() != media.header().payload_type() {
                 self.media_without_route(media);
+            } else if keep_series {
+                entry.packet(relative_ms(media.ts(), self.start), &media.stream_packet());
+            } else {
+                entry.stream.packet(relative_ms(media.ts(), self.start), &media.stream_packet());
             }
         }
     }
@@ -344,18 +360,11 @@ impl Shard {
             entry.stream.set_payload_clock(packet.payload_type, clock);
         }
         let was_confirmed = entry.stream.is_confirmed();
-        let (copies, unique) = (entry.stream.copies_seen(), entry.stream.unique_packets());
-        entry.stream.packet_out_of_line(rel_ms, &packet);
-        if let Some(series) = entry.series.as_mut().filter(|_| entry.stream.unique_packets() > unique) {
-            let (missing, jitter_ms) = entry.stream.present();
-            series.packet(packet.ts, packet.frame, packet.bytes, missing, jitter_ms);
-            let format = payload_format(&self.contexts, &self.flows[message.flow as usize], message.direction, &packet);
-            if let Some(codec) = format.and_then(|format| VideoCodec::of_encoding(&format.encoding))
-                && let Ok(whole) = RtpPacket::parse(message.payload)
-                && keyframe(codec, whole.payload()) == Some(true)
-            {
-                series.keyframe(packet.ts, packet.frame, packet.rtp_ts);
-            }
+        let copies = entry.stream.copies_seen();
+        if let Some(series) = entry.packet(rel_ms, &packet)
+            && begins_keyframe(&self.contexts, &self.flows[message.flow as usize], message, &packet)
+        {
+            series.keyframe(packet.ts, packet.frame, packet.rtp_ts);
         }
         if self.keep_packets {
             entry.log.add(&packet, copies, entry.stream.copies_seen());
@@ -380,6 +389,9 @@ impl Shard {
             self.kept_series += 1;
             let mut series = Series::new(self.start);
             series.packet(packet.ts, packet.frame, packet.bytes, 0, None);
+            if begins_keyframe(&self.contexts, flow, message, packet) {
+                series.keyframe(packet.ts, packet.frame, packet.rtp_ts);
+            }
             Box::new(series)
         });
         let entry = StreamEntry {
@@ -741,6 +753,14 @@ fn payload_clock(contexts: &MediaContexts, flow: &Flow, direction: Direction, pa
         }
         None => clock,
     }
+}
+
+/// Whether the payload can be read, its codec is known, and a keyframe begins in it.
+fn begins_keyframe(contexts: &MediaContexts, flow: &Flow, message: &Inner<'_>, packet: &StreamPacket) -> bool {
+    let Ok(whole) = RtpPacket::parse(message.payload) else { return false };
+    let format = payload_format(contexts, flow, message.direction, packet);
+    let codec = format.and_then(|format| VideoCodec::of_encoding(&format.encoding));
+    codec.is_some_and(|codec| keyframe(codec, whole.payload()) == Some(true))
 }
 
 #[inline]

@@ -153,6 +153,7 @@ impl Engine {
             ssrcs: reading.ssrcs.clone(),
             turn_credentials,
             series: true,
+            keyframes: true,
             ..Options::default()
         };
         let mut analyzer = Analyzer::new(options);

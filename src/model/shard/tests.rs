@@ -220,6 +220,33 @@ fn a_description_in_the_midst_of_a_stream_gives_it_a_clock_from_there_on() {
 }
 
 #[test]
+fn keyframes_are_marked_where_payloads_are_read_and_the_rest_of_a_series_is_there_anyway() {
+    let sdp = b"v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\nm=video 6000 RTP/AVP 96\r\n\
+        a=rtpmap:96 VP8/90000\r\n";
+    let of = |keyframes: bool| {
+        let mut stage = Stage::with(Options { series: true, keyframes, ..Options::default() });
+        stage.analyzer.session_description("a.sdp", sdp);
+        for seq in 0..60_u16 {
+            let mut packet = vec![0x80, 96];
+            packet.extend(seq.to_be_bytes());
+            packet.extend((u32::from(seq) * 3000).to_be_bytes());
+            packet.extend([0, 0, 0, 7]);
+            // A payload descriptor that begins a partition; of each thirty frames the first is a keyframe of 64x48.
+            let is_key = seq % 30 == 0;
+            packet.extend([0x10, u8::from(!is_key), 0, 0, 0x9d, 0x01, 0x2a, 64, 0, 48, 0]);
+            packet.resize(200, 0);
+            stage.udp(i64::from(seq) * 33, "10.0.0.1:5000", "10.0.0.2:6000", &packet);
+        }
+        let snapshot = stage.snapshot();
+        let series = snapshot.streams[0].series.as_ref().expect("a series").clone();
+        let packets: u32 = series.points().iter().map(|point| point.packets).sum();
+        (series.keyframes().iter().map(|(_, frame)| frame.0).collect::<Vec<_>>(), packets)
+    };
+    assert_eq!(of(true), (vec![1, 31], 60));
+    assert_eq!(of(false), (vec![], 60));
+}
+
+#[test]
 fn a_payload_type_in_the_midst_of_a_stream_is_counted_and_the_codec_is_that_of_most_packets() {
     let mut stage = Stage::new();
     for n in 0..60_u16 {
