@@ -27,15 +27,18 @@ fn capture(name: &str) -> PathBuf {
 impl Terminal {
     /// One in which the dashboard runs, and then says how it ended; none without tmux.
     fn run(environment: &str, arguments: &str) -> Option<Self> {
+        Self::run_line(&format!("env -u NO_COLOR {environment} '{}' tui {arguments}", env!("CARGO_BIN_EXE_rtcscope")))
+    }
+
+    /// The same for any line of a shell.
+    fn run_line(line: &str) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let folder = TempDir::new().expect("a folder");
         let socket = format!("rtcscope-{}-{}", std::process::id(), NUMBER.fetch_add(1, Relaxed));
         let terminal = Self { socket, folder };
-        let program = env!("CARGO_BIN_EXE_rtcscope");
         // The mode of the terminal is shown by what it shows of a line that is typed.
         let script = format!(
-            "cd '{}'; env -u NO_COLOR {environment} '{program}' tui {arguments}; echo \"ended with $?\"; read line; \
-             echo \"read $line\"; sleep 30",
+            "cd '{}'; {line}; echo \"ended with $?\"; read line; echo \"read $line\"; sleep 30",
             terminal.folder.path().display()
         );
         let made = Command::new("tmux")
@@ -214,4 +217,54 @@ fn keys_come_from_the_terminal_where_the_capture_comes_from_standard_input() {
     terminal.until(&["standard input cannot be read a second time"]);
     terminal.type_in(&["q"]);
     terminal.assert_left_alone(0);
+}
+
+#[test]
+fn a_replay_grows_at_its_pace_and_has_it_all_at_the_end() {
+    // 14 seconds of capture.
+    let Some(terminal) = Terminal::run("", &format!("--speed 5 {}", quoted("webrtc-relay-udp"))) else { return };
+    let number = |screen: &str| {
+        let line = screen.lines().find_map(|line| line.split_once("Packets    "));
+        line.and_then(|(_, rest)| rest.split(',').next()?.replace(' ', "").parse::<u64>().ok())
+    };
+    let early = number(&terminal.until(&[" Capture ", "Packets    "]));
+    assert!(early.is_none_or(|packets| packets < 1000), "{early:?} packets at once");
+    terminal.until(&["that was all; q quits"]);
+    terminal.until(&["1,857, 574.1 kB"]);
+    terminal.type_in(&["q"]);
+    terminal.assert_left_alone(0);
+}
+
+#[test]
+fn a_pipe_is_watched_while_it_brings_packets_and_after_it_has_ended() {
+    let line = format!("(cat {}; sleep 1) | '{}' live -", quoted("sip-hold"), env!("CARGO_BIN_EXE_rtcscope"));
+    let Some(terminal) = Terminal::run_line(&line) else { return };
+    terminal.until(&[" Capture ", "SIP "]);
+    terminal.until(&["that was all; q quits"]);
+    terminal.type_in(&["5"]);
+    terminal.until(&[" Ladder of s1 ", "INVITE"]);
+    terminal.type_in(&["w"]);
+    terminal.until(&["the packets are kept only where -w"]);
+    terminal.type_in(&["q"]);
+    terminal.assert_left_alone(0);
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_a_capture_and_its_file_is_whole() {
+    let program = env!("CARGO_BIN_EXE_rtcscope");
+    let line = format!("(cat {}; sleep 60) | '{program}' live - -w kept.pcapng", quoted("sip-hold"));
+    let Some(terminal) = Terminal::run_line(&line) else { return };
+    terminal.until(&[" Capture ", "SIP "]);
+    let folder = terminal.folder.path().to_path_buf();
+    // The folder lives as long as `terminal`.
+    terminal.tmux(&["kill-server"]);
+    let all = read_pcapng(&std::fs::read(capture("sip-hold")).expect("a capture")).len();
+    let kept = || std::fs::read(folder.join("kept.pcapng")).map_or(0, |bytes| read_pcapng(&bytes).len());
+    for _ in 0..200 {
+        if kept() == all {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{} of {all} packets were kept", kept());
 }

@@ -3,7 +3,7 @@
 //! In: an engine that runs. Out: snapshots for the terminal, and whether what was waited for came. Never: a key that waits for
 //! a snapshot, or a snapshot where nothing has come.
 //!
-//! A thread of its own takes the snapshots, at most ten a second, and fewer where one takes long: the packets wait as long.
+//! A thread of its own takes the snapshots, at most two a second, and fewer where one takes long: the packets wait as long.
 
 use super::super::tui::{News, ReadFrame, Save, show};
 use super::engine::Engine;
@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Between two snapshots at least.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Between two snapshots at least: what changes faster nobody reads, and each is work beside the packets.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Snapshots take at most one part in so many of a thread.
-const SHARE: u32 = 10;
+const SHARE: u32 = 30;
 
 /// What ends the dashboard besides the person at it.
 #[derive(Default)]
