@@ -125,6 +125,7 @@ impl Analyzer {
             shard.forget_announced(&staying.named);
         }
         front.signalling.forget(&staying.sessions, &staying.named, is_fresh);
+        front.icmp.forget(is_fresh);
         let after = merge::snapshot(options, front, shards, Some(memory), facts);
         let followed: Vec<bool> = front.connections.flows().map(|flow| shards[shard_of(flow)].has(flow)).collect();
         let left = front.connections.forget(is_fresh, &followed);

@@ -143,6 +143,7 @@ pub static RULES: &[&Rule] = &[
 
 /// Rules that take streams and RTCP that are not there for proof.
 static OF_MISSING_STREAMS: &[&Rule] = &[
+    &candidates::ONLY_MDNS,
     &rtcp_feedback::STREAM_MISSING,
     &rtp_one_way::RULE,
     &rtp_stopped::RULE,

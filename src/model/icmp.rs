@@ -10,6 +10,8 @@ use hashbrown::HashMap;
 
 /// Paths with errors; a scan of ports makes one of each.
 const MAX_PATHS: usize = 4096;
+/// Milliseconds in which a mirror port shows a packet again.
+const COPY_MS: f64 = 100.0;
 /// Frames that are kept of each.
 const FRAMES: usize = 10;
 
@@ -42,11 +44,19 @@ pub struct IcmpRow {
 pub(crate) struct IcmpErrors {
     places: HashMap<(FiveTuple, IcmpReason), usize, ahash::RandomState>,
     rows: Vec<IcmpRow>,
+    /// Errors of paths beyond the bound.
+    pub(crate) dropped: u64,
 }
 
 impl IcmpErrors {
     pub(crate) fn rows(&self) -> &[IcmpRow] {
         &self.rows
+    }
+
+    /// Lets paths go whose last error is not fresh.
+    pub(crate) fn forget(&mut self, is_fresh: impl Fn(Timestamp) -> bool) {
+        self.rows.retain(|row| is_fresh(row.last_ts));
+        self.places = self.rows.iter().zip(0..).map(|(row, place)| ((row.flow, row.reason), place)).collect();
     }
 
     #[cold]
@@ -68,12 +78,14 @@ impl IcmpErrors {
                     max_gap_ms: 0.0,
                     last_quote: error.quote,
                 });
+            } else {
+                self.dropped += 1;
             }
             return;
         };
         let Some(row) = self.rows.get_mut(*place) else { return };
-        // One packet is refused once.
-        if row.last_quote == error.quote {
+        // One packet is refused once; a request that is made again may look the same, and comes later.
+        if row.last_quote == error.quote && carrier.ts.millis_since(row.last_ts).abs() < COPY_MS {
             return;
         }
         row.last_quote = error.quote;

@@ -516,6 +516,7 @@ impl<'a> Merge<'a> {
             ("relayed_packets_not_matched", sum(|shard| shard.prints.dropped)),
             ("sessions_not_kept", self.front.signalling.dropped_sessions),
             ("descriptions_not_kept", self.front.signalling.dropped_descriptions),
+            ("icmp_errors_not_kept", self.front.icmp.dropped),
         ])
     }
 

@@ -154,6 +154,11 @@ impl Transactions {
         }
     }
 
+    /// True where half of what is kept of a flow is there.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.list.len() > MAX_TRANSACTIONS / 2
+    }
+
     fn open(
         &mut self,
         direction: Direction,

@@ -9,7 +9,7 @@ use super::super::tui::{News, ReadFrame, Save, show};
 use super::engine::Engine;
 use super::{ATTENTION, instant};
 use crate::model::snapshot::Snapshot;
-use signal_hook::consts::SIGHUP;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +38,15 @@ struct Newest {
     is_over: AtomicBool,
     /// The finding came.
     came: AtomicBool,
+}
+
+/// Tells the other thread when it is dropped.
+struct Leaving<'l>(&'l AtomicBool);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
 }
 
 /// Shows what the engine brings until somebody leaves or it is over; true where the finding came that was waited for. A
@@ -73,10 +82,14 @@ pub(in crate::cli) fn dashboard(
     let shown = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("snapshots".to_owned());
         thread.spawn_scoped(scope, || take_snapshots(engine, until, &newest, &hangup))?;
-        let shown = show(title, first, &mut next, save, read);
-        newest.has_left.store(true, Relaxed);
-        shown
+        // Also where showing ends in a panic: the scope waits for its thread.
+        let _leaving = Leaving(&newest.has_left);
+        show(title, first, &mut next, save, read)
     });
+    // Nobody looks at the flags of `show` any more.
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::new(AtomicBool::new(true)))?;
+    }
     shown.map(|()| newest.came.load(Relaxed))
 }
 

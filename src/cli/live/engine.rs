@@ -18,6 +18,7 @@ use crate::packet::{FrameNo, LinkType, RawPacket};
 use crate::source::live::{Instruction, Keep, LiveCapture, LiveOptions, drop_privileges};
 use crate::source::{CaptureFiles, SavedFiles};
 use crate::time::Timestamp;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -183,7 +184,11 @@ impl Engine {
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("capture".to_owned());
         let body = move || {
-            body(&theirs);
+            // What it left behind is still worth a report, and is told to be a part only.
+            let ended = std::panic::catch_unwind(AssertUnwindSafe(|| body(&theirs)));
+            if ended.is_err() {
+                theirs.state().errors.push("the capture broke off: a fault of this program".to_owned());
+            }
             drop(leaves);
         };
         thread.spawn(body).map_err(|error| format!("no thread can be started: {error}"))?;

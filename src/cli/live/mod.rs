@@ -261,10 +261,19 @@ fn list() -> ExitCode {
     }
 }
 
-/// SIGINT and SIGTERM end the capture, and are seen here; a second one ends the program.
+/// Whoever started this with nohup has SIGHUP ignored.
+fn outlives_terminal() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal_hook::consts::SIGHUP - 1) & 1 == 1
+}
+
+/// SIGINT, SIGTERM and SIGHUP end the capture, and are seen here; a second one ends the program.
 fn interrupts() -> io::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+    let hangup = (!outlives_terminal()).then_some(signal_hook::consts::SIGHUP);
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM].into_iter().chain(hangup) {
         signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&flag))?;
         signal_hook::flag::register(signal, Arc::clone(&flag))?;
     }

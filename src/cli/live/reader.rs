@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const RECORDS: u64 = 256;
 /// How soon the end of a wait is noticed that nobody wants any more.
 const ATTENTION: Duration = Duration::from_millis(20);
+/// The longest wait for a packet: a clock that jumps, or a capture with a break, is gone on with.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// When a packet is due whose time is known.
 pub(super) struct Pace {
@@ -28,12 +30,26 @@ impl Pace {
         Self { speed, began: None }
     }
 
-    /// How long the packet is still to wait.
-    fn wait(&mut self, ts: Timestamp) -> Duration {
-        let now = instant();
+    /// When the packet is due.
+    fn due(&mut self, ts: Timestamp, now: Instant) -> Instant {
         let (first, began) = *self.began.get_or_insert((ts, now));
-        let nanos = ts.nanos_since(first).max(0) as f64 / self.speed;
-        Duration::try_from_secs_f64(nanos / 1e9).unwrap_or(Duration::MAX).saturating_sub(now - began)
+        let nanos = ts.nanos_since(first) as f64 / self.speed;
+        // Where the clock went back, time is counted from there; late packets are due at once.
+        let offset = Duration::try_from_secs_f64(nanos / 1e9).unwrap_or(if nanos < 0.0 {
+            Duration::ZERO
+        } else {
+            Duration::MAX
+        });
+        let latest = now + LONGEST;
+        let due = began.checked_add(offset).map_or(latest, |due| due.min(latest));
+        if nanos < 0.0 {
+            self.began = Some((ts, now));
+            return now;
+        }
+        if due == latest {
+            self.began = Some((ts, latest));
+        }
+        due
     }
 }
 
@@ -80,8 +96,9 @@ impl<'m> PacketSink<'m> for Taken<'_> {
             if !self.shared.enter().wants(&fed.packet) {
                 return true;
             }
+            let due = pace.due(fed.packet.ts, instant());
             loop {
-                let wait = pace.wait(fed.packet.ts);
+                let wait = due.saturating_duration_since(instant());
                 if wait.is_zero() {
                     break;
                 }
@@ -101,5 +118,25 @@ impl<'m> PacketSink<'m> for Taken<'_> {
         }
         self.wants_more = state.packet(&fed.packet, || "-".to_owned());
         self.wants_more
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_is_due_at_its_pace_and_a_jump_of_the_clock_is_gone_on_with() {
+        let began = instant();
+        let mut pace = Pace::new(2.0);
+        let mut wait = |seconds: i64, passed: u64| {
+            let now = began + Duration::from_secs(passed);
+            pace.due(Timestamp::from_parts(1_000_000 + seconds, 0), now).saturating_duration_since(now).as_secs_f64()
+        };
+        assert_eq!([wait(0, 0), wait(1, 0), wait(4, 1), wait(5, 100)], [0.0, 0.5, 1.0, 0.0]);
+        // A day later: a short wait, and from there on the pace again.
+        assert_eq!([wait(86_400, 100), wait(86_402, 110)], [10.0, 1.0]);
+        // Back to the beginning: at once, and on from there.
+        assert_eq!([wait(0, 120), wait(2, 120)], [0.0, 1.0]);
     }
 }

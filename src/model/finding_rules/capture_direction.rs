@@ -67,12 +67,13 @@ fn is_one_way(evidence: &Evidence<'_>, flow: &FlowRow) -> bool {
         let is_reverse = (other.a, other.b) == (flow.b, flow.a);
         is_reverse || (other.a, other.b) == (flow.a, flow.b) && other.first_backward.is_some()
     };
-    flow.first_backward.is_none() && !evidence.snapshot.flows.iter().any(goes_back)
+    let others = evidence.flows_between(flow.a.addr, flow.b.addr);
+    flow.first_backward.is_none() && !others.iter().any(|other| goes_back(other))
 }
 
 /// True where no packet went the other way between two hosts on any flow.
 fn is_silent(evidence: &Evidence<'_>, (seen, silent): Hosts) -> bool {
-    let mut flows = evidence.snapshot.flows.iter();
+    let mut flows = evidence.flows_between(seen, silent).iter();
     !flows.any(|flow| hosts(flow) == (silent, seen) || (hosts(flow) == (seen, silent) && flow.first_backward.is_some()))
 }
 
@@ -82,7 +83,7 @@ pub(super) fn halves<'a>(evidence: &Evidence<'a>) -> BTreeSet<&'a str> {
     for (hosts_of, proofs) in proofs(evidence) {
         halves.extend(proofs.iter().map(|proof| proof.flow.id.as_str()));
         if is_silent(evidence, hosts_of) {
-            let flows = evidence.snapshot.flows.iter().filter(|flow| hosts(flow) == hosts_of);
+            let flows = evidence.flows_between(hosts_of.0, hosts_of.1).iter().filter(|flow| hosts(flow) == hosts_of);
             halves.extend(flows.map(|flow| flow.id.as_str()));
         }
     }
@@ -94,8 +95,10 @@ fn find(evidence: &Evidence<'_>) -> Vec<Finding> {
     let case = |(hosts_of, proofs): (Hosts, Vec<Proof<'_>>)| {
         let first = proofs.first()?;
         let is_silent = is_silent(evidence, hosts_of);
-        let mut flows = evidence.snapshot.flows.iter().filter(|flow| is_silent && hosts(flow) == hosts_of);
-        if !flows.any(has_rtc) && !proofs.iter().any(|proof| has_rtc(proof.flow)) {
+        let mut flows = evidence.flows_between(hosts_of.0, hosts_of.1).iter().filter(|_| is_silent);
+        if !flows.any(|flow| hosts(flow) == hosts_of && has_rtc(flow))
+            && !proofs.iter().any(|proof| has_rtc(proof.flow))
+        {
             return None;
         }
         let (seen, silent) = match is_silent {
@@ -171,6 +174,10 @@ fn of_dtls<'a>(evidence: &Evidence<'a>) -> Vec<Proof<'a>> {
 /// A receiver that reports on a stream that grows gets it.
 fn of_rtcp<'a>(evidence: &Evidence<'a>) -> Vec<Proof<'a>> {
     let mut proofs = Vec::new();
+    // It may have left a live capture.
+    if evidence.snapshot.capture.forgotten.streams > 0 {
+        return proofs;
+    }
     let known: BTreeSet<u32> = evidence.snapshot.streams.iter().map(|row| row.ssrc).collect();
     for row in &evidence.snapshot.rtcp {
         let Some(flow) = evidence.flow(&row.flow) else { continue };

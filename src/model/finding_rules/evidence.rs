@@ -22,6 +22,10 @@ pub(super) struct Evidence<'a> {
     pub(super) faults: &'a [Fault],
     flows: OnceCell<ByFlow<'a, &'a FlowRow>>,
     streams: OnceCell<ByFlow<'a, Vec<&'a StreamRow>>>,
+    streams_by_id: OnceCell<ByFlow<'a, &'a StreamRow>>,
+    streams_by_ssrc: OnceCell<HashMap<u32, Vec<&'a StreamRow>, ahash::RandomState>>,
+    flows_by_end: OnceCell<HashMap<Endpoint, Vec<&'a str>, ahash::RandomState>>,
+    flows_between: OnceCell<HashMap<(Addr, Addr), Vec<&'a FlowRow>, ahash::RandomState>>,
     heard: OnceCell<HashSet<Addr, ahash::RandomState>>,
     ice: OnceCell<Vec<IceSession<'a>>>,
     ice_by_flow: OnceCell<ByFlow<'a, usize>>,
@@ -41,6 +45,10 @@ impl<'a> Evidence<'a> {
             faults,
             flows: OnceCell::new(),
             streams: OnceCell::new(),
+            streams_by_id: OnceCell::new(),
+            streams_by_ssrc: OnceCell::new(),
+            flows_by_end: OnceCell::new(),
+            flows_between: OnceCell::new(),
             heard: OnceCell::new(),
             ice: OnceCell::new(),
             ice_by_flow: OnceCell::new(),
@@ -74,6 +82,50 @@ impl<'a> Evidence<'a> {
             by_flow
         });
         streams.get(flow).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn stream(&self, id: &str) -> Option<&'a StreamRow> {
+        let streams = self.snapshot.streams.iter();
+        let by_id = self.streams_by_id.get_or_init(|| streams.map(|row| (row.id.as_str(), row)).collect());
+        by_id.get(id).copied()
+    }
+
+    /// The streams of that source, in order of their first frame.
+    pub(super) fn streams_of_ssrc(&self, ssrc: u32) -> &[&'a StreamRow] {
+        let by_ssrc = self.streams_by_ssrc.get_or_init(|| {
+            let mut by_ssrc: HashMap<u32, Vec<&'a StreamRow>, ahash::RandomState> = HashMap::default();
+            for row in &self.snapshot.streams {
+                by_ssrc.entry(row.ssrc).or_default().push(row);
+            }
+            by_ssrc
+        });
+        by_ssrc.get(&ssrc).map_or(&[], Vec::as_slice)
+    }
+
+    /// The flows of streams from or to there.
+    pub(super) fn media_flows_at(&self, end: Endpoint) -> &[&'a str] {
+        let by_end = self.flows_by_end.get_or_init(|| {
+            let mut by_end: HashMap<Endpoint, Vec<&'a str>, ahash::RandomState> = HashMap::default();
+            for row in &self.snapshot.streams {
+                by_end.entry(row.src).or_default().push(&row.flow);
+                by_end.entry(row.dst).or_default().push(&row.flow);
+            }
+            by_end
+        });
+        by_end.get(&end).map_or(&[], Vec::as_slice)
+    }
+
+    /// The flows between two hosts, whoever began.
+    pub(super) fn flows_between(&self, one: Addr, other: Addr) -> &[&'a FlowRow] {
+        let between = self.flows_between.get_or_init(|| {
+            let mut between: HashMap<(Addr, Addr), Vec<&'a FlowRow>, ahash::RandomState> = HashMap::default();
+            for flow in &self.snapshot.flows {
+                let (a, b) = (flow.a.addr, flow.b.addr);
+                between.entry((a.min(b), a.max(b))).or_default().push(flow);
+            }
+            between
+        });
+        between.get(&(one.min(other), one.max(other))).map_or(&[], Vec::as_slice)
     }
 
     /// True where the capture has any packet towards this address: it is not one of a single direction.
@@ -177,4 +229,9 @@ pub(super) fn span(seconds: f64) -> String {
         7200.0..172_800.0 => format!("{:.0} h", seconds / 3600.0),
         _ => format!("{:.0} days", seconds / 86_400.0),
     }
+}
+
+/// `1 check`, `5 checks`.
+pub(super) fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }

@@ -6,7 +6,7 @@ use super::super::class::Class;
 use super::super::finding::{Finding, Severity};
 use super::super::ice::SideChecks;
 use super::super::snapshot::{PairRow, PairStatus, StreamRow};
-use super::evidence::{IceSession, span};
+use super::evidence::{IceSession, count, span};
 use super::{Evidence, Rule};
 use crate::net::Endpoint;
 use crate::packet::FrameNo;
@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 const CHECKS: u64 = 5;
 /// Seconds of silence from the first check on, after which users have given up; agents try longer.
 const PATIENCE_S: f64 = 5.0;
+/// Seconds for which checks are made at least before that is a failure.
+const TRIED_S: f64 = 2.0;
 /// Consent expires after 30 s without an answer (RFC 7675, section 5.1).
 const CONSENT_S: f64 = 30.0;
 /// Unanswered checks at the end, and how long they went on: who hangs up leaves a check or two behind.
@@ -91,23 +93,26 @@ fn failed(evidence: &Evidence<'_>, one_sided: bool) -> Vec<Finding> {
         let first = session.pairs.iter().min_by_key(|row| row.pair.first_frame);
         let flows: Vec<_> = session.pairs.iter().filter_map(|row| evidence.flow(&row.flow)).collect();
         let began = flows.iter().map(|flow| flow.first_ts).min().unwrap_or_default();
+        let ended = flows.iter().map(|flow| flow.last_ts).max().unwrap_or_default();
+        // Who gives up at once has not failed.
+        let tried = ended.millis_since(began) / 1000.0;
         let waited = evidence.seconds_to_end(began);
         let (Some(first), false) = (first, session.is_answered()) else { continue };
         // Media or a handshake on a pair shows that the answers only missed the capture.
         let works = evidence.carries(session, |class| class != Class::Stun);
-        if checks < CHECKS || waited < PATIENCE_S || works {
+        if checks < CHECKS || waited < PATIENCE_S || tried < TRIED_S || works {
             continue;
         }
         let is_one_sided = flows.iter().all(|flow| flow.first_backward.is_none());
         if is_one_sided != one_sided {
             continue;
         }
-        let pairs = session.pairs.len();
+        let pairs = session.pairs.len() as u64;
         let (who, rule) = match one_sided {
             true => (format!("{} sent {checks} checks", first.local.addr), &ONE_SIDED),
             false => (format!("{} and {} sent {checks} checks", first.local.addr, first.remote.addr), &FAILED),
         };
-        let summary = format!("{who} on {pairs} pairs in {}, and none was answered", span(waited));
+        let summary = format!("{who} on {} in {}, and none was answered", count(pairs, "pair", "pairs"), span(tried));
         let frames = session.pairs.iter().map(|row| row.pair.first_frame);
         findings.push(rule.finding(summary).with_frames(frames).about(&first.flow));
     }
@@ -211,7 +216,10 @@ fn role_conflict(evidence: &Evidence<'_>) -> Vec<Finding> {
     let case = |((_, flow), frames): ((FrameNo, &str), Vec<FrameNo>)| {
         let settled = evidence.ice_of(flow).is_some_and(IceSession::is_answered);
         let end = if settled { "and the checks went on" } else { "and no check was answered after that" };
-        let summary = format!("{flow}: {} checks were refused with 487 Role Conflict, {end}", frames.len());
+        let summary = format!(
+            "{flow}: {} refused with 487 Role Conflict, {end}",
+            count(frames.len() as u64, "check was", "checks were")
+        );
         let severity = if settled { Severity::Info } else { Severity::Warning };
         Finding { severity, ..ROLES.finding(summary).with_frames(frames).about(flow) }
     };

@@ -62,7 +62,8 @@ fn cases<'a>(evidence: &Evidence<'a>) -> Vec<(&'a IcmpRow, &'a FlowRow)> {
     let outer = evidence.snapshot.flows.iter().filter(|flow| flow.parent.is_none());
     let flows: BTreeMap<_, &FlowRow> = outer.map(|flow| (key(flow.transport, flow.a, flow.b), flow)).collect();
     let of = |row: &'a IcmpRow| Some((row, *flows.get(&key(row.flow.transport, row.flow.src, row.flow.dst))?));
-    rows.iter().filter_map(of).collect()
+    // Ports are used again: what was said before the flow began is not about it.
+    rows.iter().filter_map(of).filter(|(row, flow)| row.last_ts >= flow.first_ts).collect()
 }
 
 /// Seconds between the first and the last error.
@@ -263,6 +264,17 @@ mod tests {
             stage.ip(0, at + 1, &icmp(3, 3, 0, 2, id as u16));
         }
         assert_eq!(codes(&mut stage)[..2], ["DESTINATION_UNREACHABLE", "TURN_NO_ANSWER"]);
+    }
+
+    #[test]
+    fn requests_that_look_the_same_are_refused_each_and_a_copy_is_not() {
+        let mut stage = Stage::new();
+        for at in [0, 500, 1500, 3500] {
+            stage.udp(at, HERE, THERE, &stun(Kind::Request, Method::ALLOCATE, 1, &[]));
+            stage.ip(0, at + 1, &icmp(3, 3, 0, 2, 0)).again(1);
+        }
+        let snapshot = stage.snapshot();
+        assert_eq!((snapshot.icmp[0].count, snapshot.findings[0].code), (4, "DESTINATION_UNREACHABLE"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! In: what the source and the merge counted. Out: findings with those counts. Never: a word about the traffic.
 
 use super::super::finding::{Finding, Severity};
+use super::evidence::count;
 use super::{Evidence, Rule, capture};
 
 /// Inputs that could not be read and are named, of many.
@@ -108,7 +109,10 @@ fn duplicates(evidence: &Evidence<'_>) -> Vec<Finding> {
     if removed == 0 {
         return Vec::new();
     }
-    let summary = format!("{removed} packets are copies that the capture made; each was counted once");
+    let summary = format!(
+        "{} that the capture made; each was counted once",
+        count(removed, "packet is a copy", "packets are copies")
+    );
     let advice = if capture::two_places(evidence.snapshot).is_some() {
         "Not every packet has one: see CAPTURE_TWO_PLACES. --keep-duplicates counts them all."
     } else {

@@ -52,7 +52,7 @@ fn late(evidence: &Evidence<'_>) -> Vec<Finding> {
 }
 
 fn first_stream(evidence: &Evidence<'_>, session: &SessionSummary) -> Option<crate::packet::FrameNo> {
-    let rows = evidence.snapshot.streams.iter().filter(|row| session.call.streams.contains(&row.id));
+    let rows = session.call.streams.iter().filter_map(|id| evidence.stream(id));
     rows.map(|row| row.figures.first_frame).min()
 }
 
@@ -68,7 +68,7 @@ fn without_handshake(evidence: &Evidence<'_>) -> Vec<Finding> {
                 .iter()
                 .filter_map(|id| evidence.flow(id))
                 .any(|flow| flow.classes.iter().any(|(class, number)| class == Class::Dtls && number > 0));
-            let rows = evidence.snapshot.streams.iter().filter(|row| row.encrypted && call.streams.contains(&row.id));
+            let rows = call.streams.iter().filter_map(|id| evidence.stream(id)).filter(|row| row.encrypted);
             let packets: u64 = rows.map(|row| row.figures.packets).sum();
             if !is_by_dtls || has_dtls || packets < ENOUGH {
                 return None;

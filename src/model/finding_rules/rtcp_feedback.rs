@@ -124,7 +124,9 @@ fn stream_missing(evidence: &Evidence<'_>) -> Vec<Finding> {
     let facts = &snapshot.capture.facts;
     let is_part = snapshot.capture.only_ssrcs.is_some() || facts.filtered_out > 0 || facts.filtered_uncounted;
     let streams_left_out = snapshot.capture.limits.get("packets_of_streams_not_followed").is_some_and(|left| *left > 0);
-    if is_part || streams_left_out {
+    // It may have left a live capture.
+    let has_forgotten = snapshot.capture.forgotten.streams > 0;
+    if is_part || streams_left_out || has_forgotten {
         return Vec::new();
     }
     let known: BTreeSet<u32> = snapshot.streams.iter().map(|row| row.ssrc).collect();

@@ -5,7 +5,7 @@
 
 use super::super::finding::{Finding, Severity};
 use super::super::snapshot::{ReportPoint, RtcpRow, StreamRow};
-use super::evidence::{is_media, way};
+use super::evidence::{count, is_media, way};
 use super::rtp_loss::{BROKEN_PCT, ENOUGH_EXPECTED, ENOUGH_LOST, LOSS_PCT};
 use super::{Evidence, Rule};
 use std::collections::BTreeMap;
@@ -67,7 +67,7 @@ fn judged(stream: &StreamRow, points: &[&ReportPoint]) -> Option<Finding> {
     let severity = if percent >= BROKEN_PCT { Severity::Error } else { Severity::Warning };
     let before = match sum.lost {
         0 => "none is missing here".to_owned(),
-        here => format!("{here} are missing here already"),
+        here => format!("{} missing here already", count(here, "is", "are")),
     };
     let summary = format!(
         "{}: the receiver misses {lost} of {expected} packets, and {before}: {behind} are lost behind the capture point \

@@ -2,7 +2,7 @@
 
 use super::super::finding::{Finding, Severity};
 use super::super::snapshot::{LossPlace, StreamKind, StreamRow};
-use super::evidence::{is_media, span, way};
+use super::evidence::{count, is_media, span, way};
 use super::{Evidence, Rule};
 use std::collections::BTreeMap;
 
@@ -71,7 +71,7 @@ pub(super) static REORDERED: Rule = Rule {
 /// A sender whose packets also take another way, which no sequence number tells apart from loss: a tunnel that they went
 /// into, another path.
 fn has_other_ways(evidence: &Evidence<'_>, row: &StreamRow) -> bool {
-    let mut others = evidence.snapshot.streams.iter().filter(|other| other.ssrc == row.ssrc && other.id != row.id);
+    let mut others = evidence.streams_of_ssrc(row.ssrc).iter().filter(|other| other.id != row.id);
     others.any(|other| {
         let is_meanwhile = other.figures.first_ts < row.figures.last_ts && other.figures.last_ts > row.figures.first_ts;
         (other.src, other.dst) == (row.src, row.dst) && is_meanwhile
@@ -186,11 +186,11 @@ fn reordered(evidence: &Evidence<'_>) -> Vec<Finding> {
             let sum = &row.figures.sequence;
             let percent = 100.0 * sum.reordered as f64 / sum.expected as f64;
             let summary = format!(
-                "{}: {} of {} packets came late ({percent:.1} %), by up to {} places",
+                "{}: {} of {} packets came late ({percent:.1} %), by up to {}",
                 way(row.src, row.dst),
                 sum.reordered,
                 sum.expected,
-                sum.max_reorder_distance
+                count(sum.max_reorder_distance, "place", "places")
             );
             let finding = REORDERED.finding(summary).with_frames(row.figures.notes.reordered.clone()).about(&row.id);
             (sum.reordered >= ENOUGH_REORDERED && percent >= REORDERED_PCT).then_some(finding)
@@ -289,6 +289,6 @@ mod tests {
         });
         let findings = stage.snapshot().findings;
         let finding = findings.iter().find(|finding| finding.code == "RTP_REORDERED").unwrap();
-        assert!(finding.summary.contains("25 of 500 packets came late (5.0 %), by up to 1 places"));
+        assert!(finding.summary.contains("25 of 500 packets came late (5.0 %), by up to 1 place"));
     }
 }

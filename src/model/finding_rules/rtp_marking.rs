@@ -2,7 +2,7 @@
 
 use super::super::finding::{Finding, Severity};
 use super::super::snapshot::{StreamKind, StreamRow};
-use super::evidence::{is_media, way};
+use super::evidence::{count, is_media, way};
 use super::{Evidence, Rule};
 use crate::net::Transport;
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ fn changed(evidence: &Evidence<'_>) -> Vec<Finding> {
         let first = changes.first()?;
         let more = match changes.len() {
             1 => String::new(),
-            more => format!(", and it changes {} more times", more - 1),
+            more => format!(", and it changes {}", count(more as u64 - 1, "more time", "more times")),
         };
         let summary = format!(
             "{}: marked {} until frame {}, and {} from there on{more}",

@@ -121,9 +121,7 @@ fn streams_of<'a>(evidence: &Evidence<'a>, session: &SessionSummary) -> Vec<&'a 
     let of_pairs = evidence.ice().iter().filter(named).flat_map(|ice| &ice.pairs).map(|row| row.flow.as_str());
     let mut flows: BTreeSet<&str> = of_pairs.collect();
     if flows.is_empty() {
-        let rows = evidence.snapshot.streams.iter();
-        let at_address = rows.filter(|row| endpoints.contains(&row.src) || endpoints.contains(&row.dst));
-        flows.extend(at_address.map(|row| row.flow.as_str()));
+        flows.extend(endpoints.iter().flat_map(|end| evidence.media_flows_at(*end)));
     }
     flows.iter().flat_map(|flow| evidence.streams(flow)).copied().filter(|row| is_media(row)).collect()
 }

@@ -106,7 +106,7 @@ impl Shard {
         let too_many =
             (transactions(&self.flows) > MAX_TRANSACTIONS / 2, report_blocks(&self.flows) > MAX_REPORT_BLOCKS / 2);
         for all in self.flows.iter_mut().filter_map(|flow| flow.details.as_deref_mut()) {
-            if too_many.0 {
+            if too_many.0 || all.transactions.is_half_full() {
                 all.transactions.forget(before);
             }
             if too_many.1 {
