@@ -47,8 +47,13 @@ pub struct TurnArguments {
 }
 
 impl TurnArguments {
+    /// With the variables of this process, and its files.
+    pub(super) fn with_environment(self) -> Result<TurnCredentials, String> {
+        self.credentials(|name| std::env::var_os(name), |path| std::fs::read_to_string(path))
+    }
+
     /// What was typed goes before the environment, as a whole. `environment` gives a variable, `read` the text of a file.
-    pub(super) fn credentials(
+    fn credentials(
         self,
         environment: impl Fn(&str) -> Option<OsString>,
         read: impl Fn(&Path) -> std::io::Result<String>,

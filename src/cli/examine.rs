@@ -12,8 +12,7 @@ use crate::model::pipeline;
 use crate::model::sightings::{Collector, Sightings};
 use crate::model::snapshot::Snapshot;
 use crate::packet::PacketFeed;
-use crate::source::{CaptureFiles, Fault, FileSummary, InputError, PacketSource};
-use std::path::Path;
+use crate::source::{CaptureFiles, Fault, FileSummary, Input, InputError, PacketSource};
 use std::process::ExitCode;
 
 /// Exit codes beyond 0; see the report contract.
@@ -60,8 +59,7 @@ fn examine_with(reading: &Reading, series: bool) -> Result<Examined, ExitCode> {
         }
     };
 
-    let from_file = |path: &Path| std::fs::read_to_string(path);
-    let turn_credentials = match reading.turn.clone().credentials(|name| std::env::var_os(name), from_file) {
+    let turn_credentials = match reading.turn.clone().with_environment() {
         Ok(credentials) => credentials,
         Err(message) => {
             note(&message);
@@ -123,6 +121,11 @@ fn descriptions_only(reading: &Reading) -> Result<Examined, ExitCode> {
     let is_damaged = !refused.is_empty();
     let snapshot = analyzer.snapshot(CaptureFacts { refused, ..CaptureFacts::default() });
     Ok(Examined { snapshot, _analyzer: analyzer, is_damaged })
+}
+
+/// The inputs once more, for who wants packets of them; what is wrong with them in one line.
+pub(super) fn open_again(inputs: &[Input]) -> Result<CaptureFiles, String> {
+    CaptureFiles::open(inputs).map_err(|refused| refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }
 
 /// Reads the session descriptions; gives those that cannot be read, with the reason.

@@ -4,6 +4,7 @@
 //! asks, or read from the start for every frame while there is room to remember where the others are.
 
 use super::config::Reading;
+use super::examine::open_again;
 use crate::dissect::dissect;
 use crate::packet::{FrameNo, LinkType, RawPacket};
 use crate::source::{CaptureFiles, Input, PacketSource};
@@ -43,7 +44,7 @@ impl<'f> Frames<'f> {
         if self.reading.inputs.iter().any(|input| matches!(input, Input::Stdin)) {
             return Err("the capture came through a pipe, which cannot be read a second time".to_owned());
         }
-        let files = self.opened.get_or_init(|| open(&self.reading.inputs)).as_ref().map_err(Clone::clone)?;
+        let files = self.opened.get_or_init(|| open_again(&self.reading.inputs)).as_ref().map_err(Clone::clone)?;
         let index = self.index.get_or_insert_with(|| index(files));
         let place = usize::try_from(number.0).unwrap_or(usize::MAX).checked_sub(1);
         if let Some(kept) = place.and_then(|place| index.get(place)) {
@@ -55,11 +56,7 @@ impl<'f> Frames<'f> {
 
 /// A frame of inputs that grow: nothing of them is remembered.
 pub(super) fn of_growing(inputs: &[Input], number: FrameNo) -> Result<Frame, String> {
-    found(&open(inputs)?, number)
-}
-
-fn open(inputs: &[Input]) -> Result<CaptureFiles, String> {
-    CaptureFiles::open(inputs).map_err(|refused| refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    found(&open_again(inputs)?, number)
 }
 
 fn found(files: &CaptureFiles, number: FrameNo) -> Result<Frame, String> {

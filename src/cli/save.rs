@@ -4,13 +4,14 @@
 //! that the first walk left out.
 
 use super::config::Reading;
+use super::examine::open_again;
 use super::feed::Feed;
 use super::moment::Moment;
 use super::progress::Progress;
 use crate::net::filter::{Filter, Program};
 use crate::net::{Decoder, Endpoint, FiveTuple, Transport, Unit, Verdict};
 use crate::packet::{FedPacket, LinkType, PacketFeed, PacketSink, RawPacket};
-use crate::source::{CaptureFiles, Input, PcapngWriter};
+use crate::source::{Input, PcapngWriter};
 use crate::view::tui::Selection;
 use std::fs::File;
 use std::io::{self, BufWriter};
@@ -38,8 +39,7 @@ pub(super) fn flows_of(
     window: (Option<Moment>, Option<Moment>),
     selection: &Selection,
 ) -> Result<(u64, PathBuf), String> {
-    let files = CaptureFiles::open(inputs)
-        .map_err(|refused| refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+    let files = open_again(inputs)?;
     let (path, file) =
         new_file(&format!("rtcscope-{}", selection.name), "pcapng").map_err(|error| error.to_string())?;
     let failed = |error: io::Error| format!("{}: {error}", path.display());

@@ -20,7 +20,7 @@ use ratatui::crossterm::event::{self, DisableMouseCapture, EnableMouseCapture, E
 use ratatui::crossterm::execute;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,8 +82,7 @@ pub(super) fn tui(arguments: TuiArguments) -> ExitCode {
 
 /// Reads the capture as its packets came.
 fn replay(reading: &Reading, speed: f64) -> ExitCode {
-    let from_file = |path: &Path| std::fs::read_to_string(path);
-    let credentials = match reading.turn.clone().credentials(|name| std::env::var_os(name), from_file) {
+    let credentials = match reading.turn.clone().with_environment() {
         Ok(credentials) => credentials,
         Err(message) => return fail(USAGE, &message),
     };

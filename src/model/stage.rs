@@ -102,6 +102,28 @@ impl Stage {
         self
     }
 
+    /// An INVITE with an offer, and 10 ms later the answer in its 200; `number` is that of the CSeq.
+    pub(super) fn agree(
+        &mut self,
+        millis: i64,
+        number: u32,
+        ends: (&str, &str),
+        offer: &str,
+        answer: &str,
+    ) -> &mut Self {
+        let (from, to) = ends;
+        let message = |start: &str, body: &str| {
+            format!(
+                "{start}\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK{number}\r\nFrom: <sip:a@a>;tag=1\r\nTo: <sip:b@b>;tag=2\r\n\
+                 Call-ID: one\r\nCSeq: {number} INVITE\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .into_bytes()
+        };
+        self.udp(millis, from, to, &message("INVITE sip:b@b SIP/2.0", offer));
+        self.udp(millis + 10, to, from, &message("SIP/2.0 200 OK", answer))
+    }
+
     /// A handshake of DTLS 1.2 with SRTP and certificates of both sides, complete after three milliseconds.
     pub(super) fn handshake(&mut self, millis: i64, client: &str, server: &str) -> &mut Self {
         for (at, datagram) in (0..).zip(AIORTC_1_2) {

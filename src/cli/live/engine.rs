@@ -7,7 +7,7 @@
 //! one.
 
 use super::super::config::Reading;
-use super::super::examine::describe;
+use super::super::examine::{describe, open_again};
 use super::super::feed::Wants;
 use super::config::{Origin, Request};
 use super::reader::{Pace, read, read_pipe};
@@ -15,8 +15,8 @@ use crate::model::analyzer::{Analyzer, Options, TurnCredentials};
 use crate::model::capture::{CaptureFacts, FileFacts};
 use crate::model::snapshot::{Snapshot, utc_date};
 use crate::packet::{FrameNo, LinkType, RawPacket};
+use crate::source::SavedFiles;
 use crate::source::live::{Instruction, Keep, LiveCapture, LiveOptions, drop_privileges};
-use crate::source::{CaptureFiles, SavedFiles};
 use crate::time::Timestamp;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -117,19 +117,13 @@ impl Engine {
         let keep = if writes { Keep::Files } else { Keep::Nothing };
         drop_privileges(keep).map_err(|error| format!("privileges cannot be dropped: {error}"))?;
         let state = State {
-            analyzer: Analyzer::new(options),
-            wants: Wants::new(request.filter.clone(), (None, None)),
             renumbers: capture.is_some() || saved.is_some(),
             saved,
-            taken: 0,
             count: request.count,
-            files: Vec::new(),
-            dropped: None,
             filtered_uncounted: capture
                 .as_ref()
                 .is_some_and(|capture| request.filter.is_some() && capture.is_filtered_by_kernel()),
-            refused: Vec::new(),
-            errors: Vec::new(),
+            ..State::new(Analyzer::new(options), Wants::new(request.filter.clone(), (None, None)))
         };
         let farewell = if capture.is_some() { FAREWELL } else { PIPE_FAREWELL };
         Self::run(state, farewell, move |shared| match capture {
@@ -147,8 +141,7 @@ impl Engine {
         turn_credentials: TurnCredentials,
         speed: f64,
     ) -> Result<Self, String> {
-        let files = CaptureFiles::open(&reading.inputs)
-            .map_err(|refused| refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        let files = open_again(&reading.inputs)?;
         let options = Options {
             remove_copies: reading.remove_copies,
             ssrcs: reading.ssrcs.clone(),
@@ -160,19 +153,8 @@ impl Engine {
         let mut analyzer = Analyzer::new(options);
         let mut refused: Vec<String> = files.refused().iter().map(ToString::to_string).collect();
         refused.extend(describe(&mut analyzer, reading));
-        let state = State {
-            analyzer,
-            wants: Wants::new(reading.filter.clone(), (reading.from, reading.to)),
-            saved: None,
-            renumbers: false,
-            taken: 0,
-            count: None,
-            files: Vec::new(),
-            dropped: None,
-            filtered_uncounted: false,
-            refused,
-            errors: Vec::new(),
-        };
+        let wants = Wants::new(reading.filter.clone(), (reading.from, reading.to));
+        let state = State { refused, ..State::new(analyzer, wants) };
         Self::run(state, PIPE_FAREWELL, move |shared| read(&files, shared, Some(Pace::new(speed))))
     }
 
@@ -301,6 +283,23 @@ impl Shared {
 }
 
 impl State {
+    /// One that keeps no files and takes all packets under their own numbers.
+    const fn new(analyzer: Analyzer, wants: Wants) -> Self {
+        Self {
+            analyzer,
+            wants,
+            saved: None,
+            renumbers: false,
+            taken: 0,
+            count: None,
+            files: Vec::new(),
+            dropped: None,
+            filtered_uncounted: false,
+            refused: Vec::new(),
+            errors: Vec::new(),
+        }
+    }
+
     /// Whether this packet is asked for; what is not is counted.
     pub(super) fn wants(&mut self, packet: &RawPacket<'_>) -> bool {
         self.wants.all() || self.wants.packet(packet)

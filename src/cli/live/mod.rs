@@ -33,7 +33,6 @@ use engine::Ended;
 use exposition::Exposition;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -54,8 +53,7 @@ pub(super) fn live(arguments: LiveArguments) -> ExitCode {
         Ok(request) => request,
         Err(message) => return fail(USAGE, &message),
     };
-    let from_file = |path: &Path| std::fs::read_to_string(path);
-    let credentials = match request.turn.clone().credentials(|name| std::env::var_os(name), from_file) {
+    let credentials = match request.turn.clone().with_environment() {
         Ok(credentials) => credentials,
         Err(message) => return fail(USAGE, &message),
     };

@@ -6,6 +6,7 @@
 use super::super::dtls::MessageKind;
 use super::super::finding::{Finding, Severity};
 use super::super::snapshot::{FlowRow, HandshakeRow};
+use super::evidence::UnseenReport;
 use super::{Evidence, Fault, Rule};
 use crate::net::{Addr, Transport};
 use crate::packet::FrameNo;
@@ -21,8 +22,6 @@ const REQUESTS: usize = 2;
 const REPEATED_S: f64 = 3.0;
 /// Bytes of TCP that are acknowledged, more than a keep-alive has.
 const BYTES: u32 = 100;
-/// Sequence numbers by which a receiver's report must grow to show that media came to it.
-const GROWTH: u32 = 50;
 
 pub(super) static RULE: Rule = Rule {
     code: "CAPTURE_ONE_DIRECTION",
@@ -173,26 +172,12 @@ fn of_dtls<'a>(evidence: &Evidence<'a>) -> Vec<Proof<'a>> {
 
 /// A receiver that reports on a stream that grows gets it.
 fn of_rtcp<'a>(evidence: &Evidence<'a>) -> Vec<Proof<'a>> {
-    let mut proofs = Vec::new();
-    // It may have left a live capture.
-    if evidence.snapshot.capture.forgotten.streams > 0 {
-        return proofs;
-    }
-    let known: BTreeSet<u32> = evidence.snapshot.streams.iter().map(|row| row.ssrc).collect();
-    for row in &evidence.snapshot.rtcp {
-        let Some(flow) = evidence.flow(&row.flow) else { continue };
-        let subjects: BTreeSet<u32> = row.sender.reports.iter().map(|point| point.about.0).collect();
-        for about in subjects.into_iter().filter(|about| *about != 0 && !known.contains(about)) {
-            let points = || row.sender.reports.iter().filter(|point| point.about.0 == about);
-            let (Some(first), Some(last)) = (points().next(), points().next_back()) else { continue };
-            let growth = last.extended_highest.wrapping_sub(first.extended_highest);
-            if (GROWTH..1 << 31).contains(&growth) {
-                let words = format!("reports on {}, which grows by {growth} packets", first.about);
-                proofs.push(Proof { flow, words, frames: vec![first.frame, last.frame] });
-            }
-        }
-    }
-    proofs
+    let proof = |report: UnseenReport<'a>| {
+        let flow = evidence.flow(&report.row.flow)?;
+        let words = format!("reports on {}, which grows by {} packets", report.first.about, report.growth);
+        Some(Proof { flow, words, frames: vec![report.first.frame, report.last.frame] })
+    };
+    evidence.reports_on_unseen().into_iter().filter_map(proof).collect()
 }
 
 #[cfg(test)]
@@ -285,18 +270,10 @@ mod tests {
         let sdp = |host: &str, port: u16| {
             format!("v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n")
         };
-        let message = |start: &str, body: &str| {
-            format!(
-                "{start}\r\nVia: SIP/2.0/UDP 10.0.0.8:5060;branch=z9hG4bK1\r\nFrom: <sip:a@a>;tag=1\r\nTo: <sip:b@b>;tag=2\r\n\
-                 Call-ID: one\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            )
-            .into_bytes()
-        };
         let call = |has_reports: bool| {
-            let (mut stage, from, to) = (Stage::new(), "10.0.0.8:5060", "10.0.0.9:5060");
-            stage.udp(0, from, to, &message("INVITE sip:b@b SIP/2.0", &sdp("10.0.0.1", 5000)));
-            stage.udp(10, to, from, &message("SIP/2.0 200 OK", &sdp("10.0.0.2", 6000)));
+            let mut stage = Stage::new();
+            let ends = ("10.0.0.8:5060", "10.0.0.9:5060");
+            stage.agree(0, 1, ends, &sdp("10.0.0.1", 5000), &sdp("10.0.0.2", 6000));
             for seq in 0..500_u16 {
                 stage.udp(100 + i64::from(seq) * 20, A, B, &rtp(0, 7, seq, u32::from(seq) * 160));
                 if has_reports && seq % 100 == 99 {

@@ -336,18 +336,9 @@ mod tests {
                  a=ice-ufrag:{own}\r\na=ice-pwd:0123456789012345678901\r\na=setup:{setup}\r\n{more}"
             )
         };
-        let message = |start: &str, body: &str| {
-            format!(
-                "{start}\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK1\r\nFrom: <sip:a@a>;tag=1\r\nTo: <sip:b@b>;tag=2\r\n\
-                 Call-ID: one\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            )
-            .into_bytes()
-        };
         let mut stage = Stage::new();
-        let (from, to) = ("10.0.0.1:5060", "10.0.0.2:5060");
-        stage.udp(THEN, from, to, &message("INVITE sip:b@b SIP/2.0", &sdp("10.0.0.1", 5000, "here", "actpass")));
-        stage.udp(THEN + 10, to, from, &message("SIP/2.0 200 OK", &sdp("10.0.0.2", 6000, "there", "passive")));
+        let (offer, answer) = (sdp("10.0.0.1", 5000, "here", "actpass"), sdp("10.0.0.2", 6000, "there", "passive"));
+        stage.agree(THEN, 1, ("10.0.0.1:5060", "10.0.0.2:5060"), &offer, &answer);
         let answer = |id| stun(Class::SuccessResponse, Method::BINDING, id, &[]);
         for (at, id) in [(20, 1), (5000, 2), (11_000, 3)] {
             stage.udp(THEN + at, A, B, &check(id, id == 1)).udp(THEN + at + 1, B, A, &answer(id));

@@ -59,18 +59,9 @@ mod tests {
                  a=setup:{setup}\r\na=fingerprint:sha-1 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33\r\n"
             )
         };
-        let message = |start: &str, body: &str| {
-            format!(
-                "{start}\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK1\r\nFrom: <sip:b@b>;tag=1\r\nTo: <sip:a@a>;tag=2\r\n\
-                 Call-ID: one\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            )
-            .into_bytes()
-        };
         let mut stage = Stage::new();
-        let (from, to) = ("10.0.0.2:5060", "10.0.0.1:5060");
-        stage.udp(THEN, from, to, &message("INVITE sip:a@a SIP/2.0", &sdp("10.0.0.2", 6000, "actpass")));
-        stage.udp(THEN + 10, to, from, &message("SIP/2.0 200 OK", &sdp("10.0.0.1", 5000, answer)));
+        let (offer, answer) = (sdp("10.0.0.2", 6000, "actpass"), sdp("10.0.0.1", 5000, answer));
+        stage.agree(THEN, 1, ("10.0.0.2:5060", "10.0.0.1:5060"), &offer, &answer);
         stage
     }
 

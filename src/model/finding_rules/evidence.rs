@@ -4,12 +4,15 @@
 
 use super::super::class::Class;
 use super::super::finding::Finding;
-use super::super::snapshot::{FlowRow, PairRow, SessionSummary, Snapshot, StreamKind, StreamRow};
+use super::super::snapshot::{FlowRow, PairRow, ReportPoint, RtcpRow, SessionSummary, Snapshot, StreamKind, StreamRow};
 use super::{Fault, capture_direction};
 use crate::net::{Addr, Endpoint};
 use crate::time::Timestamp;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// Sequence numbers by which a receiver's report must grow to show that media came to it.
+const GROWTH: u32 = 50;
 
 type ByFlow<'a, T> = HashMap<&'a str, T, ahash::RandomState>;
 
@@ -30,6 +33,15 @@ pub(super) struct Evidence<'a> {
     ice: OnceCell<Vec<IceSession<'a>>>,
     ice_by_flow: OnceCell<ByFlow<'a, usize>>,
     halves: OnceCell<BTreeSet<&'a str>>,
+}
+
+/// What a receiver says of a source that is not in the capture.
+pub(super) struct UnseenReport<'a> {
+    pub(super) row: &'a RtcpRow,
+    pub(super) first: &'a ReportPoint,
+    pub(super) last: &'a ReportPoint,
+    /// Sequence numbers between the two.
+    pub(super) growth: u32,
 }
 
 /// The candidate pairs of two agents: those whose checks name the same two username fragments.
@@ -126,6 +138,27 @@ impl<'a> Evidence<'a> {
             between
         });
         between.get(&(one.min(other), one.max(other))).map_or(&[], Vec::as_slice)
+    }
+
+    /// Reports on sources of which no packet is here, though it grew from the first report to the last: it reached who
+    /// reports. None where the capture may have forgotten some.
+    pub(super) fn reports_on_unseen(&self) -> Vec<UnseenReport<'a>> {
+        let mut unseen = Vec::new();
+        if self.snapshot.capture.forgotten.streams > 0 {
+            return unseen;
+        }
+        for row in &self.snapshot.rtcp {
+            let subjects: BTreeSet<u32> = row.sender.reports.iter().map(|point| point.about.0).collect();
+            for about in subjects.into_iter().filter(|about| *about != 0 && self.streams_of_ssrc(*about).is_empty()) {
+                let points = || row.sender.reports.iter().filter(|point| point.about.0 == about);
+                let (Some(first), Some(last)) = (points().next(), points().next_back()) else { continue };
+                let growth = last.extended_highest.wrapping_sub(first.extended_highest);
+                if (GROWTH..1 << 31).contains(&growth) {
+                    unseen.push(UnseenReport { row, first, last, growth });
+                }
+            }
+        }
+        unseen
     }
 
     /// True where the capture has any packet towards this address: it is not one of a single direction.

@@ -96,18 +96,9 @@ mod tests {
                 "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} {profile} 0\r\n{more}"
             )
         };
-        let message = |start: &str, body: &str| {
-            format!(
-                "{start}\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK1\r\nFrom: <sip:a@a>;tag=1\r\nTo: <sip:b@b>;tag=2\r\n\
-                 Call-ID: one\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            )
-            .into_bytes()
-        };
         let mut stage = Stage::new();
-        let (from, to) = ("10.0.0.1:5060", "10.0.0.2:5060");
-        stage.udp(0, from, to, &message("INVITE sip:b@b SIP/2.0", &sdp("10.0.0.1", 5000)));
-        stage.udp(10, to, from, &message("SIP/2.0 200 OK", &sdp("10.0.0.2", 6000)));
+        let ends = ("10.0.0.1:5060", "10.0.0.2:5060");
+        stage.agree(0, 1, ends, &sdp("10.0.0.1", 5000), &sdp("10.0.0.2", 6000));
         for seq in 0..200_u16 {
             let at = first_rtp + i64::from(seq) * 20;
             stage.udp(at, A, B, &rtp(0, 7, seq, u32::from(seq) * 160));

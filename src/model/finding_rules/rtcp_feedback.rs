@@ -3,7 +3,7 @@
 use super::super::class::Class;
 use super::super::finding::{Finding, Severity};
 use super::super::snapshot::{FeedbackSpan, RtcpRow};
-use super::evidence::{is_media, way};
+use super::evidence::{UnseenReport, is_media, way};
 use super::{Evidence, Rule};
 use crate::net::Addr;
 use std::collections::BTreeSet;
@@ -20,8 +20,6 @@ const NACKS: u64 = 100;
 const NACKS_PER_S: f64 = 10.0;
 /// Shortest span over which a rate is taken.
 const SPAN_S: f64 = 3.0;
-/// Sequence numbers by which a receiver's report must grow to show that media came to it.
-const GROWTH: u32 = 50;
 
 pub(super) static PICTURE_STORM: Rule = Rule {
     code: "RTCP_PLI_STORM",
@@ -124,29 +122,15 @@ fn stream_missing(evidence: &Evidence<'_>) -> Vec<Finding> {
     let facts = &snapshot.capture.facts;
     let is_part = snapshot.capture.only_ssrcs.is_some() || facts.filtered_out > 0 || facts.filtered_uncounted;
     let streams_left_out = snapshot.capture.limits.get("packets_of_streams_not_followed").is_some_and(|left| *left > 0);
-    // It may have left a live capture.
-    let has_forgotten = snapshot.capture.forgotten.streams > 0;
-    if is_part || streams_left_out || has_forgotten {
+    if is_part || streams_left_out {
         return Vec::new();
     }
-    let known: BTreeSet<u32> = snapshot.streams.iter().map(|row| row.ssrc).collect();
-    let mut findings = Vec::new();
-    for row in &snapshot.rtcp {
-        let mut subjects: Vec<u32> = row.sender.reports.iter().map(|point| point.about.0).collect();
-        subjects.sort_unstable();
-        subjects.dedup();
-        for about in subjects.into_iter().filter(|about| *about != 0 && !known.contains(about)) {
-            let points = || row.sender.reports.iter().filter(|point| point.about.0 == about);
-            let (Some(first), Some(last)) = (points().next(), points().next_back()) else { continue };
-            let growth = last.extended_highest.wrapping_sub(first.extended_highest);
-            if !(GROWTH..1 << 31).contains(&growth) {
-                continue;
-            }
-            let summary = format!("{} reports on {}, of which no packet is here", row.src, first.about);
-            findings.push(STREAM_MISSING.finding(summary).with_frames([first.frame, last.frame]).about(&row.flow));
-        }
-    }
-    findings
+    let case = |report: UnseenReport<'_>| {
+        let summary = format!("{} reports on {}, of which no packet is here", report.row.src, report.first.about);
+        let frames = [report.first.frame, report.last.frame];
+        STREAM_MISSING.finding(summary).with_frames(frames).about(&report.row.flow)
+    };
+    evidence.reports_on_unseen().into_iter().map(case).collect()
 }
 
 #[cfg(test)]

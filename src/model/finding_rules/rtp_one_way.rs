@@ -134,6 +134,7 @@ mod tests {
 
     const A: &str = "10.0.0.1:5000";
     const B: &str = "10.0.0.2:6000";
+    const SIGNALLING: (&str, &str) = ("10.0.0.1:5060", "10.0.0.2:5060");
 
     fn sdp(host: &str, port: u16, direction: &str) -> String {
         format!(
@@ -141,19 +142,9 @@ mod tests {
         )
     }
 
-    fn message(start: &str, number: u32, body: &str) -> Vec<u8> {
-        format!(
-            "{start}\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK{number}\r\nFrom: <sip:a@a>;tag=1\r\nTo: <sip:b@b>;tag=2\r\n\
-             Call-ID: one\r\nCSeq: {number} INVITE\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .into_bytes()
-    }
-
     fn agree(stage: &mut Stage, at: i64, number: u32, offer: &str, answer: &str) {
-        let (from, to) = ("10.0.0.1:5060", "10.0.0.2:5060");
-        stage.udp(at, from, to, &message("INVITE sip:b@b SIP/2.0", number, &sdp("10.0.0.1", 5000, offer)));
-        stage.udp(at + 10, to, from, &message("SIP/2.0 200 OK", number, &sdp("10.0.0.2", 6000, answer)));
+        let (offer, answer) = (sdp("10.0.0.1", 5000, offer), sdp("10.0.0.2", 6000, answer));
+        stage.agree(at, number, SIGNALLING, &offer, &answer);
     }
 
     fn call(direction: &str) -> Stage {
@@ -191,9 +182,7 @@ mod tests {
         let own = |host: &str, port: u16, own: &str| {
             format!("{}a=ice-ufrag:{own}\r\na=ice-pwd:0123456789012345678901\r\n", sdp(host, port, "sendrecv"))
         };
-        let (from, to) = ("10.0.0.1:5060", "10.0.0.2:5060");
-        stage.udp(0, from, to, &message("INVITE sip:b@b SIP/2.0", 1, &own("10.0.0.1", 5000, "here")));
-        stage.udp(10, to, from, &message("SIP/2.0 200 OK", 1, &own("10.0.0.2", 6000, "there")));
+        stage.agree(0, 1, SIGNALLING, &own("10.0.0.1", 5000, "here"), &own("10.0.0.2", 6000, "there"));
     }
 
     fn checked(stage: &mut Stage, at: i64, id: u8, from: &str, to: &str) {

@@ -108,17 +108,8 @@ mod tests {
                 "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\na={direction}\r\n"
             )
         };
-        let message = |start: &str, body: &str| {
-            format!(
-                "{start}\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK{number}\r\nFrom: <sip:a@a>;tag=1\r\nTo: <sip:b@b>;tag=2\
-                 \r\nCall-ID: one\r\nCSeq: {number} INVITE\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            )
-            .into_bytes()
-        };
-        let (from, to) = ("10.0.0.1:5060", "10.0.0.2:5060");
-        stage.udp(at, from, to, &message("INVITE sip:b@b SIP/2.0", &sdp("10.0.0.1", 5000)));
-        stage.udp(at + 10, to, from, &message("SIP/2.0 200 OK", &sdp("10.0.0.2", 6000)));
+        let ends = ("10.0.0.1:5060", "10.0.0.2:5060");
+        stage.agree(at, number, ends, &sdp("10.0.0.1", 5000), &sdp("10.0.0.2", 6000));
     }
 
     /// A sends for thirty seconds, B for ten. B goes on with RTCP, and there may be signalling at some times.
