@@ -6,8 +6,11 @@
 //! arrive twice (1 in 1000). A record is 200 bytes with its 16-byte header.
 //!
 //! `synthetic walk FILE` maps a file and steps over its record headers, adding up lengths: what no analyzer can beat.
+//!
+//! `synthetic send INTERFACE PER_SECOND SECONDS STREAMS` sends the same packets by an interface (Linux), at that rate.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own that is run by hand")]
+#![allow(clippy::disallowed_methods, reason = "packets are sent at a rate")]
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -29,7 +32,11 @@ fn main() -> ExitCode {
         ["write", file, packets, streams] => write(file, packets, streams, "1"),
         ["write", file, packets, streams, seed] => write(file, packets, streams, seed),
         ["walk", file] => walk(file),
-        _ => Err("usage: synthetic write FILE PACKETS STREAMS [SEED] | synthetic walk FILE".into()),
+        #[cfg(target_os = "linux")]
+        ["send", interface, rate, seconds, streams] => sender::send(interface, rate, seconds, streams),
+        _ => Err("usage: synthetic write FILE PACKETS STREAMS [SEED] | walk FILE | send INTERFACE PER_SECOND SECONDS \
+                  STREAMS"
+            .into()),
     };
     match result {
         Ok(summary) => {
@@ -208,5 +215,98 @@ impl SplitMix {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % bound
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod sender {
+    use super::{FRAME, Outcome, RECORD_HEADER, Schedule, fill};
+    use std::io::Error;
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+    use std::time::{Duration, Instant};
+
+    /// Frames of one call into the kernel.
+    const BATCH: usize = 64;
+
+    pub(super) fn send(interface: &str, rate: &str, seconds: &str, streams: &str) -> Outcome {
+        let (rate, seconds, streams): (f64, f64, u32) = (rate.parse()?, seconds.parse()?, streams.parse()?);
+        if !(rate >= 1.0 && seconds > 0.0 && streams > 0) {
+            return Err("at least one packet a second, some time and one stream".into());
+        }
+        let socket = bound_to(interface)?;
+        let mut schedule = Schedule::new(streams, 1);
+        let total = (rate * seconds) as u64;
+        let (began, mut sent) = (Instant::now(), 0_u64);
+        while sent < total {
+            let due = (began.elapsed().as_secs_f64() * rate) as u64;
+            if due < sent + BATCH as u64 && due < total {
+                std::thread::sleep(Duration::from_micros(100));
+                continue;
+            }
+            let mut records = [[0; RECORD_HEADER + FRAME]; BATCH];
+            let records = &mut records[..(total - sent).min(BATCH as u64) as usize];
+            records.iter_mut().for_each(|record| fill(record, &schedule.next_packet()));
+            send_all(&socket, records)?;
+            sent += records.len() as u64;
+        }
+        Ok(format!("{sent} packets in {:.2} s", began.elapsed().as_secs_f64()))
+    }
+
+    fn bound_to(interface: &str) -> Result<OwnedFd, Box<dyn std::error::Error>> {
+        let name = std::ffi::CString::new(interface)?;
+        // SAFETY: the pointer is that of a string with a zero at its end.
+        let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+        if index == 0 {
+            return Err(format!("{interface}: {}", Error::last_os_error()).into());
+        }
+        // SAFETY: no pointer is handed over.
+        let descriptor = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0) };
+        if descriptor < 0 {
+            return Err(Error::last_os_error().into());
+        }
+        // SAFETY: the descriptor was opened above, and nobody else has it.
+        let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
+        let address = libc::sockaddr_ll {
+            sll_family: libc::AF_PACKET as u16,
+            sll_protocol: 0,
+            sll_ifindex: i32::try_from(index)?,
+            sll_hatype: 0,
+            sll_pkttype: 0,
+            sll_halen: 0,
+            sll_addr: [0; 8],
+        };
+        // SAFETY: the address lives until the call is over, and its length is true.
+        let bound =
+            unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size_of_val(&address) as u32) };
+        if bound == 0 { Ok(socket) } else { Err(Error::last_os_error().into()) }
+    }
+
+    fn send_all(socket: &OwnedFd, records: &mut [[u8; RECORD_HEADER + FRAME]]) -> Result<(), Error> {
+        let mut pieces: Vec<libc::iovec> = records
+            .iter_mut()
+            .map(|record| libc::iovec { iov_base: record[RECORD_HEADER..].as_mut_ptr().cast(), iov_len: FRAME })
+            .collect();
+        let mut messages: Vec<libc::mmsghdr> = pieces
+            .iter_mut()
+            .map(|piece| {
+                // SAFETY: a message of zeros is one without address, data and control.
+                let mut message: libc::mmsghdr = unsafe { std::mem::zeroed() };
+                message.msg_hdr.msg_iov = piece;
+                message.msg_hdr.msg_iovlen = 1;
+                message
+            })
+            .collect();
+        let mut done = 0;
+        while done < messages.len() {
+            let left = &mut messages[done..];
+            // SAFETY: messages, their pieces and the frames live until the call is over, and their lengths are true.
+            let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), left.as_mut_ptr(), left.len() as u32, 0) };
+            match usize::try_from(sent) {
+                Ok(sent) => done += sent,
+                Err(_) if Error::last_os_error().raw_os_error() == Some(libc::ENOBUFS) => {}
+                Err(_) => return Err(Error::last_os_error()),
+            }
+        }
+        Ok(())
     }
 }

@@ -15,6 +15,7 @@ pub use super::integrity::TurnCredentials;
 use super::media::Media;
 use super::media_context::Announcement;
 use super::merge;
+use super::round::Round;
 use super::shard::{Framing, Look, Shard};
 use super::signalling::Signalling;
 use super::snap_length::CutRecords;
@@ -94,6 +95,29 @@ impl Analyzer {
         if let Some(memory) = &mut self.memory {
             memory.passed(packet.ts);
         }
+    }
+
+    /// Takes the next record, and leaves to `round` what is for the shards.
+    #[inline]
+    pub(super) fn gather(&mut self, packet: &RawPacket<'_>, round: &mut Round<'static>) {
+        self.front.packet(packet, round.sink(None, self.memory.as_mut()));
+        if let Some(memory) = &mut self.memory {
+            memory.passed(packet.ts);
+        }
+    }
+
+    /// Takes what was left to `round`.
+    pub(super) fn take(&mut self, round: &mut Round<'_>) {
+        for (batch, shard) in round.batches.iter_mut().zip(&mut self.shards) {
+            batch.start = self.front.first_ts;
+            batch.drain_into(shard);
+        }
+        round.copied = 0;
+    }
+
+    /// Streams, or what may turn out to be one.
+    pub(super) fn streams(&self) -> usize {
+        self.shards.iter().map(|shard| shard.streams.len()).sum()
     }
 
     /// True where something may have been quiet for too long.

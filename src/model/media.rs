@@ -136,13 +136,13 @@ impl Media {
 /// Addresses; ports and SSRC.
 type RouteKey = (u64, u64);
 
-/// Places in the table of a shard. Two streams that share one take turns, which costs time and nothing else.
-const ROUTES: usize = 1024;
+/// Places in the table of a shard. Two streams may share one; more take turns, which costs time and nothing else.
+const ROUTES: usize = 512;
 const NO_STREAM: u32 = u32::MAX;
 
 /// The streams that the last packets went to. No hash table: what is found here has been looked up before.
 #[derive(Default)]
-pub(crate) struct Routes(Vec<Route>);
+pub(crate) struct Routes(Vec<[Route; 2]>);
 
 #[derive(Clone, Copy)]
 struct Route {
@@ -156,7 +156,8 @@ impl Routes {
     #[inline(always)]
     pub(crate) fn find(&self, media: &Media, version: u32) -> Option<u32> {
         let key = media.route_key();
-        let route = self.0.get(place(key))?;
+        let routes = self.0.get(place(key))?;
+        let route = if routes[0].key == key { &routes[0] } else { &routes[1] };
         (route.key == key && route.version == version && route.stream != NO_STREAM).then_some(route.stream)
     }
 
@@ -164,15 +165,20 @@ impl Routes {
     pub(crate) fn insert(&mut self, media: &Media, version: u32, stream: u32) {
         let key = media.route_key();
         if self.0.is_empty() {
-            self.0 = vec![Route { key: (0, 0), version: 0, stream: NO_STREAM }; ROUTES];
+            self.0 = vec![[Route { key: (0, 0), version: 0, stream: NO_STREAM }; 2]; ROUTES];
         }
-        self.0[place(key)] = Route { key, version, stream };
+        let routes = &mut self.0[place(key)];
+        // The one that was remembered first goes.
+        if routes[0].key != key {
+            routes[1] = routes[0];
+        }
+        routes[0] = Route { key, version, stream };
     }
 }
 
 #[inline(always)]
 fn place((addresses, rest): RouteKey) -> usize {
-    ((addresses ^ rest.rotate_left(20)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % ROUTES
+    ((addresses ^ rest.rotate_left(20)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55) as usize % ROUTES
 }
 
 #[cfg(test)]

@@ -4,27 +4,17 @@
 //! Never: an order that depends on threads. A shard takes its datagrams in capture order whoever works on it, and
 //! which shard a five-tuple belongs to depends on its addresses alone.
 
-use super::analyzer::{Analyzer, Front, FrontSink, SHARDS, shard_of, shard_of_media};
-use super::media::Media;
-use super::media_context::Announcement;
-use super::shard::{Framing, Look, Shard};
-use crate::net::{Carrier, Datagram, FiveTuple};
+use super::analyzer::{Analyzer, Front, SHARDS};
+use super::round::{Batch, ROUND, ROUND_BYTES, Round};
+use super::shard::Shard;
 use crate::packet::{FedPacket, PacketFeed, PacketSink};
-use crate::proto::demux::{Class as Proposal, Reason};
-use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Records walked before their datagrams are handed to the shards.
-const ROUND: usize = 8192;
-/// Bytes copied (where the capture is not mapped) that end a round early.
-const ROUND_BYTES: usize = 4 << 20;
 /// What may wait for the shards, as [`Batch::weight`], before the walk waits for them.
 const BACKLOG: usize = ROUND * 3;
-/// Copied bytes that weigh as much as a record.
-const BYTES_PER_WEIGHT: usize = ROUND_BYTES / ROUND;
 
 /// Feeds everything that `feed` yields to `analyzer`, on `threads` threads (at least one).
 pub fn run<'m>(analyzer: &mut Analyzer, feed: &mut (impl PacketFeed<'m> + Send), threads: usize) {
@@ -65,38 +55,6 @@ struct Walk<'w, 'm, F> {
 struct Queue<'m> {
     waiting: VecDeque<Batch<'m>>,
     spare: Vec<Batch<'m>>,
-}
-
-/// One batch per shard.
-#[derive(Default)]
-struct Round<'m> {
-    batches: Vec<Batch<'m>>,
-    copied: usize,
-}
-
-/// Datagrams of one shard in capture order.
-struct Batch<'m> {
-    /// Time of the first record of the capture.
-    start: Timestamp,
-    media: Vec<Media>,
-    /// Everything else, with how much of `media` comes before it.
-    others: Vec<(usize, Other<'m>)>,
-    copies: Vec<u8>,
-}
-
-struct Other<'m> {
-    carrier: Carrier,
-    flow: FiveTuple,
-    missing: u32,
-    framing: Framing,
-    look: Look,
-    content: Content<'m>,
-}
-
-enum Content<'m> {
-    Mapped(&'m [u8]),
-    Copied { start: usize, len: usize },
-    Announcement(Arc<Announcement>),
 }
 
 /// Lets the other threads go when this one panics.
@@ -163,7 +121,7 @@ impl<'w, 'm, F: PacketFeed<'m> + Send> Work<'w, 'm, F> {
         round.copied = 0;
         let more = feed.feed(ROUND, &mut Intake { front, round });
         if !more {
-            front.end(round.sink(None));
+            front.end(round.sink(None, None));
         }
         for (mut batch, queue) in round.batches.drain(..).zip(&self.queues) {
             batch.start = front.first_ts;
@@ -204,72 +162,6 @@ impl<'w, 'm, F: PacketFeed<'m> + Send> Work<'w, 'm, F> {
     }
 }
 
-impl Default for Batch<'_> {
-    /// With room for its share of a round of nothing but media, and some more.
-    fn default() -> Self {
-        Self {
-            start: Timestamp::default(),
-            media: Vec::with_capacity(ROUND / SHARDS * 3 / 2),
-            others: Vec::new(),
-            copies: Vec::new(),
-        }
-    }
-}
-
-impl<'m> Batch<'m> {
-    /// What it holds, in records and what copies come to in records.
-    fn weight(&self) -> usize {
-        self.media.len() + self.others.len() + self.copies.len() / BYTES_PER_WEIGHT
-    }
-
-    fn push(&mut self, other: Other<'m>) {
-        self.others.push((self.media.len(), other));
-    }
-
-    #[inline(never)]
-    fn copy(&mut self, payload: &[u8], copied: &mut usize) -> Content<'m> {
-        let start = self.copies.len();
-        self.copies.extend_from_slice(payload);
-        *copied += payload.len();
-        Content::Copied { start, len: payload.len() }
-    }
-
-    fn drain_into(&mut self, shard: &mut Shard) {
-        shard.starts_at(self.start);
-        let mut done = 0;
-        for (before, other) in &self.others {
-            shard.media(self.media.get(done..*before).unwrap_or_default());
-            other.to_shard(&self.copies, shard);
-            done = *before;
-        }
-        shard.media(self.media.get(done..).unwrap_or_default());
-        self.media.clear();
-        self.others.clear();
-        self.copies.clear();
-    }
-}
-
-impl Other<'_> {
-    fn to_shard(&self, copies: &[u8], shard: &mut Shard) {
-        let payload = match &self.content {
-            Content::Mapped(payload) => payload,
-            Content::Copied { start, len } => copies.get(*start..start + len).unwrap_or_default(),
-            Content::Announcement(announcement) => {
-                shard.announce(announcement);
-                return;
-            }
-        };
-        let datagram = Datagram { carrier: self.carrier, flow: self.flow, missing: self.missing, payload };
-        shard.datagram(&datagram, self.framing, self.look);
-    }
-}
-
-impl<'m> Round<'m> {
-    fn sink(&mut self, mapped: Option<&'m [u8]>) -> RoundSink<'_, 'm> {
-        RoundSink { round: self, mapped }
-    }
-}
-
 /// Takes the records of a round.
 struct Intake<'r, 'm> {
     front: &'r mut Front,
@@ -279,51 +171,9 @@ struct Intake<'r, 'm> {
 impl<'m> PacketSink<'m> for Intake<'_, 'm> {
     #[inline(always)]
     fn packet(&mut self, FedPacket { packet, mapped }: FedPacket<'m, '_>) -> bool {
-        self.front.packet(&packet, self.round.sink(mapped));
+        self.front.packet(&packet, self.round.sink(mapped, None));
         self.round.copied <= ROUND_BYTES
     }
-}
-
-struct RoundSink<'r, 'm> {
-    round: &'r mut Round<'m>,
-    mapped: Option<&'m [u8]>,
-}
-
-impl FrontSink for RoundSink<'_, '_> {
-    #[inline(always)]
-    fn media(&mut self, media: Media) {
-        self.round.batches[shard_of_media(&media)].media.push(media);
-    }
-
-    fn datagram(&mut self, datagram: &Datagram<'_>, framing: Framing, look: Look) {
-        let batch = &mut self.round.batches[shard_of(&datagram.flow)];
-        let content = match self.mapped.and_then(|record| same_bytes_of(record, datagram.payload)) {
-            Some(payload) => Content::Mapped(payload),
-            None => batch.copy(datagram.payload, &mut self.round.copied),
-        };
-        let Datagram { carrier, flow, missing, .. } = *datagram;
-        batch.push(Other { carrier, flow, missing, framing, look, content });
-    }
-
-    fn announce(&mut self, announcement: &Arc<Announcement>, datagram: &Datagram<'_>) {
-        for batch in &mut self.round.batches {
-            batch.push(Other {
-                carrier: datagram.carrier,
-                flow: datagram.flow,
-                missing: 0,
-                framing: Framing::Datagram,
-                look: Look::Other(Proposal::Unknown(Reason::Empty)),
-                content: Content::Announcement(Arc::clone(announcement)),
-            });
-        }
-    }
-}
-
-/// The part of `record` that `payload` is, with the lifetime of `record`; none where it lies elsewhere (reassembled).
-#[inline]
-fn same_bytes_of<'m>(record: &'m [u8], payload: &[u8]) -> Option<&'m [u8]> {
-    let start = (payload.as_ptr() as usize).checked_sub(record.as_ptr() as usize)?;
-    record.get(start..start.checked_add(payload.len())?)
 }
 
 /// A thread that panicked cannot have left a half-written batch that matters more than going on with the rest.
@@ -337,6 +187,7 @@ mod tests {
     use crate::model::analyzer::Options;
     use crate::model::capture::CaptureFacts;
     use crate::packet::{FrameNo, LinkType, RawPacket};
+    use crate::time::Timestamp;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     struct Broken;

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 /// Between two snapshots at least: what changes faster nobody reads, and each is work beside the packets.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Snapshots take at most one part in so many of a thread.
-const SHARE: u32 = 30;
+/// Snapshots take at most one part in so many of a thread: those of thousands of streams come every few seconds.
+const SHARE: u32 = 100;
 
 /// What ends the dashboard besides the person at it.
 #[derive(Default)]

@@ -13,6 +13,7 @@ use super::config::{Origin, Request};
 use super::reader::{Pace, read, read_pipe};
 use crate::model::analyzer::{Analyzer, Options, TurnCredentials};
 use crate::model::capture::{CaptureFacts, FileFacts};
+use crate::model::gathering::Gathering;
 use crate::model::snapshot::{Snapshot, utc_date};
 use crate::packet::{FrameNo, LinkType, RawPacket};
 use crate::source::SavedFiles;
@@ -67,7 +68,7 @@ pub(super) struct Shared {
 }
 
 pub(super) struct State {
-    analyzer: Analyzer,
+    analyzer: Gathering,
     wants: Wants,
     saved: Option<SavedFiles>,
     /// The files of `-w` number frames as we do.
@@ -190,7 +191,7 @@ impl Engine {
     /// The same, where something has come since `seen`.
     pub(in crate::cli) fn newer(&self, seen: &mut Option<Mark>) -> Option<Snapshot> {
         let _held = self.shared.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = self.shared.state();
+        let mut state = self.shared.state();
         let mark = Mark(state.taken, state.dropped, state.files.len(), state.errors.len());
         (seen.replace(mark) != Some(mark)).then(|| state.snapshot())
     }
@@ -284,9 +285,9 @@ impl Shared {
 
 impl State {
     /// One that keeps no files and takes all packets under their own numbers.
-    const fn new(analyzer: Analyzer, wants: Wants) -> Self {
+    fn new(analyzer: Analyzer, wants: Wants) -> Self {
         Self {
-            analyzer,
+            analyzer: Gathering::new(analyzer),
             wants,
             saved: None,
             renumbers: false,
@@ -347,8 +348,9 @@ impl State {
         self.errors.push(error);
     }
 
-    fn snapshot(&self) -> Snapshot {
-        self.analyzer.snapshot(self.facts())
+    fn snapshot(&mut self) -> Snapshot {
+        let facts = self.facts();
+        self.analyzer.snapshot(facts)
     }
 
     /// What is known of the source.

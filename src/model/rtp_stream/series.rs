@@ -5,10 +5,14 @@
 
 use crate::packet::FrameNo;
 use crate::time::{NANOS_PER_SEC, Timestamp};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Intervals at most, and the length that they begin with.
 const INTERVALS: u64 = 240;
 const FIRST_STEP: i64 = 100_000_000;
+/// Intervals that each copy of a series has for its own; the rest is shared as long as it does not change.
+const RECENT: usize = 32;
 /// Keyframes that are kept: the first ones.
 const KEYFRAMES: usize = 256;
 
@@ -36,7 +40,13 @@ pub struct Series {
     step: i64,
     /// The number of the first interval that is kept.
     first: u64,
-    intervals: Vec<Interval>,
+    /// All intervals but the last ones, which a copy for a snapshot shares: thousands of streams are copied twice a second.
+    settled: Arc<Vec<Interval>>,
+    /// The last ones; where there are any at all, there is one here.
+    recent: Vec<Interval>,
+    /// The interval of `recent` that the last packet belonged to, and its time: most packets belong to the same.
+    current: usize,
+    current_time: Range<Timestamp>,
     last: Option<Timestamp>,
     keyframes: Vec<(Timestamp, FrameNo)>,
     /// RTP timestamp of the last keyframe.
@@ -69,7 +79,10 @@ impl Series {
             start,
             step: FIRST_STEP,
             first: 0,
-            intervals: Vec::new(),
+            settled: Arc::default(),
+            recent: Vec::new(),
+            current: 0,
+            current_time: start..start,
             last: None,
             keyframes: Vec::new(),
             keyframe_ticks: None,
@@ -112,20 +125,43 @@ impl Series {
     /// The bytes and packets of all of them, which have the same beginning; none where there is none.
     pub(crate) fn sum<'a>(all: impl Iterator<Item = &'a Series> + Clone) -> Option<Self> {
         let start = all.clone().next()?.start;
-        let first = all.clone().filter(|series| !series.intervals.is_empty()).map(Series::begins).min()?;
+        let filled = || all.clone().filter(|series| !series.recent.is_empty());
         let mut sum = Self::new(start);
-        sum.at(first)?;
-        for series in all {
-            for (at, interval) in series.intervals.iter().enumerate() {
-                if interval.packets > 0
-                    && let Some(own) = sum.at(series.time(at))
-                {
+        let begin = filled().map(Series::begins).min()?;
+        let end = filled().map(|series| series.time(series.len().saturating_sub(1))).max()?;
+        sum.step = filled().map(|series| series.step).max()?;
+        sum.at(begin)?;
+        sum.at(end)?;
+        let mut total = vec![Interval::default(); sum.len()];
+        for series in filled() {
+            // Steps are doubled ones of the same.
+            let wider = (sum.step / series.step).max(1) as u64;
+            for (at, interval) in series.intervals().enumerate().filter(|(_, interval)| interval.packets > 0) {
+                let place = ((series.first + at as u64) / wider).saturating_sub(sum.first);
+                if let Some(own) = total.get_mut(place as usize) {
                     own.bytes += interval.bytes;
                     own.packets = own.packets.saturating_add(interval.packets);
                 }
             }
         }
+        sum.replace(total);
         Some(sum)
+    }
+
+    fn intervals(&self) -> impl Iterator<Item = &Interval> {
+        self.settled.iter().chain(&self.recent)
+    }
+
+    fn len(&self) -> usize {
+        self.settled.len() + self.recent.len()
+    }
+
+    /// Takes these for its intervals.
+    fn replace(&mut self, mut intervals: Vec<Interval>) {
+        // The last one will change.
+        self.recent = intervals.split_off(intervals.len().saturating_sub(1));
+        self.settled = Arc::new(intervals);
+        self.current_time = self.start..self.start;
     }
 
     fn begins(&self) -> Timestamp {
@@ -141,26 +177,45 @@ impl Series {
         u64::try_from(ts.nanos_since(self.start) / self.step).unwrap_or(0)
     }
 
+    #[inline]
     fn at(&mut self, ts: Timestamp) -> Option<&mut Interval> {
-        if self.intervals.is_empty() {
+        if self.current_time.contains(&ts) {
+            return self.recent.get_mut(self.current);
+        }
+        self.find(ts)
+    }
+
+    #[inline(never)]
+    fn find(&mut self, ts: Timestamp) -> Option<&mut Interval> {
+        if self.recent.is_empty() {
             self.first = self.number(ts);
         }
         while self.number(ts).saturating_sub(self.first) >= INTERVALS {
             self.halve();
         }
         let at = self.number(ts).saturating_sub(self.first) as usize;
-        let missing = self.intervals.last().map_or(0, |last| last.missing);
-        if at >= self.intervals.len() {
-            self.intervals.resize(at + 1, Interval { missing, ..Interval::default() });
+        let missing = self.recent.last().map_or(0, |last| last.missing);
+        if at >= self.len() {
+            let intervals = at + 1 - self.settled.len();
+            self.recent.resize(intervals, Interval { missing, ..Interval::default() });
+            if self.recent.len() > RECENT {
+                let last = self.recent.len() - 1;
+                Arc::make_mut(&mut self.settled).extend(self.recent.drain(..last));
+            }
         }
-        self.intervals.get_mut(at)
+        let Some(place) = at.checked_sub(self.settled.len()) else {
+            return Arc::make_mut(&mut self.settled).get_mut(at);
+        };
+        self.current = place;
+        self.current_time = self.time(at)..self.time(at + 1);
+        self.recent.get_mut(place)
     }
 
     /// Makes one interval of two.
     fn halve(&mut self) {
         let first = self.first / 2;
-        let mut wider: Vec<Interval> = Vec::with_capacity(self.intervals.len() / 2 + 1);
-        for (at, interval) in self.intervals.iter().enumerate() {
+        let mut wider: Vec<Interval> = Vec::with_capacity(self.len() / 2 + 1);
+        for (at, interval) in self.intervals().enumerate() {
             let place = ((self.first + at as u64) / 2 - first) as usize;
             match wider.get_mut(place) {
                 None => wider.push(*interval),
@@ -176,8 +231,9 @@ impl Series {
                 }
             }
         }
-        (self.first, self.intervals) = (first, wider);
+        self.first = first;
         self.step *= 2;
+        self.replace(wider);
     }
 
     /// Seconds of an interval.
@@ -201,13 +257,16 @@ impl Series {
                 frame: (interval.frame != FrameNo(0)).then_some(interval.frame),
             }
         };
-        self.intervals.iter().enumerate().map(point).collect()
+        self.intervals().enumerate().map(point).collect()
     }
 
     /// Packets that were missing at the end of the interval around `ts`; none before the stream began.
     pub fn missing_until(&self, ts: Timestamp) -> Option<u64> {
         let at = self.number(ts).checked_sub(self.first)?;
-        let interval = self.intervals.get(at as usize).or(self.intervals.last())?;
+        let at = at as usize;
+        let kept =
+            at.checked_sub(self.settled.len()).map_or_else(|| self.settled.get(at), |place| self.recent.get(place));
+        let interval = kept.or(self.recent.last())?;
         Some(u64::from(interval.missing))
     }
 }
@@ -251,6 +310,21 @@ mod tests {
         assert!(points.len() <= INTERVALS as usize && points.len() > INTERVALS as usize / 2 - 1, "{}", points.len());
         assert_eq!(points.iter().map(|point| u64::from(point.packets)).sum::<u64>(), 86_400);
         assert!((points[5].bps - 80.0).abs() < 1.0, "{:?}", points[5]);
+    }
+
+    #[test]
+    fn a_copy_stays_as_it_was_while_the_series_goes_on() {
+        let mut series = Series::new(at(0));
+        let mut copies = Vec::new();
+        for packet in 0..2000 {
+            series.packet(at(packet * 70), FrameNo(packet as u64 + 1), 10, 0, None);
+            copies.push((packet as u32 + 1, series.clone()));
+            // A late one belongs to an interval that the copy has, too.
+            series.packet(at(packet * 35), FrameNo(1), 10, 0, None);
+        }
+        for (packets, copy) in copies {
+            assert_eq!(copy.points().iter().map(|point| point.packets).sum::<u32>(), packets * 2 - 1);
+        }
     }
 
     #[test]
