@@ -382,6 +382,9 @@ fn listen(mut capture: LiveCapture, shared: &Shared) {
                 break;
             }
         }
+        if !is_stopping {
+            capture.rest();
+        }
         let timeout = if is_stopping { LiveCapture::settled() } else { PATIENCE };
         let mut state = None;
         let brought = capture.next_batch(timeout, &mut |packet, name| {

@@ -30,6 +30,12 @@ pub const MAX_INTERFACES: usize = 64;
 /// Interfaces that packets of [`ANY`] are told apart by.
 const MAX_SEEN: usize = 4096;
 
+/// How long what comes may lie in the ring. A look at it costs some hundred packets: whoever looks finds another program in the caches.
+const LONGEST_REST: Duration = Duration::from_millis(50);
+const SHORTEST_REST: Duration = Duration::from_millis(1);
+/// The part of the ring that may fill meanwhile: as many times faster may packets suddenly come.
+const PART_OF_RING: usize = 16;
+
 /// Why there is no capture.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
@@ -98,6 +104,9 @@ pub struct LiveCapture {
     frames: u64,
     is_filtered: bool,
     scratch: Vec<u8>,
+    /// Blocks taken since the last rest, and how long the next one is.
+    taken: usize,
+    rest: Duration,
 }
 
 impl LiveCapture {
@@ -142,7 +151,27 @@ impl LiveCapture {
         }
         ring.bind(only).map_err(system("the interface cannot be listened to"))?;
         let snap_length = options.snap_length;
-        Ok(Self { ring, interfaces, last: 0, snap_length, frames: 0, is_filtered, scratch: Vec::new() })
+        Ok(Self {
+            ring,
+            interfaces,
+            last: 0,
+            snap_length,
+            frames: 0,
+            is_filtered,
+            scratch: Vec::new(),
+            taken: 0,
+            rest: SHORTEST_REST,
+        })
+    }
+
+    /// Lets packets come together, where the ring has been emptied and has room for them.
+    pub fn rest(&mut self) {
+        if self.taken == 0 || self.ring.is_ready() {
+            return;
+        }
+        self.rest = next_rest(self.rest, self.taken, self.ring.blocks());
+        self.taken = 0;
+        std::thread::sleep(self.rest);
     }
 
     /// Waits for packets, at most `timeout`, and hands on what there is, each with the name of its interface. False of
@@ -162,8 +191,9 @@ impl LiveCapture {
             Err(error) if error.raw_os_error() == Some(libc::ENETDOWN) => return self.still_there().map(|()| false),
             Err(error) => return Err(LiveError::System { what: "the capture has ended", error }),
         }
-        let Self { ring, interfaces, last, snap_length, frames, scratch, .. } = self;
+        let Self { ring, interfaces, last, snap_length, frames, scratch, taken, .. } = self;
         let Some(block) = ring.block() else { return Ok(false) };
+        *taken += 1;
         for frame in block.frames() {
             let at = place(interfaces, *last, frame.index, frame.hardware);
             *last = at;
@@ -226,6 +256,11 @@ impl LiveCapture {
     }
 }
 
+/// How long to rest after so many blocks came in the time of the last rest.
+fn next_rest(last: Duration, taken: usize, blocks: usize) -> Duration {
+    if taken * PART_OF_RING > blocks { last / 2 } else { (last * 2).clamp(SHORTEST_REST, LONGEST_REST) }
+}
+
 /// Where the interface stands in the list; one that appeared since then is added.
 fn place(interfaces: &mut Vec<LiveInterface>, last: usize, index: u32, hardware: u16) -> usize {
     if interfaces.get(last).is_some_and(|interface| interface.index == index) {
@@ -284,4 +319,24 @@ fn not_allowed(error: io::Error) -> LiveError {
     }
     let program = std::env::current_exe().map_or("rtcscope".to_owned(), |path| path.display().to_string());
     LiveError::NotAllowed { program }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rest_grows_while_the_ring_stays_empty_and_shrinks_where_it_fills() {
+        let mut rest = SHORTEST_REST;
+        for _ in 0..8 {
+            rest = next_rest(rest, 4, 64);
+        }
+        assert_eq!(rest, LONGEST_REST);
+        assert_eq!(next_rest(rest, 5, 64), LONGEST_REST / 2);
+        for _ in 0..64 {
+            rest = next_rest(rest, 60, 64);
+        }
+        assert_eq!(rest, Duration::ZERO);
+        assert_eq!(next_rest(rest, 1, 64), SHORTEST_REST);
+    }
 }

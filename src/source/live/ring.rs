@@ -113,6 +113,11 @@ impl Ring {
         Ok(poll.revents & libc::POLLIN != 0)
     }
 
+    /// Blocks that there are.
+    pub(super) const fn blocks(&self) -> usize {
+        self.blocks
+    }
+
     /// True where the kernel has handed over the next block.
     pub(super) fn is_ready(&self) -> bool {
         self.place(self.next).1.load(Ordering::Acquire) & libc::TP_STATUS_USER != 0
