@@ -29,7 +29,7 @@ pub(super) const fn link_type(hardware: u16) -> LinkType {
 
 /// The bytes of a record and their length on the wire; `scratch` is where they are put together if they have to be.
 pub(super) fn record<'a>(frame: &Frame<'a>, link: LinkType, scratch: &'a mut Vec<u8>) -> (&'a [u8], u32) {
-    match (link, frame.vlan) {
+    match (link, frame.vlan()) {
         (LinkType::LINUX_SLL2, vlan) => cooked(frame, vlan, scratch),
         (LinkType::ETHERNET, Some((protocol, control))) if frame.bytes.len() >= TAG_AT => {
             let (addresses, rest) = frame.bytes.split_at(TAG_AT);
@@ -38,57 +38,43 @@ pub(super) fn record<'a>(frame: &Frame<'a>, link: LinkType, scratch: &'a mut Vec
             scratch.extend_from_slice(&protocol.to_be_bytes());
             scratch.extend_from_slice(&control.to_be_bytes());
             scratch.extend_from_slice(rest);
-            (scratch, frame.wire_len.saturating_add(4))
+            (scratch, frame.wire_len().saturating_add(4))
         }
-        _ => (frame.bytes, frame.wire_len),
+        _ => (frame.bytes, frame.wire_len()),
     }
 }
 
 fn cooked<'a>(frame: &Frame<'a>, vlan: Option<(u16, u16)>, scratch: &'a mut Vec<u8>) -> (&'a [u8], u32) {
-    let (length, sender) = frame.sender;
-    let protocol = vlan.map_or(frame.protocol, |(protocol, _)| protocol);
+    let (length, sender) = frame.sender();
+    let protocol = vlan.map_or(frame.protocol(), |(protocol, _)| protocol);
     scratch.clear();
     scratch.extend_from_slice(&protocol.to_be_bytes());
     scratch.extend_from_slice(&[0, 0]);
-    scratch.extend_from_slice(&frame.index.to_be_bytes());
-    scratch.extend_from_slice(&frame.hardware.to_be_bytes());
-    scratch.extend_from_slice(&[frame.kind, length]);
+    scratch.extend_from_slice(&frame.index().to_be_bytes());
+    scratch.extend_from_slice(&frame.hardware().to_be_bytes());
+    scratch.extend_from_slice(&[frame.kind(), length]);
     scratch.extend_from_slice(&sender);
     if let Some((_, control)) = vlan {
         scratch.extend_from_slice(&control.to_be_bytes());
-        scratch.extend_from_slice(&frame.protocol.to_be_bytes());
+        scratch.extend_from_slice(&frame.protocol().to_be_bytes());
     }
     let header = scratch.len();
-    scratch.extend_from_slice(frame.bytes.get(frame.link_header..).unwrap_or_default());
+    scratch.extend_from_slice(frame.bytes.get(frame.link_header()..).unwrap_or_default());
     debug_assert!(header >= COOKED);
-    (scratch, frame.wire_len.saturating_sub(frame.link_header as u32).saturating_add(header as u32))
+    (scratch, frame.wire_len().saturating_sub(frame.link_header() as u32).saturating_add(header as u32))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::ring::fixture;
     use super::*;
-
-    fn frame(bytes: &[u8]) -> Frame<'_> {
-        Frame {
-            seconds: 1,
-            nanos: 2,
-            wire_len: bytes.len() as u32 + 100,
-            vlan: Some((0x88a8, 0x2007)),
-            index: 3,
-            hardware: libc::ARPHRD_ETHER,
-            kind: 4,
-            protocol: 0x0800,
-            sender: (6, [1, 2, 3, 4, 5, 6, 0, 0]),
-            bytes,
-            link_header: 14,
-        }
-    }
 
     #[test]
     fn a_tag_that_was_taken_off_stands_behind_the_addresses_again() {
         let bytes = [[9; 12].as_slice(), &[8, 0, 0x45]].concat();
         let mut scratch = Vec::new();
-        let (record, wire) = record(&frame(&bytes), LinkType::ETHERNET, &mut scratch);
+        let said = fixture::head(115);
+        let (record, wire) = record(&fixture::frame(&said, &bytes), LinkType::ETHERNET, &mut scratch);
         assert_eq!(record, [[9; 12].as_slice(), &[0x88, 0xa8, 0x20, 0x07, 8, 0, 0x45]].concat());
         assert_eq!(wire, 15 + 100 + 4);
     }
@@ -97,7 +83,8 @@ mod tests {
     fn a_cooked_header_names_interface_and_sender_and_keeps_the_tag() {
         let bytes = [[9; 14].as_slice(), &[0x45, 1]].concat();
         let mut scratch = Vec::new();
-        let (record, wire) = record(&frame(&bytes), LinkType::LINUX_SLL2, &mut scratch);
+        let said = fixture::head(116);
+        let (record, wire) = record(&fixture::frame(&said, &bytes), LinkType::LINUX_SLL2, &mut scratch);
         let head = [0x88, 0xa8, 0, 0, 0, 0, 0, 3, 0, 1, 4, 6, 1, 2, 3, 4, 5, 6, 0, 0];
         assert_eq!(record, [head.as_slice(), &[0x20, 0x07, 8, 0, 0x45, 1]].concat());
         assert_eq!(wire, 2 + 100 + 24);
@@ -107,7 +94,8 @@ mod tests {
     fn an_untagged_ethernet_frame_is_not_copied() {
         let bytes = [7; 60];
         let mut scratch = Vec::new();
-        let plain = Frame { vlan: None, ..frame(&bytes) };
+        let head = fixture::untagged(60);
+        let plain = fixture::frame(&head, &bytes);
         assert_eq!(record(&plain, LinkType::ETHERNET, &mut scratch).0.as_ptr(), bytes.as_ptr());
     }
 }

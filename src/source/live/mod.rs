@@ -195,17 +195,20 @@ impl LiveCapture {
         let Some(block) = ring.block() else { return Ok(false) };
         *taken += 1;
         for frame in block.frames() {
-            let at = place(interfaces, *last, frame.index, frame.hardware);
+            let at = match interfaces.get(*last) {
+                Some(interface) if interface.index == frame.index() => *last,
+                _ => place(interfaces, frame.index(), frame.hardware()),
+            };
             *last = at;
             let Some(interface) = interfaces.get_mut(at) else { continue };
-            if interface.is_loopback && frame.kind == libc::PACKET_OUTGOING {
+            if interface.is_loopback && frame.kind() == libc::PACKET_OUTGOING {
                 continue;
             }
             let (data, wire_len) = link::record(&frame, interface.link, scratch);
             interface.packets += 1;
             *frames += 1;
             let packet = RawPacket {
-                ts: Timestamp::from_parts(frame.seconds.into(), frame.nanos.into()),
+                ts: Timestamp::from_parts(frame.seconds().into(), frame.nanos().into()),
                 frame: FrameNo(*frames),
                 interface: at as u32,
                 link: interface.link,
@@ -262,10 +265,8 @@ fn next_rest(last: Duration, taken: usize, blocks: usize) -> Duration {
 }
 
 /// Where the interface stands in the list; one that appeared since then is added.
-fn place(interfaces: &mut Vec<LiveInterface>, last: usize, index: u32, hardware: u16) -> usize {
-    if interfaces.get(last).is_some_and(|interface| interface.index == index) {
-        return last;
-    }
+#[cold]
+fn place(interfaces: &mut Vec<LiveInterface>, index: u32, hardware: u16) -> usize {
     if let Some(at) = interfaces.iter().position(|interface| interface.index == index) {
         return at;
     }

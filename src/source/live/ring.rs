@@ -211,6 +211,10 @@ const VARIANT: usize = offset_of!(libc::tpacket3_hdr, hv1);
 const VLAN_TCI: usize = VARIANT + offset_of!(libc::tpacket_hdr_variant1, tp_vlan_tci);
 const VLAN_TPID: usize = VARIANT + offset_of!(libc::tpacket_hdr_variant1, tp_vlan_tpid);
 const ADDRESS: usize = size_of::<libc::tpacket3_hdr>().next_multiple_of(16);
+const HEAD_LEN: usize = ADDRESS + size_of::<libc::sockaddr_ll>();
+/// Where the frame's head says that its link header begins, and what is behind it.
+const LINK: usize = offset_of!(libc::tpacket3_hdr, tp_mac);
+const NETWORK: usize = offset_of!(libc::tpacket3_hdr, tp_net);
 
 /// A block of frames, given back to the kernel when it is dropped.
 pub(super) struct Block<'r> {
@@ -224,28 +228,91 @@ impl Drop for Block<'_> {
     }
 }
 
-/// A packet as it lies in the ring.
+/// A packet as it lies in the ring. Most of what the kernel says of it nobody asks for: it is read where somebody does.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame<'b> {
-    pub(super) seconds: u32,
-    pub(super) nanos: u32,
-    /// Its length on the wire, from the link header on, without a VLAN tag that the card or the kernel took off.
-    pub(super) wire_len: u32,
-    /// That tag: protocol and control information.
-    pub(super) vlan: Option<(u16, u16)>,
-    /// Of the interface.
-    pub(super) index: u32,
-    /// ARPHRD_ number of the interface's link.
-    pub(super) hardware: u16,
-    /// PACKET_HOST, PACKET_OUTGOING and so on.
-    pub(super) kind: u8,
-    /// Ether type of what the link header is around.
-    pub(super) protocol: u16,
-    /// Length and bytes of the sender's link-layer address.
-    pub(super) sender: (u8, [u8; 8]),
-    /// From the link header on, and the length of that header.
+    head: &'b [u8; HEAD_LEN],
+    /// From the link header on.
     pub(super) bytes: &'b [u8],
-    pub(super) link_header: usize,
+}
+
+impl Frame<'_> {
+    /// Seconds of its time.
+    #[inline]
+    pub(super) fn seconds(&self) -> u32 {
+        self.u32_at::<{ offset_of!(libc::tpacket3_hdr, tp_sec) }>()
+    }
+
+    /// Nanoseconds behind these.
+    #[inline]
+    pub(super) fn nanos(&self) -> u32 {
+        self.u32_at::<{ offset_of!(libc::tpacket3_hdr, tp_nsec) }>()
+    }
+
+    /// Its length on the wire, from the link header on, without a VLAN tag that the card or the kernel took off.
+    #[inline]
+    pub(super) fn wire_len(&self) -> u32 {
+        self.u32_at::<{ offset_of!(libc::tpacket3_hdr, tp_len) }>()
+    }
+
+    /// That tag: protocol and control information.
+    #[inline]
+    pub(super) fn vlan(&self) -> Option<(u16, u16)> {
+        let status = self.u32_at::<{ offset_of!(libc::tpacket3_hdr, tp_status) }>();
+        if status & libc::TP_STATUS_VLAN_VALID == 0 {
+            return None;
+        }
+        let is_known = status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
+        let protocol = if is_known { self.u16_at::<VLAN_TPID>() } else { libc::ETH_P_8021Q as u16 };
+        Some((protocol, self.u32_at::<VLAN_TCI>() as u16))
+    }
+
+    /// Of the interface.
+    #[inline]
+    pub(super) fn index(&self) -> u32 {
+        self.u32_at::<{ ADDRESS + offset_of!(libc::sockaddr_ll, sll_ifindex) }>()
+    }
+
+    /// ARPHRD_ number of the interface's link.
+    #[inline]
+    pub(super) fn hardware(&self) -> u16 {
+        self.u16_at::<{ ADDRESS + offset_of!(libc::sockaddr_ll, sll_hatype) }>()
+    }
+
+    /// PACKET_HOST, PACKET_OUTGOING and so on.
+    #[inline]
+    pub(super) fn kind(&self) -> u8 {
+        self.head[ADDRESS + offset_of!(libc::sockaddr_ll, sll_pkttype)]
+    }
+
+    /// Ether type of what the link header is around.
+    pub(super) fn protocol(&self) -> u16 {
+        u16::from_be(self.u16_at::<{ ADDRESS + offset_of!(libc::sockaddr_ll, sll_protocol) }>())
+    }
+
+    /// Length and bytes of the sender's link-layer address.
+    pub(super) fn sender(&self) -> (u8, [u8; 8]) {
+        let at = ADDRESS + offset_of!(libc::sockaddr_ll, sll_addr);
+        let bytes = self.head.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default();
+        (self.head[ADDRESS + offset_of!(libc::sockaddr_ll, sll_halen)], bytes)
+    }
+
+    /// Length of the link header.
+    pub(super) fn link_header(&self) -> usize {
+        usize::from(self.u16_at::<NETWORK>()).saturating_sub(usize::from(self.u16_at::<LINK>()))
+    }
+
+    #[inline(always)]
+    fn u32_at<const AT: usize>(&self) -> u32 {
+        const { assert!(AT + 4 <= HEAD_LEN) };
+        u32::from_ne_bytes([self.head[AT], self.head[AT + 1], self.head[AT + 2], self.head[AT + 3]])
+    }
+
+    #[inline(always)]
+    fn u16_at<const AT: usize>(&self) -> u16 {
+        const { assert!(AT + 2 <= HEAD_LEN) };
+        u16::from_ne_bytes([self.head[AT], self.head[AT + 1]])
+    }
 }
 
 impl Block<'_> {
@@ -258,7 +325,7 @@ impl Block<'_> {
             let step = u32_at(head, offset_of!(libc::tpacket3_hdr, tp_next_offset))? as usize;
             // The kernel wrote the frames on another CPU. Those behind the next one are asked for before they are needed; that
             // they are as long as this one is a guess, and a wrong one costs nothing.
-            prefetch(self.bytes, at + step * AHEAD);
+            prefetch(self.bytes, at.wrapping_add(step.wrapping_mul(AHEAD)));
             at += step;
             frame(head)
         })
@@ -266,49 +333,61 @@ impl Block<'_> {
 }
 
 /// Asks for the cache lines in which the head of a frame and the headers of its packet would lie.
-#[inline]
+#[inline(always)]
 fn prefetch(bytes: &[u8], at: usize) {
     #[cfg(target_arch = "x86_64")]
-    for line in bytes.get(at..).unwrap_or_default().chunks(64).take(HEADERS) {
-        // SAFETY: the pointer is that of bytes that are there, and nothing is read.
-        unsafe { core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast()) };
+    for line in 0..HEADERS {
+        let place = bytes.as_ptr().wrapping_add(at.wrapping_add(line * 64));
+        // SAFETY: nothing is read, and the processor passes over addresses that are none.
+        unsafe { core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(place.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (bytes, at);
 }
 
-fn frame(head: &[u8]) -> Option<Frame<'_>> {
-    let status = u32_at(head, offset_of!(libc::tpacket3_hdr, tp_status))?;
-    let captured = u32_at(head, offset_of!(libc::tpacket3_hdr, tp_snaplen))? as usize;
-    let link = usize::from(u16_at(head, offset_of!(libc::tpacket3_hdr, tp_mac))?);
-    let network = usize::from(u16_at(head, offset_of!(libc::tpacket3_hdr, tp_net))?);
-    let tag = || {
-        let known = status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
-        let protocol = if known { u16_at(head, VLAN_TPID)? } else { libc::ETH_P_8021Q as u16 };
-        Some((protocol, u32_at(head, VLAN_TCI)? as u16))
-    };
-    let address = head.get(ADDRESS..)?;
-    let of_address = |offset| u16_at(address, offset);
-    let sender = address.get(offset_of!(libc::sockaddr_ll, sll_addr)..)?.first_chunk()?;
-    Some(Frame {
-        seconds: u32_at(head, offset_of!(libc::tpacket3_hdr, tp_sec))?,
-        nanos: u32_at(head, offset_of!(libc::tpacket3_hdr, tp_nsec))?,
-        wire_len: u32_at(head, offset_of!(libc::tpacket3_hdr, tp_len))?,
-        vlan: if status & libc::TP_STATUS_VLAN_VALID != 0 { tag() } else { None },
-        index: u32_at(address, offset_of!(libc::sockaddr_ll, sll_ifindex))?,
-        hardware: of_address(offset_of!(libc::sockaddr_ll, sll_hatype))?,
-        kind: *address.get(offset_of!(libc::sockaddr_ll, sll_pkttype))?,
-        protocol: u16::from_be(of_address(offset_of!(libc::sockaddr_ll, sll_protocol))?),
-        sender: (*address.get(offset_of!(libc::sockaddr_ll, sll_halen))?, *sender),
-        bytes: head.get(link..link + captured)?,
-        link_header: network.saturating_sub(link),
-    })
+#[inline]
+fn frame(bytes: &[u8]) -> Option<Frame<'_>> {
+    let frame = Frame { head: bytes.first_chunk()?, bytes: &[] };
+    let link = usize::from(frame.u16_at::<LINK>());
+    let captured = frame.u32_at::<{ offset_of!(libc::tpacket3_hdr, tp_snaplen) }>() as usize;
+    Some(Frame { bytes: bytes.get(link..link + captured)?, ..frame })
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|four| u32::from_ne_bytes(*four))
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk().map(|two| u16::from_ne_bytes(*two))
+#[cfg(test)]
+pub(super) mod fixture {
+    use super::*;
+
+    /// The head of a frame with a tag, from interface 3 of Ethernet, sent by this machine with IPv4.
+    pub(in super::super) fn head(wire_len: u32) -> [u8; HEAD_LEN] {
+        let mut head = [0; HEAD_LEN];
+        let mut put = |at: usize, bytes: &[u8]| head[at..at + bytes.len()].copy_from_slice(bytes);
+        let status = libc::TP_STATUS_VLAN_VALID | libc::TP_STATUS_VLAN_TPID_VALID;
+        put(offset_of!(libc::tpacket3_hdr, tp_status), &status.to_ne_bytes());
+        put(offset_of!(libc::tpacket3_hdr, tp_len), &wire_len.to_ne_bytes());
+        put(VLAN_TCI, &0x2007_u32.to_ne_bytes());
+        put(VLAN_TPID, &0x88a8_u16.to_ne_bytes());
+        put(LINK, &82_u16.to_ne_bytes());
+        put(NETWORK, &96_u16.to_ne_bytes());
+        put(ADDRESS + offset_of!(libc::sockaddr_ll, sll_protocol), &0x0800_u16.to_be_bytes());
+        put(ADDRESS + offset_of!(libc::sockaddr_ll, sll_ifindex), &3_u32.to_ne_bytes());
+        put(ADDRESS + offset_of!(libc::sockaddr_ll, sll_hatype), &libc::ARPHRD_ETHER.to_ne_bytes());
+        put(ADDRESS + offset_of!(libc::sockaddr_ll, sll_pkttype), &[libc::PACKET_OUTGOING]);
+        put(ADDRESS + offset_of!(libc::sockaddr_ll, sll_halen), &[6, 1, 2, 3, 4, 5, 6]);
+        head
+    }
+
+    /// The same without the tag.
+    pub(in super::super) fn untagged(wire_len: u32) -> [u8; HEAD_LEN] {
+        let mut head = head(wire_len);
+        head[offset_of!(libc::tpacket3_hdr, tp_status)..][..4].fill(0);
+        head
+    }
+
+    pub(in super::super) fn frame<'b>(head: &'b [u8; HEAD_LEN], bytes: &'b [u8]) -> Frame<'b> {
+        Frame { head, bytes }
+    }
 }
