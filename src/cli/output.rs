@@ -63,13 +63,12 @@ pub(super) fn width(terminal: bool) -> Option<usize> {
 }
 
 /// A note or an error for the person at the terminal.
-#[expect(clippy::print_stderr, reason = "standard error is where diagnostics go, and this is the one place for them")]
 pub(super) fn note(message: &str) {
-    eprintln!("rtcscope: {message}");
+    progress(&format!("rtcscope: {message}"));
 }
 
-/// A line of what goes on, for the same person.
-#[expect(clippy::print_stderr, reason = "as for a note, without the name: a line a second needs none")]
+/// A line of what goes on, for the same person. Where nobody reads it, or the disk is full that it is kept on, there is nobody left to
+/// tell: the work goes on.
 pub(super) fn progress(line: &str) {
-    eprintln!("{line}");
+    drop(writeln!(io::stderr(), "{line}"));
 }

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 /// What a second brought, or however long it was since the last look.
 #[derive(Debug)]
 pub struct Second<'s> {
-    /// The latest time of any packet.
+    /// The latest time of any packet; where none came, that of the last second and as much as went by since.
     pub ts: Option<Timestamp>,
     /// How long it was.
     pub seconds: f64,
@@ -93,8 +93,8 @@ pub fn ndjson(second: &Second<'_>, out: &mut dyn Write) -> io::Result<()> {
     let worst = second
         .worst
         .map(|(id, lost)| Map::from_iter([("id".to_owned(), Value::from(id)), ("lost_pct".to_owned(), number(lost))]));
+    let ts = || [("ts".to_owned(), second.ts.map_or(Value::Null, |ts| Value::from(ts.to_string())))];
     let fields = [
-        ("ts", second.ts.map_or(Value::Null, |ts| Value::from(ts.to_string()))),
         ("seconds", number(second.seconds)),
         ("packets", Value::from(second.packets)),
         ("bytes", Value::from(second.bytes)),
@@ -106,10 +106,10 @@ pub fn ndjson(second: &Second<'_>, out: &mut dyn Write) -> io::Result<()> {
         ("sessions", Value::from(second.sessions)),
         ("worst_stream", worst.map_or(Value::Null, Value::from)),
     ];
-    line("second", fields.map(|(key, value)| (key.to_owned(), value)), out)?;
+    line("second", ts().into_iter().chain(fields.map(|(key, value)| (key.to_owned(), value))), out)?;
     for finding in &second.findings {
         let Value::Object(fields) = json::finding(finding)? else { continue };
-        line("finding", fields, out)?;
+        line("finding", ts().into_iter().chain(fields), out)?;
     }
     out.flush()
 }

@@ -108,6 +108,12 @@ impl Request {
         if arguments.write.as_ref().is_some_and(|path| path.as_os_str() == "-") {
             return Err("--write: standard output is the report's; name a file".to_owned());
         }
+        if arguments.write.is_some() && arguments.write == arguments.output {
+            return Err("--write and --output name the same file".to_owned());
+        }
+        if arguments.count == Some(0) {
+            return Err("-c: a capture of no packets; say how many".to_owned());
+        }
         let known = |code: &String| {
             let rule = RULES.iter().find(|rule| rule.code.eq_ignore_ascii_case(code));
             rule.map(|rule| rule.code)

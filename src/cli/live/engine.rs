@@ -10,6 +10,7 @@ use super::super::config::Reading;
 use super::super::examine::{describe, open_again};
 use super::super::feed::Wants;
 use super::config::{Origin, Request};
+use super::instant;
 use super::reader::{Pace, read, read_pipe};
 use crate::model::analyzer::{Analyzer, Options, TurnCredentials};
 use crate::model::capture::{CaptureFacts, FileFacts};
@@ -25,6 +26,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
+/// How often it is asked whether all interfaces are still there.
+const ROLL_CALL: Duration = Duration::from_secs(1);
 /// How long a look into the ring waits for packets.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How long the end waits for packets that are on their way.
@@ -203,6 +206,11 @@ impl Engine {
         state.saved.as_ref().map_or_else(Vec::new, |saved| saved.files().cloned().collect())
     }
 
+    /// What came so far is in the files of `-w`.
+    pub(in crate::cli) fn flush(&self) {
+        self.shared.state().flush();
+    }
+
     /// What went wrong so far, in words.
     pub(in crate::cli) fn errors(&self) -> Vec<String> {
         self.shared.state().errors.clone()
@@ -375,6 +383,7 @@ fn listen(mut capture: LiveCapture, shared: &Shared) {
     let mut wants_more = true;
     let mut quiet = Duration::ZERO;
     let mut is_stopping = false;
+    let mut called = instant();
     while wants_more && !(is_stopping && quiet >= LiveCapture::settled()) {
         if !is_stopping && shared.is_stopping() {
             is_stopping = true;
@@ -404,6 +413,11 @@ fn listen(mut capture: LiveCapture, shared: &Shared) {
             }
         }
         state.source(&mut capture);
+        if called.elapsed() >= ROLL_CALL {
+            called = instant();
+            let gone = capture.gone().into_iter();
+            state.errors.extend(gone.map(|name| format!("the interface {name} has gone; the others go on")));
+        }
     }
 }
 

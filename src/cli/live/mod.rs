@@ -28,11 +28,11 @@ use crate::time::Timestamp;
 use crate::view::live as view;
 use crate::view::openmetrics::{CONTENT_TYPE, Metrics};
 use crate::view::tui::Selection;
-use config::Request;
+use config::{Origin, Request};
 use engine::Ended;
 use exposition::Exposition;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -57,6 +57,9 @@ pub(super) fn live(arguments: LiveArguments) -> ExitCode {
         Ok(credentials) => credentials,
         Err(message) => return fail(USAGE, &message),
     };
+    if request.origin == Origin::Pipe && io::stdin().is_terminal() {
+        return fail(USAGE, "standard input is a terminal; pipe a capture into it: tcpdump -U -w - | rtcscope live -");
+    }
     let mut out = match lines_out(&arguments) {
         Ok(out) => out,
         Err(error) => return fail(INPUT, &format!("the report could not be written: {error}")),
@@ -68,8 +71,14 @@ pub(super) fn live(arguments: LiveArguments) -> ExitCode {
     };
     let exposition = match request.prometheus.map(Exposition::listen).transpose() {
         Ok(exposition) => exposition,
-        Err(error) => return fail(INPUT, &format!("metrics cannot be served: {error}")),
+        Err(error) => {
+            let address = request.prometheus.map(|address| address.to_string()).unwrap_or_default();
+            return fail(INPUT, &format!("metrics cannot be served at {address}: {error}"));
+        }
     };
+    if let Err(message) = room_for_report(&arguments) {
+        return fail(INPUT, &message);
+    }
     let engine = match Engine::start(&request, credentials, wall_clock(), for_person) {
         Ok(engine) => engine,
         Err(message) => return fail(INPUT, &message),
@@ -87,9 +96,14 @@ pub(super) fn live(arguments: LiveArguments) -> ExitCode {
             note("the kernel cannot run this filter here; packets are filtered behind it");
         }
         note(&format!("capturing from {}; Ctrl-C ends with the report", request.origin));
+        down(&request).iter().for_each(|name| note(&format!("{name} is down: nothing comes from it until it is up")));
     }
-    let came = watch(&engine, &request, &arguments, &interrupt, out.as_deref_mut());
-    let (ended, code) = end(&engine, &request, &arguments, came);
+    let (came, told) = watch(&engine, &request, &arguments, &interrupt, out.as_deref_mut());
+    let (ended, code) = end(&engine, &request, &arguments, (came, told));
+    if request.origin == Origin::Pipe && ended.snapshot.capture.packets == 0 && !ended.errors.is_empty() {
+        // As where no file can be read: a report on nothing would be a clean bill of health.
+        return code;
+    }
     if let Err(error) = report(&ended.snapshot, &arguments, out.as_deref_mut()) {
         return fail(INPUT, &format!("the report could not be written: {error}"));
     }
@@ -99,9 +113,14 @@ pub(super) fn live(arguments: LiveArguments) -> ExitCode {
 }
 
 /// Ends the capture and tells what there is to tell of it.
-fn end(engine: &Engine, request: &Request, arguments: &LiveArguments, came: bool) -> (Ended, ExitCode) {
+fn end(
+    engine: &Engine,
+    request: &Request,
+    arguments: &LiveArguments,
+    (came, told): (bool, usize),
+) -> (Ended, ExitCode) {
     let ended = engine.finish();
-    ended.errors.iter().for_each(|error| note(error));
+    ended.errors.iter().skip(told).for_each(|error| note(error));
     if !arguments.quiet {
         ended.notes.iter().for_each(|text| note(text));
     }
@@ -135,7 +154,7 @@ fn show(engine: &Engine, request: &Request, arguments: &LiveArguments) -> ExitCo
     };
     let shown = dashboard(engine, &title, &until, &mut save, &mut read);
     let came = *shown.as_ref().unwrap_or(&false);
-    let (ended, code) = end(engine, request, arguments, came);
+    let (ended, code) = end(engine, request, arguments, (came, 0));
     if let Err(error) = shown {
         return fail(INPUT, &format!("the terminal: {error}"));
     }
@@ -163,15 +182,34 @@ fn serve(exposition: Exposition, engine: &Engine, is_quiet: bool) -> io::Result<
     exposition.serve(CONTENT_TYPE, move || metrics.exposition(&onlooker.snapshot()))
 }
 
-/// Tells each second what it brought, until something ends the capture. True where the finding came that was waited for.
+/// Interfaces that were asked for by name and are down.
+fn down(request: &Request) -> Vec<String> {
+    let Origin::Interfaces(names) = &request.origin else { return Vec::new() };
+    let there = network_interfaces().unwrap_or_default().into_iter();
+    there.filter(|one| !one.is_up && names.contains(&one.name)).map(|one| one.name).collect()
+}
+
+/// Better told now than when the report is to be written. What is neither a file nor to become one, a FIFO or a device, is left alone.
+fn room_for_report(arguments: &LiveArguments) -> Result<(), String> {
+    let Some(path) = &arguments.output else { return Ok(()) };
+    let told = |error: io::Error| format!("the report could not be written: {}: {error}", path.display());
+    match std::fs::metadata(path) {
+        Ok(file) if !file.is_file() && !file.is_dir() => Ok(()),
+        _ => File::options().append(true).create(true).open(path).map(drop).map_err(told),
+    }
+}
+
+/// Tells each second what it brought, until something ends the capture. True where the finding came that was waited for, and how many
+/// errors were told.
 fn watch(
     engine: &Engine,
     request: &Request,
     arguments: &LiveArguments,
     interrupt: &AtomicBool,
     mut out: Option<&mut (dyn Write + 'static)>,
-) -> bool {
+) -> (bool, usize) {
     let mut watch = Watch::default();
+    let mut told = 0;
     let began = instant();
     let mut last = began;
     let tells =
@@ -180,13 +218,18 @@ fn watch(
         let left = request.duration.map_or(SECOND, |duration| duration.saturating_sub(began.elapsed()));
         let until_line = SECOND.saturating_sub(last.elapsed());
         if engine.wait(left.min(until_line).min(ATTENTION)) || interrupt.load(Relaxed) || left.is_zero() {
-            return false;
+            return (false, told);
         }
         if last.elapsed() < SECOND {
             continue;
         }
         let seconds = last.elapsed().as_secs_f64();
         last = instant();
+        engine.flush();
+        for error in engine.errors().iter().skip(told) {
+            note(error);
+            told += 1;
+        }
         if !tells {
             continue;
         }
@@ -195,13 +238,13 @@ fn watch(
         if let Some(out) = out.as_deref_mut() {
             // Who read the lines has gone: there is nobody to tell the rest to.
             if view::ndjson(&second, out).is_err() {
-                return false;
+                return (false, told);
             }
         } else if !arguments.quiet && arguments.format == LiveFormat::Text {
             view::lines(&second).iter().for_each(|line| output::progress(line));
         }
         if request.until_finding.is_some_and(|code| second.findings.iter().any(|finding| finding.code == code)) {
-            return true;
+            return (true, told);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! Never: a finding told twice, or one of a moment: it is told once two snapshots have it.
 
 use crate::model::snapshot::{ClassCounts, Finding, FrameNo, Snapshot};
-use crate::time::NANOS_PER_SEC;
+use crate::time::{NANOS_PER_SEC, Timestamp};
 use crate::view::live::Second;
 use std::collections::BTreeSet;
 
@@ -23,6 +23,8 @@ pub(in crate::cli) struct Watch {
     bytes: u64,
     dropped: u64,
     classes: ClassCounts,
+    /// What the last line's clock showed.
+    clock: Option<Timestamp>,
     pending: BTreeSet<Key>,
     told: BTreeSet<Key>,
 }
@@ -37,8 +39,11 @@ impl Watch {
             // What is known to be RTP only later was something else before: a class may lose packets.
             classes.add(class, number.saturating_sub(self.classes.of(class)));
         }
+        // Where nothing came time goes on all the same: it is to be seen when an outage began.
+        let quiet = self.clock.filter(|_| capture.packets == self.packets);
+        self.clock = quiet.map(|clock| clock.plus_nanos((seconds * 1e9) as i64)).or(capture.last_ts);
         let second = Second {
-            ts: capture.last_ts,
+            ts: self.clock,
             seconds,
             packets: capture.packets - self.packets,
             bytes: capture.bytes - self.bytes,

@@ -34,7 +34,7 @@ const MAX_SEEN: usize = 4096;
 const LONGEST_REST: Duration = Duration::from_millis(50);
 const SHORTEST_REST: Duration = Duration::from_millis(1);
 /// The part of the ring that may fill meanwhile: as many times faster may packets suddenly come.
-const PART_OF_RING: usize = 16;
+const PART_OF_RING: usize = 8;
 
 /// Why there is no capture.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,9 @@ pub enum LiveError {
         /// The path of this program.
         program: String,
     },
+    /// It was there, and is no longer.
+    #[error("the interface {0} has gone")]
+    Gone(String),
     /// One of the steps failed.
     #[error("{what}: {error}")]
     System {
@@ -92,12 +95,15 @@ pub struct LiveInterface {
     index: u32,
     hardware: u16,
     is_loopback: bool,
+    is_gone: bool,
 }
 
 /// A running capture.
 pub struct LiveCapture {
     ring: Ring,
     interfaces: Vec<LiveInterface>,
+    /// So many of them, the first ones, were asked for by name.
+    named: usize,
     /// Where the last packet's interface stands in that list.
     last: usize,
     snap_length: u32,
@@ -137,6 +143,7 @@ impl LiveCapture {
                 index: interface.index,
                 hardware: interface.hardware,
                 is_loopback: interface.is_loopback,
+                is_gone: false,
             })
             .collect();
         let is_filtered = attach(&ring, options, &interfaces, all)?;
@@ -153,6 +160,7 @@ impl LiveCapture {
         let snap_length = options.snap_length;
         Ok(Self {
             ring,
+            named: if all { 0 } else { interfaces.len() },
             interfaces,
             last: 0,
             snap_length,
@@ -250,12 +258,30 @@ impl LiveCapture {
         self.is_filtered
     }
 
+    /// The names of interfaces that were asked for by name and are no longer there; each is told once. The capture goes on with the
+    /// others.
+    pub fn gone(&mut self) -> Vec<String> {
+        if self.named < 2 {
+            // The ring says of a single one that it has gone.
+            return Vec::new();
+        }
+        let Ok(there) = network_interfaces() else { return Vec::new() };
+        let named = self.interfaces.iter_mut().take(self.named).filter(|known| !known.is_gone);
+        let gone = named.filter(|known| !there.iter().any(|one| one.index == known.index));
+        gone.map(|known| {
+            known.is_gone = true;
+            known.name.clone()
+        })
+        .collect()
+    }
+
     fn still_there(&self) -> Result<(), LiveError> {
         let there = network_interfaces().map_err(LiveError::List)?;
         if self.interfaces.iter().any(|known| there.iter().any(|one| one.index == known.index)) {
             return Ok(());
         }
-        Err(LiveError::System { what: "the interface has gone", error: io::Error::from_raw_os_error(libc::ENODEV) })
+        let names: Vec<&str> = self.interfaces.iter().map(|interface| interface.name.as_str()).collect();
+        Err(LiveError::Gone(names.join(", ")))
     }
 }
 
@@ -282,6 +308,7 @@ fn place(interfaces: &mut Vec<LiveInterface>, index: u32, hardware: u16) -> usiz
         index,
         hardware,
         is_loopback: hardware == libc::ARPHRD_LOOPBACK,
+        is_gone: false,
     });
     interfaces.len() - 1
 }
@@ -333,7 +360,7 @@ mod tests {
             rest = next_rest(rest, 4, 64);
         }
         assert_eq!(rest, LONGEST_REST);
-        assert_eq!(next_rest(rest, 5, 64), LONGEST_REST / 2);
+        assert_eq!(next_rest(rest, 9, 64), LONGEST_REST / 2);
         for _ in 0..64 {
             rest = next_rest(rest, 60, 64);
         }

@@ -13,9 +13,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Bytes of a block; a frame lies in one block, and the longest that the stack puts together has 64 KiB.
-const BLOCK: usize = 1 << 20;
-/// After so many milliseconds the kernel hands over a block that is not full.
-pub(super) const RETIRE_MILLIS: u32 = 20;
+const BLOCK: usize = 1 << 18;
+/// After so many milliseconds the kernel hands over a block that is not full. With little traffic that is how fast the ring fills: the
+/// usual 64 MiB hold 13 s of it.
+pub(super) const RETIRE_MILLIS: u32 = 50;
+/// Blocks of the largest ring.
+const MAX_BLOCKS: usize = 1 << 14;
 /// How many frames ahead of the one that is looked at they are fetched into the cache, and how many lines of each: its head takes two, the
 /// headers of an RTP packet one more.
 const AHEAD: usize = 4;
@@ -45,7 +48,7 @@ impl Ring {
         // SAFETY: the descriptor was opened above, is valid, and nobody else has it.
         let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
         set(&socket, libc::PACKET_VERSION, &(libc::tpacket_versions::TPACKET_V3 as c_int))?;
-        let blocks = bytes.div_ceil(BLOCK).clamp(2, 4096);
+        let blocks = bytes.div_ceil(BLOCK).clamp(2, MAX_BLOCKS);
         let request = libc::tpacket_req3 {
             tp_block_size: BLOCK as u32,
             tp_block_nr: blocks as u32,
