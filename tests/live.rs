@@ -242,6 +242,45 @@ fn every_packet_of_a_flood_on_loopback_is_seen_once_or_counted_as_dropped() {
     assert_eq!(of("packets") + of("dropped_by_capture"), PACKETS, "{}", report["capture"]);
 }
 
+#[test]
+fn whoever_reads_the_notes_may_leave_and_the_capture_goes_on() {
+    if !is_root("a capture without a reader of its notes") {
+        return;
+    }
+    let pair = Pair::new("n");
+    let mut live = Live::start(&["-i", &pair.receives, "--no-tui"]);
+    live.notes = BufReader::new(ChildStderr::from(OwnedFd::from(std::io::pipe().expect("a pipe").0)));
+    // A line a second is written to nobody.
+    std::thread::sleep(Duration::from_millis(1200));
+    replay(&records("sip-hold")[..20], &pair.sends);
+    live.interrupt();
+    let (code, out, _) = live.end();
+    assert_eq!(code, Some(0));
+    assert!(out.lines().any(|line| line.starts_with("Packets") && line.contains(" 20,")), "{out}");
+}
+
+#[test]
+fn an_interface_that_goes_is_named_and_the_capture_goes_on_with_the_others() {
+    if !is_root("an interface that goes") {
+        return;
+    }
+    let (stays, goes) = (Pair::new("o"), Pair::new("g"));
+    let both = ["-i", &stays.receives, "-i", &goes.receives, "--no-tui", "--format", "json"];
+    let mut live = Live::start(&both);
+    let name = goes.receives.clone();
+    drop(goes);
+    let mut told = String::new();
+    live.notes.read_line(&mut told).expect("a note");
+    assert!(told.contains(&format!("the interface {name} has gone")), "{told}");
+    let records = records("sip-hold");
+    replay(&records[..20], &stays.sends);
+    live.interrupt();
+    let (code, out, _) = live.end();
+    assert_eq!(code, Some(3));
+    let report: Value = serde_json::from_str(&out).expect("a report");
+    assert_eq!(report["capture"]["packets"], 20);
+}
+
 /// The same frames in a VLAN.
 fn tagged(mut records: Vec<Record>) -> Vec<Record> {
     for record in &mut records {
@@ -404,6 +443,11 @@ fn what_cannot_be_captured_is_said() {
     assert_eq!(run(&["call.pcapng"]).code, Some(2));
     assert_eq!(run(&["-i", "lo", "-f", "udp port sip"]).code, Some(2));
     assert_eq!(run(&["-i", "lo", "--until-finding", "NO_SUCH"]).code, Some(2));
+    assert_eq!(run(&["-i", "lo", "-c", "0"]).code, Some(2));
+    assert_eq!(run(&["-i", "lo", "-w", "one", "-o", "one"]).code, Some(2));
+    // Before anything is captured, not when the report is to be written.
+    let nowhere = run(&["-i", "lo", "--duration", "1h", "-o", "no-such-folder/report.txt"]);
+    assert!(nowhere.code == Some(3) && nowhere.stderr.contains("no-such-folder/report.txt"), "{nowhere:?}");
     let gone = run(&["-i", "no-such-interface"]);
     assert_eq!(gone.code, Some(3));
     assert!(gone.stderr.contains("lo"), "{}", gone.stderr);
