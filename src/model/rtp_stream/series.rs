@@ -16,19 +16,41 @@ const RECENT: usize = 32;
 /// Keyframes that are kept: the first ones.
 const KEYFRAMES: usize = 256;
 
+/// What stands for no time, less than any.
+const NONE: f32 = -1.0;
+
 /// What happened in one interval.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Interval {
     bytes: u64,
     packets: u32,
     /// Packets missing since the stream began, at the end of the interval.
     missing: u32,
     /// The highest.
-    jitter_ms: Option<f32>,
+    jitter_ms: f32,
     /// The longest wait for one of its packets.
-    delta_ms: Option<f32>,
+    delta_ms: f32,
     /// That of its first packet; 0 without any.
     frame: FrameNo,
+}
+
+impl Interval {
+    /// One in which nothing came.
+    const fn empty(missing: u32) -> Self {
+        Self { bytes: 0, packets: 0, missing, jitter_ms: NONE, delta_ms: NONE, frame: FrameNo(0) }
+    }
+
+    /// Takes what came later into it as well.
+    fn extend(&mut self, later: &Interval) {
+        self.bytes += later.bytes;
+        self.packets = self.packets.saturating_add(later.packets);
+        self.missing = later.missing;
+        self.jitter_ms = self.jitter_ms.max(later.jitter_ms);
+        self.delta_ms = self.delta_ms.max(later.delta_ms);
+        if self.frame == FrameNo(0) {
+            self.frame = later.frame;
+        }
+    }
 }
 
 /// What happened over time. All that begin at the same moment can be added up.
@@ -91,17 +113,16 @@ impl Series {
 
     /// Takes a packet. One from before the first (a clock that went back) counts to the first.
     pub(crate) fn packet(&mut self, ts: Timestamp, frame: FrameNo, bytes: u32, missing: u64, jitter_ms: Option<f64>) {
-        let delta_ms = self.last.replace(ts).map(|last| ts.millis_since(last).max(0.0) as f32);
+        let delta_ms = self.last.replace(ts).map_or(NONE, |last| ts.millis_since(last).max(0.0) as f32);
         let Some(interval) = self.at(ts) else { return };
-        interval.bytes += u64::from(bytes);
-        interval.packets = interval.packets.saturating_add(1);
-        interval.missing = u32::try_from(missing).unwrap_or(u32::MAX);
-        let jitter_ms = jitter_ms.map(|millis| millis as f32);
-        interval.jitter_ms = interval.jitter_ms.into_iter().chain(jitter_ms).reduce(f32::max);
-        interval.delta_ms = interval.delta_ms.into_iter().chain(delta_ms).reduce(f32::max);
-        if interval.frame == FrameNo(0) {
-            interval.frame = frame;
-        }
+        interval.extend(&Interval {
+            bytes: u64::from(bytes),
+            packets: 1,
+            missing: u32::try_from(missing).unwrap_or(u32::MAX),
+            jitter_ms: jitter_ms.map_or(NONE, |millis| millis as f32),
+            delta_ms,
+            frame,
+        });
     }
 
     /// Takes a packet of a keyframe with these RTP ticks, which the packets of one frame have in common.
@@ -132,7 +153,7 @@ impl Series {
         sum.step = filled().map(|series| series.step).max()?;
         sum.at(begin)?;
         sum.at(end)?;
-        let mut total = vec![Interval::default(); sum.len()];
+        let mut total = vec![Interval::empty(0); sum.len()];
         for series in filled() {
             // Steps are doubled ones of the same.
             let wider = (sum.step / series.step).max(1) as u64;
@@ -197,7 +218,7 @@ impl Series {
         let missing = self.recent.last().map_or(0, |last| last.missing);
         if at >= self.len() {
             let intervals = at + 1 - self.settled.len();
-            self.recent.resize(intervals, Interval { missing, ..Interval::default() });
+            self.recent.resize(intervals, Interval::empty(missing));
             if self.recent.len() > RECENT {
                 let last = self.recent.len() - 1;
                 Arc::make_mut(&mut self.settled).extend(self.recent.drain(..last));
@@ -219,16 +240,7 @@ impl Series {
             let place = ((self.first + at as u64) / 2 - first) as usize;
             match wider.get_mut(place) {
                 None => wider.push(*interval),
-                Some(own) => {
-                    own.bytes += interval.bytes;
-                    own.packets = own.packets.saturating_add(interval.packets);
-                    own.missing = interval.missing;
-                    own.jitter_ms = own.jitter_ms.into_iter().chain(interval.jitter_ms).reduce(f32::max);
-                    own.delta_ms = own.delta_ms.into_iter().chain(interval.delta_ms).reduce(f32::max);
-                    if own.frame == FrameNo(0) {
-                        own.frame = interval.frame;
-                    }
-                }
+                Some(own) => own.extend(interval),
             }
         }
         self.first = first;
@@ -244,6 +256,7 @@ impl Series {
     /// All intervals in order.
     pub fn points(&self) -> Vec<SeriesPoint> {
         let mut before = 0;
+        let known = |millis: f32| (millis >= 0.0).then_some(f64::from(millis));
         let point = |(at, interval): (usize, &Interval)| {
             let lost = interval.missing.saturating_sub(before);
             before = interval.missing;
@@ -252,8 +265,8 @@ impl Series {
                 bps: interval.bytes as f64 * 8.0 / self.step_seconds(),
                 packets: interval.packets,
                 lost,
-                jitter_ms: interval.jitter_ms.map(f64::from),
-                delta_ms: interval.delta_ms.map(f64::from),
+                jitter_ms: known(interval.jitter_ms),
+                delta_ms: known(interval.delta_ms),
                 frame: (interval.frame != FrameNo(0)).then_some(interval.frame),
             }
         };
