@@ -12,6 +12,7 @@ pub mod credentials;
 mod diff;
 mod examine;
 mod feed;
+mod fragments;
 mod frames;
 mod ladder;
 #[cfg(target_os = "linux")]

@@ -1,16 +1,18 @@
-//! Packets of some flows, out of the inputs once more and into a file.
+//! Packets of a stream, a session or a flow, out of the inputs once more and into a file.
 //!
-//! In: what was read before, and which flows. Out: a pcapng file in the current folder. Never: a file overwritten, or a packet
-//! that the first walk left out.
+//! In: what was read before, and which packets. Out: a pcapng file in the current folder. Never: a file overwritten or without
+//! a packet, or a packet that the first walk left out.
 
 use super::config::Reading;
 use super::examine::open_again;
 use super::feed::Feed;
+use super::fragments::Fragments;
 use super::moment::Moment;
 use super::progress::Progress;
-use crate::net::filter::{Filter, Program};
-use crate::net::{Decoder, Endpoint, FiveTuple, Transport, Unit, Verdict};
-use crate::packet::{FedPacket, LinkType, PacketFeed, PacketSink, RawPacket};
+use crate::model::sieve::Sieve;
+use crate::net::filter::Filter;
+use crate::net::{Decoder, Unit, Verdict};
+use crate::packet::{FedPacket, PacketFeed, PacketSink, RawPacket};
 use crate::source::{Input, PcapngWriter};
 use crate::view::tui::Selection;
 use std::fs::File;
@@ -24,39 +26,41 @@ const UNLIMITED: u32 = 0;
 /// Files of one name.
 const NAMES: usize = 1000;
 
-/// Saves the packets of these flows; gives how many, and where.
-pub(super) fn flows(reading: &Reading, selection: &Selection) -> Result<(u64, PathBuf), String> {
+/// Saves these packets; gives how many, and where.
+pub(super) fn packets(reading: &Reading, selection: &Selection) -> Result<(u64, PathBuf), String> {
     if reading.inputs.iter().any(|input| matches!(input, Input::Stdin)) {
         return Err("standard input cannot be read a second time; save it to a file first".to_owned());
     }
-    flows_of(&reading.inputs, reading.filter.as_ref(), (reading.from, reading.to), selection)
+    packets_of(&reading.inputs, reading.filter.as_ref(), (reading.from, reading.to), selection)
 }
 
 /// The same out of any files.
-pub(super) fn flows_of(
+pub(super) fn packets_of(
     inputs: &[Input],
     filter: Option<&Filter>,
     window: (Option<Moment>, Option<Moment>),
     selection: &Selection,
 ) -> Result<(u64, PathBuf), String> {
     let files = open_again(inputs)?;
-    let (path, file) =
-        new_file(&format!("rtcscope-{}", selection.name), "pcapng").map_err(|error| error.to_string())?;
-    let failed = |error: io::Error| format!("{}: {error}", path.display());
-    let writer = PcapngWriter::new(file, UNLIMITED).map_err(failed)?;
     let mut saver = Saver {
-        wanted: &selection.flows,
+        stem: format!("rtcscope-{}", selection.name),
+        sieve: Sieve::new(&selection.packets),
         decoder: Decoder::default(),
-        hosts: Vec::new(),
-        writer,
+        fragments: Fragments::default(),
+        file: None,
         result: Ok(()),
         saved: 0,
     };
     let progress = Progress::new(None, true);
     let mut feed = Feed::new(files.reader(), filter, window, progress);
     while saver.result.is_ok() && feed.feed(RECORDS, &mut saver) {}
-    let Saver { result, writer, saved, .. } = saver;
-    result.and_then(|()| writer.finish(None).map(drop)).map_err(failed)?;
+    let Saver { result, file, saved, .. } = saver;
+    let Some((path, writer)) = file else {
+        result.map_err(|error| error.to_string())?;
+        return Err(format!("no packet of {} was found: nothing is saved", selection.packets.of));
+    };
+    let written = result.and_then(|()| writer.finish(None).map(drop));
+    written.map_err(|error| format!("{}: {error}", path.display()))?;
     Ok((saved, path))
 }
 
@@ -77,54 +81,59 @@ pub(super) fn new_file(stem: &str, end: &str) -> io::Result<(PathBuf, BufWriter<
 }
 
 struct Saver<'s> {
-    wanted: &'s [(Transport, Endpoint, Endpoint)],
+    stem: String,
+    sieve: Sieve<'s>,
     decoder: Decoder,
-    /// For each link type met: what is between the hosts of a flow, whatever the ports. Fragments have none.
-    hosts: Vec<(LinkType, Vec<Program>)>,
-    writer: PcapngWriter<BufWriter<File>>,
+    fragments: Fragments,
+    /// There is none before there is a packet for it.
+    file: Option<(PathBuf, PcapngWriter<BufWriter<File>>)>,
     result: io::Result<()>,
     saved: u64,
 }
 
 impl Saver<'_> {
-    fn wants(&mut self, packet: &RawPacket<'_>) -> bool {
-        let mut is_wanted = false;
-        let has = |flow: &FiveTuple| {
-            self.wanted.iter().any(|(transport, a, b)| {
-                flow.transport == *transport && ((flow.src, flow.dst) == (*a, *b) || (flow.src, flow.dst) == (*b, *a))
-            })
-        };
-        let verdict = self.decoder.packet(packet, |unit| {
-            is_wanted |= match unit {
-                Unit::Datagram(datagram) => has(&datagram.flow),
-                Unit::Segment(segment) => has(&segment.flow),
-                Unit::Error(error) => has(&error.flow),
-            };
+    /// Takes a record, and the fragments that it makes whole.
+    fn take(&mut self, packet: &RawPacket<'_>) -> io::Result<()> {
+        let mut is_wanted = self.sieve.has_frame(packet.frame);
+        let mut parts = Vec::new();
+        let (sieve, fragments) = (&mut self.sieve, &mut self.fragments);
+        let verdict = self.decoder.packet(packet, |unit| match unit {
+            Unit::Datagram(datagram) => {
+                let is_whole_here = packet.data.as_ptr_range().contains(&datagram.payload.as_ptr());
+                let held = if is_whole_here { Vec::new() } else { fragments.take(&datagram) };
+                if sieve.has_datagram(&datagram) {
+                    is_wanted = true;
+                    parts.extend(held);
+                }
+            }
+            Unit::Segment(segment) => is_wanted |= sieve.has_segment(&segment),
+            Unit::Error(error) => is_wanted |= sieve.is_in_time(&error.flow, packet.ts),
         });
-        is_wanted || matches!(verdict, Verdict::FragmentHeld) && self.is_between_hosts(packet)
+        if matches!(verdict, Verdict::FragmentHeld) && !is_wanted {
+            self.fragments.hold(packet);
+        }
+        for part in &parts {
+            self.write(&part.packet())?;
+        }
+        if is_wanted { self.write(packet) } else { Ok(()) }
     }
 
-    fn is_between_hosts(&mut self, packet: &RawPacket<'_>) -> bool {
-        let known = self.hosts.iter().position(|(link, _)| *link == packet.link);
-        let at = known.unwrap_or_else(|| {
-            let programs = self.wanted.iter().filter_map(|(_, a, b)| {
-                let filter = Filter::parse(&format!("host {} and host {}", a.addr, b.addr)).ok()?;
-                filter.compile(packet.link).ok()
-            });
-            self.hosts.push((packet.link, programs.collect()));
-            self.hosts.len() - 1
-        });
-        let programs = self.hosts.get(at).map_or(&[] as &[Program], |(_, programs)| programs);
-        programs.iter().any(|program| program.matches(packet.data, packet.wire_len))
+    fn write(&mut self, packet: &RawPacket<'_>) -> io::Result<()> {
+        let (_, writer) = match &mut self.file {
+            Some(file) => file,
+            None => {
+                let (path, file) = new_file(&self.stem, "pcapng")?;
+                self.file.insert((path, PcapngWriter::new(file, UNLIMITED)?))
+            }
+        };
+        self.saved += 1;
+        writer.packet(packet, String::new)
     }
 }
 
 impl<'m> PacketSink<'m> for Saver<'_> {
     fn packet(&mut self, fed: FedPacket<'m, '_>) -> bool {
-        if self.wants(&fed.packet) {
-            self.result = self.writer.packet(&fed.packet, String::new);
-            self.saved += 1;
-        }
+        self.result = self.take(&fed.packet);
         self.result.is_ok()
     }
 }

@@ -72,7 +72,7 @@ pub(super) fn tui(arguments: TuiArguments) -> ExitCode {
     let opened = Opened::new();
     let mut frames = Frames::of(&reading, &opened);
     let mut read = |frame| frames.read(frame);
-    let save = &mut |selection: &Selection| save::flows(&reading, selection);
+    let save = &mut |selection: &Selection| save::packets(&reading, selection);
     let shown = show(&title, snapshot, &mut || News::None, save, &mut read);
     match shown {
         Ok(()) => code,
@@ -99,7 +99,7 @@ fn replay(reading: &Reading, speed: f64) -> ExitCode {
     let opened = Opened::new();
     let mut frames = Frames::of(reading, &opened);
     let mut read = |frame| frames.read(frame);
-    let save = &mut |selection: &Selection| save::flows(reading, selection);
+    let save = &mut |selection: &Selection| save::packets(reading, selection);
     let shown = live::dashboard(&engine, &title, &Until::default(), save, &mut read);
     let ended = engine.finish();
     ended.errors.iter().for_each(|error| output::note(error));
@@ -214,7 +214,11 @@ fn done(effect: &Effect, snapshot: &Snapshot, save: &mut Save<'_>) -> Result<Str
         }
         Effect::Save(selection) => {
             let (packets, path) = save(selection)?;
-            Ok(format!("{packets} packets of {} are in {}", selection.name, path.display()))
+            let (packets, are) = match packets {
+                1 => ("1 packet".to_owned(), "is"),
+                packets => (format!("{packets} packets"), "are"),
+            };
+            Ok(format!("{packets} of {} {are} in {}", selection.packets.of, path.display()))
         }
     }
 }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod analyzer;
+pub mod belonging;
 pub mod call;
 pub mod capture;
 pub mod class;
@@ -31,7 +32,9 @@ mod relayed;
 mod round;
 pub mod rtcp;
 pub mod rtp_stream;
+mod session_time;
 mod shard;
+pub mod sieve;
 pub mod sightings;
 pub mod signalling;
 mod snap_length;

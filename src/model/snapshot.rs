@@ -2,6 +2,7 @@
 //!
 //! In: filled by the merge. Out: what every view reads. Never: a reference into the state, or formatted text.
 
+pub use super::belonging::{Belonging, FlowPart};
 pub use super::call::{
     Call, Difference, DifferenceKind, IceTransport, MediaRow, PairSwitch, Round, SeenMedia, Setup, Step,
 };
@@ -24,6 +25,7 @@ pub use super::rtp_stream::{
     Clock, ClockSource, DeltaSummary, JitterSummary, KeptPacket, LossPlace, Lull, Marking, Remark, SequenceSummary,
     Series, SeriesPoint, StreamFigures, StreamNotes, TimingSummary, TsharkSummary,
 };
+pub use super::session_time::Span;
 pub use super::signalling::{
     Described, Dialog, EventKind, SessionEvent, SessionState, SessionSummary, Signal, SipTransaction, Trickled,
 };

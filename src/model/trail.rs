@@ -10,6 +10,7 @@ use crate::proto::sdp::{find_candidates, find_sdp, looks_like_sdp};
 use crate::proto::sip::StartLine;
 use crate::proto::{http, rtsp, sip};
 use crate::time::Timestamp;
+use std::hash::{DefaultHasher, Hasher};
 
 /// Messages kept; those beyond are counted.
 const MAX_MESSAGES: usize = 1 << 15;
@@ -33,7 +34,7 @@ pub struct SignalMessage {
     pub session: Option<usize>,
     /// `INVITE`, `200 OK`, `POST /whip`.
     pub text: String,
-    /// What a message that is sent again shares with the one before: call, transaction and first line.
+    /// What a message that is sent again shares with the one before: call and transaction, or a digest of all its bytes.
     pub key: String,
     /// It has a session description.
     pub has_description: bool,
@@ -108,7 +109,11 @@ impl Trail {
         let has_description = find_sdp(datagram.payload).is_some();
         if has_description || find_candidates(datagram.payload).next().is_some() {
             let text = if has_description { "message" } else { "candidate" }.to_owned();
-            self.note(datagram, Signal::Websocket, session, Text { text, key: String::new(), has_description });
+            // Two candidates are two messages, although both are called one.
+            let mut digest = DefaultHasher::new();
+            digest.write(datagram.payload);
+            let key = format!("{:016x}", digest.finish());
+            self.note(datagram, Signal::Websocket, session, Text { text, key, has_description });
         }
     }
 

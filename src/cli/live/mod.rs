@@ -145,7 +145,7 @@ fn show(engine: &Engine, request: &Request, arguments: &LiveArguments) -> ExitCo
             return Err("the packets are kept only where -w FILE says so".to_owned());
         }
         let inputs: Vec<Input> = files.into_iter().map(Input::Path).collect();
-        save::flows_of(&inputs, None, (None, None), selection)
+        save::packets_of(&inputs, None, (None, None), selection)
     };
     let mut read = |frame: FrameNo| match engine.written().as_slice() {
         [] => Err("the bytes are kept only where -w FILE says so".to_owned()),

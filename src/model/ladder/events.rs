@@ -50,10 +50,10 @@ pub(super) fn of(snapshot: &Snapshot, scope: &Scope<'_>) -> Vec<Draft> {
     let messages = snapshot.signals.iter().filter(|message| scope.has_session(message.session));
     drafts.extend(messages.map(|message| signal(snapshot, message)));
     let shared = SharedPaths::of(snapshot);
-    for row in snapshot.transactions.iter().filter(|row| scope.has_flow(&row.flow)) {
+    for row in snapshot.transactions.iter().filter(|row| scope.has_flow_at(&row.flow, row.transaction.first_ts)) {
         transaction(snapshot, row, &shared, &mut drafts);
     }
-    for row in snapshot.handshakes.iter().filter(|row| scope.has_flow(&row.flow)) {
+    for row in snapshot.handshakes.iter().filter(|row| scope.has_flow_at(&row.flow, row.handshake.first.ts)) {
         handshake(row, &mut drafts);
     }
     media(snapshot, scope, &mut drafts);
@@ -241,7 +241,7 @@ fn media(snapshot: &Snapshot, scope: &Scope<'_>, drafts: &mut Vec<Draft>) {
     let start = snapshot.capture.first_ts.unwrap_or_default();
     let alike = |row: &StreamRow| format!("{} {} {} {:?}", row.src, row.dst, stream_name(row), row.peer);
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let streams = || snapshot.streams.iter().filter(|row| scope.has_flow(&row.flow));
+    let streams = || snapshot.streams.iter().filter(|row| scope.has_stream(row));
     streams().for_each(|row| *counts.entry(alike(row)).or_default() += 1);
     for row in streams() {
         let figures = &row.figures;
@@ -297,15 +297,9 @@ fn grouped(number: u64) -> String {
 fn findings(snapshot: &Snapshot, scope: &Scope<'_>, drafts: &mut Vec<Draft>) {
     let times: BTreeMap<FrameNo, Timestamp> =
         drafts.iter().filter_map(|draft| Some((draft.frame, draft.ts?))).collect();
-    let streams = snapshot.streams.iter().map(|row| (row.id.as_str(), row.flow.as_str()));
-    let allocations = snapshot.allocations.iter().map(|row| (row.id.as_str(), row.flow.as_str()));
-    let flow_of: BTreeMap<&str, &str> = streams.chain(allocations).collect();
     for finding in snapshot.findings.iter().filter(|finding| finding.severity != Severity::Info) {
         let Some(frame) = finding.frames.first() else { continue };
-        let subject = finding.subject.as_deref().unwrap_or_default();
-        let flow = flow_of.get(subject).copied().unwrap_or(subject);
-        let is_shown = matches!(scope, Scope::Everything) || scope.has_flow(flow) || times.contains_key(frame);
-        if !is_shown {
+        if !scope.has_finding(finding, times.contains_key(frame)) {
             continue;
         }
         drafts.push(Draft {

@@ -1,14 +1,17 @@
-//! Which flows a session has.
+//! What a session has: flows, each for a time, and streams.
 //!
-//! In: a snapshot and a session's id. Out: [`Scope`]. Never: a flow that only resembles one of the session's.
+//! In: a snapshot and a session's id. Out: [`Scope`]. Never: a flow that only resembles one of the session's, or what another
+//! session did on it before or behind.
 //!
 //! A flow belongs to a session where the session's descriptions name one of its ends, as an address or a candidate; where its
 //! checks carry the fragments of two of its descriptions; or where one that does lies inside it.
 
 use super::super::media_context::addresses;
-use super::super::snapshot::{Peer, SessionSummary, Snapshot};
+use super::super::session_time::{Span, spans};
+use super::super::snapshot::{Finding, Peer, SessionSummary, Snapshot, StreamRow};
 use crate::net::Endpoint;
-use std::collections::BTreeSet;
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// There is no session with that id.
@@ -42,7 +45,19 @@ impl fmt::Display for UnknownSession {
 /// What is shown.
 pub(super) enum Scope<'s> {
     Everything,
-    Session { index: usize, flows: BTreeSet<&'s str> },
+    Session(Session<'s>),
+}
+
+/// One session.
+pub(super) struct Session<'s> {
+    index: usize,
+    flows: BTreeMap<&'s str, Span>,
+    /// Its streams.
+    own: BTreeSet<&'s str>,
+    /// Streams that are another session's.
+    others: BTreeSet<&'s str>,
+    /// What a finding may be about: the flow it is on and when it began; none where that is not known.
+    known: BTreeMap<&'s str, (&'s str, Option<Timestamp>)>,
 }
 
 impl<'s> Scope<'s> {
@@ -50,7 +65,7 @@ impl<'s> Scope<'s> {
         let Some(asked) = session else { return Ok(Scope::Everything) };
         let index = asked.trim_start_matches('s').parse::<usize>().ok().and_then(|number| number.checked_sub(1));
         match index.and_then(|index| Some((index, snapshot.sessions.get(index)?))) {
-            Some((index, session)) => Ok(Scope::Session { index, flows: flows_of(snapshot, session) }),
+            Some((index, session)) => Ok(Scope::Session(Session::of(snapshot, index, session))),
             None => Err(UnknownSession {
                 asked: asked.to_owned(),
                 known: (1..=snapshot.sessions.len().min(SHOWN)).map(|number| format!("s{number}")).collect(),
@@ -62,16 +77,75 @@ impl<'s> Scope<'s> {
     pub(super) fn has_session(&self, session: Option<usize>) -> bool {
         match self {
             Scope::Everything => true,
-            Scope::Session { index, .. } => session == Some(*index),
+            Scope::Session(own) => session == Some(own.index),
         }
     }
 
-    pub(super) fn has_flow(&self, flow: &str) -> bool {
+    /// Whether what happens on that flow at that time is shown.
+    pub(super) fn has_flow_at(&self, flow: &str, ts: Timestamp) -> bool {
         match self {
             Scope::Everything => true,
-            Scope::Session { flows, .. } => flows.contains(flow),
+            Scope::Session(own) => own.flows.get(flow).is_some_and(|span| span.has(ts)),
         }
     }
+
+    pub(super) fn has_stream(&self, row: &StreamRow) -> bool {
+        match self {
+            Scope::Everything => true,
+            Scope::Session(session) => {
+                let id = row.id.as_str();
+                let is_nobodys = || session.flows.contains_key(row.flow.as_str()) && !session.others.contains(id);
+                session.own.contains(id) || is_nobodys()
+            }
+        }
+    }
+
+    /// Whether a finding is about what is shown; `is_event` where its first frame is one of an event.
+    pub(super) fn has_finding(&self, finding: &Finding, is_event: bool) -> bool {
+        let (own, subject) = match (self, finding.subject.as_deref()) {
+            (Scope::Everything, _) => return true,
+            (Scope::Session(_), None) => return is_event,
+            (Scope::Session(own), Some(subject)) => (own, subject),
+        };
+        if own.own.contains(subject) || own.others.contains(subject) {
+            return own.own.contains(subject);
+        }
+        if let Some(number) = subject.strip_prefix('s').and_then(|number| number.parse::<usize>().ok()) {
+            return number == own.index + 1;
+        }
+        let (flow, ts) = own.known.get(subject).copied().unwrap_or((subject, None));
+        let span = own.flows.get(flow);
+        is_event || span.is_some_and(|span| ts.map_or(*span == Span::ALL, |ts| span.has(ts)))
+    }
+}
+
+impl<'s> Session<'s> {
+    fn of(snapshot: &'s Snapshot, index: usize, session: &'s SessionSummary) -> Self {
+        let mut ids = flows_of(snapshot, session);
+        if session.descriptions.is_empty() {
+            ids.extend(session.call.flows.iter().map(String::as_str));
+        }
+        let others = snapshot.sessions.iter().enumerate().filter(|(at, _)| *at != index);
+        let others = others.flat_map(|(_, other)| other.call.streams.iter().map(String::as_str));
+        // Two sessions may have the same stream, where one is the other's second leg.
+        let own: BTreeSet<&str> = session.call.streams.iter().map(String::as_str).collect();
+        Self {
+            index,
+            flows: spans(snapshot, index, ids.into_iter()),
+            others: others.filter(|id| !own.contains(id)).collect(),
+            own,
+            known: known(snapshot),
+        }
+    }
+}
+
+fn known(snapshot: &Snapshot) -> BTreeMap<&str, (&str, Option<Timestamp>)> {
+    let streams = snapshot.streams.iter().map(|row| (&row.id, &row.flow, row.figures.first_ts));
+    let allocations = snapshot.allocations.iter().map(|row| (&row.id, &row.flow, row.allocation.first_ts));
+    let pairs = snapshot.pairs.iter().map(|row| (&row.id, &row.flow, row.pair.first_ts));
+    let handshakes = snapshot.handshakes.iter().map(|row| (&row.id, &row.flow, row.handshake.first.ts));
+    let all = streams.chain(allocations).chain(pairs).chain(handshakes);
+    all.map(|(id, flow, ts)| (id.as_str(), (flow.as_str(), Some(ts)))).collect()
 }
 
 fn flows_of<'s>(snapshot: &'s Snapshot, session: &SessionSummary) -> BTreeSet<&'s str> {

@@ -1,5 +1,6 @@
 //! What becomes an event, and what is folded.
 
+use super::super::snapshot::{Signal, SignalMessage};
 use super::super::stage::{Stage, check, rtp, stun};
 use super::*;
 use crate::proto::stun::{AttributeType, Class, Method, Value};
@@ -85,6 +86,75 @@ fn a_session_has_its_own_messages_and_the_flows_that_its_descriptions_name() {
     assert_eq!(of("s2"), "5111");
     let unknown = Ladder::of(&snapshot, Some("s3"), 8).unwrap_err();
     assert_eq!(unknown.to_string(), "there is no session `s3`; there are 2: s1, s2");
+}
+
+/// Two calls one behind the other with the same ports for their media; each has checks there.
+fn ports_used_again() -> Stage {
+    let (a, b) = ("10.0.0.1:5060", "10.0.0.2:5060");
+    let mut stage = Stage::new();
+    for (number, call) in [(0, "one"), (1, "two")] {
+        let begin = i64::from(number) * 20_000;
+        stage.udp(begin, a, b, &sip("INVITE sip:b SIP/2.0", call, "1 INVITE", &sdp("10.0.0.1", 4000, "sendrecv")));
+        stage.udp(begin + 10, b, a, &sip("SIP/2.0 200 OK", call, "1 INVITE", &sdp("10.0.0.2", 6000, "sendrecv")));
+        let binding = stun(Class::Request, Method::BINDING, number as u8 + 1, &[]);
+        stage.udp(begin + 15, "10.0.0.1:4000", "10.0.0.2:6000", &binding);
+        for n in 0..4_u16 {
+            // Of the second call one packet is missing.
+            let seq = if n == 3 { n + number as u16 } else { n };
+            let packet = rtp(0, 7 + number, seq, u32::from(seq) * 160);
+            stage.udp(begin + 20 + i64::from(seq) * 20, "10.0.0.1:4000", "10.0.0.2:6000", &packet);
+        }
+        stage.udp(begin + 200, a, b, &sip("BYE sip:b SIP/2.0", call, "2 BYE", ""));
+        stage.udp(begin + 210, b, a, &sip("SIP/2.0 200 OK", call, "2 BYE", ""));
+    }
+    stage
+}
+
+#[test]
+fn a_session_has_nothing_of_another_that_used_its_ports_before_or_behind_it() {
+    let snapshot = ports_used_again().snapshot();
+    let frames = |id| -> Vec<u64> {
+        Ladder::of(&snapshot, Some(id), 8).unwrap().events.iter().map(|event| event.frame.0).collect()
+    };
+    let (first, second) = (frames("s1"), frames("s2"));
+    assert_eq!(snapshot.streams.len(), 2);
+    assert!(first.contains(&3) && first.contains(&4) && first.iter().all(|frame| *frame <= 9), "{first:?}");
+    assert!(second.contains(&12) && second.contains(&13) && second.iter().all(|frame| *frame >= 10), "{second:?}");
+}
+
+#[test]
+fn a_session_without_signalling_before_it_leaves_a_call_its_own_messages() {
+    let mut stage = Stage::new();
+    for id in 1..=3 {
+        stage.udp(i64::from(id), "10.0.1.1:1000", "10.0.1.2:2000", &check(id, true));
+        let answer = stun(Class::SuccessResponse, Method::BINDING, id, &[]);
+        stage.udp(i64::from(id) + 1, "10.0.1.2:2000", "10.0.1.1:1000", &answer);
+    }
+    let invite = sip("INVITE sip:b SIP/2.0", "one", "1 INVITE", &sdp("10.0.0.1", 4000, "sendrecv"));
+    stage.udp(500, "10.0.0.1:5060", "10.0.0.2:5060", &invite);
+    let snapshot = stage.snapshot();
+    assert_eq!(snapshot.sessions.len(), 2);
+    let ladder = Ladder::of(&snapshot, Some("s2"), 8).unwrap();
+    assert_eq!(lines(&ladder), ["7 0>1 SIP INVITE with SDP"]);
+}
+
+#[test]
+fn only_messages_with_the_same_bytes_were_sent_again() {
+    let mut stage = Stage::new();
+    stage.udp(0, "10.0.0.1:5060", "10.0.0.2:5060", &sip("INVITE sip:b SIP/2.0", "one", "1 INVITE", ""));
+    let mut snapshot = stage.snapshot();
+    let message = snapshot.signals[0].clone();
+    let candidate = |frame, key: &str| SignalMessage {
+        frame: FrameNo(frame),
+        signal: Signal::Websocket,
+        text: "candidate".to_owned(),
+        key: key.to_owned(),
+        ..message.clone()
+    };
+    snapshot.signals = vec![candidate(1, "a"), candidate(2, "b"), candidate(3, "a")];
+    let ladder = Ladder::of(&snapshot, None, 8).unwrap();
+    assert_eq!(lines(&ladder), ["1 0>1 WEBSOCKET candidate, sent 2 times", "2 0>1 WEBSOCKET candidate"]);
+    assert_eq!(ladder.events[1].tone, Tone::Plain);
 }
 
 #[test]

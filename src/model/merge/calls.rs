@@ -83,8 +83,7 @@ impl Merge<'_> {
             call.handshakes = ids(&snapshot.handshakes, &own.handshakes, |row| &row.id);
             call.pairs = ids(&snapshot.pairs, &own.pairs, |row| &row.id);
         }
-        sessions.sort_by_key(|session| session.first_frame);
-        snapshot.sessions = sessions;
+        in_order(sessions, snapshot);
     }
 
     /// What belongs to each session, and what to none.
@@ -240,6 +239,20 @@ fn allocations_by_flow(snapshot: &Snapshot) -> HashMap<String, Vec<usize>, ahash
         by_flow.entry(row.flow.clone()).or_default().push(at);
     }
     by_flow
+}
+
+/// Puts the sessions in order of their first frame, and has the messages of the signalling name them by their new places.
+fn in_order(sessions: Vec<SessionSummary>, snapshot: &mut Snapshot) {
+    let mut sessions: Vec<(usize, SessionSummary)> = sessions.into_iter().enumerate().collect();
+    sessions.sort_by_key(|(_, session)| session.first_frame);
+    let mut places = vec![0; sessions.len()];
+    for (place, (before, _)) in sessions.iter().enumerate() {
+        places[*before] = place;
+    }
+    for message in &mut snapshot.signals {
+        message.session = message.session.and_then(|before| places.get(before).copied());
+    }
+    snapshot.sessions = sessions.into_iter().map(|(_, session)| session).collect();
 }
 
 /// The flows that carried the descriptions and transactions of the sessions.

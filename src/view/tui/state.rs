@@ -82,6 +82,8 @@ pub struct State {
     rung: usize,
     /// The frame that a ladder which is not drawn yet is to show.
     evidence: Option<FrameNo>,
+    /// A frame that is shown although no event of the ladder is of it.
+    cited: Option<FrameNo>,
     read: Option<frame::Read>,
     field: usize,
     course: course::Course,
@@ -114,6 +116,7 @@ impl State {
             rungs: Vec::new(),
             rung: 0,
             evidence: None,
+            cited: None,
             read: None,
             field: 0,
             course: course::Course::default(),
@@ -180,12 +183,12 @@ impl State {
             self.below_of = Some(subject);
             match before.filter(|_| is_same) {
                 Some(frame) => self.find_rung(frame),
-                None => self.rung = 0,
+                None => (self.rung, self.cited) = (0, None),
             }
         }
         if let Some(frame) = self.evidence.take_if(|_| self.screen == Screen::Sessions) {
             self.focus = Focus::Ladder;
-            self.find_rung(frame);
+            self.show_evidence(frame);
         }
         self.scroll = self.scroll.min(self.last_line());
         self.keep_rung_in_sight();
@@ -295,6 +298,7 @@ impl State {
     fn back(&mut self, snapshot: &Snapshot) {
         if self.focus != Focus::List {
             self.focus = if self.focus == Focus::Frame { Focus::Ladder } else { Focus::List };
+            self.cited = self.cited.filter(|_| self.focus != Focus::List);
         } else if let Some(screen) = self.trail.pop() {
             self.enter(screen, snapshot);
         }
@@ -313,6 +317,7 @@ impl State {
     fn enter(&mut self, screen: Screen, snapshot: &Snapshot) {
         self.screen = screen;
         self.focus = Focus::List;
+        self.cited = None;
         self.scroll = 0;
         self.before = None;
         self.settle_all(snapshot);

@@ -232,10 +232,11 @@ fn enter_on_a_finding_goes_to_its_first_frame_or_to_what_it_is_about() {
             match (kind, state.screen()) {
                 (Some('r'), Screen::Stream) => assert!(state.cursor(snapshot).is_some(), "{finding:?}"),
                 (Some('s' | 't' | 'p' | 'd' | 'f'), Screen::Sessions) => {
-                    let rung = state.rung().expect("an event");
                     let wanted = finding.frames[0];
-                    let is_last = state.frame().is_some_and(|(frame, _)| frame <= wanted);
-                    assert!(rung.frame >= wanted || is_last, "{rung:?} {finding:?}");
+                    assert_eq!(state.wanted_frame(), Some(wanted), "{finding:?}");
+                    let is_event = state.rung().is_some_and(|rung| rung.frame == wanted);
+                    let said = format!("frame {wanted} has no line in this ladder");
+                    assert_eq!(is_event, !state.message().is_some_and(|message| message.starts_with(&said)));
                 }
                 (Some('t' | 'p' | 'd'), Screen::Turn) | (Some('f'), Screen::Flows) | (None, Screen::Findings) => {}
                 other => panic!("{other:?} of {finding:?}"),
@@ -379,24 +380,70 @@ fn a_click_selects_a_row_or_a_screen() {
 }
 
 #[test]
-fn what_is_saved_of_a_stream_inside_turn_is_the_flow_around_it() {
+fn the_frame_that_a_finding_cites_is_shown_until_another_event_is_selected() {
+    let row = loss().findings.iter().position(|finding| finding.code == "ICE_PAIR_SWITCHED").expect("a finding");
+    let mut state = state(loss(), LARGE);
+    state.update(Action::Show(Screen::Findings), loss());
+    let at = |state: &State| state.list_state(List::Findings).selected();
+    while at(&state) != Some(row) {
+        let before = at(&state);
+        state.update(Action::Down, loss());
+        assert_ne!(before, at(&state), "it is in the list");
+    }
+    state.update(Action::Open, loss());
+    let cited = loss().findings[row].frames[0];
+    let nearest = state.rung().expect("an event").frame;
+    assert_eq!(state.wanted_frame(), Some(cited));
+    assert_ne!(nearest, cited);
+    assert!(screen(&state, loss(), LARGE).contains(&format!("the nearest is {nearest}")));
+    state.update(Action::Up, loss());
+    assert_eq!(state.wanted_frame(), state.rung().map(|rung| rung.frame));
+    state.update(Action::Back, loss());
+    assert_eq!(state.wanted_frame(), None);
+}
+
+#[test]
+fn what_is_saved_of_a_stream_is_its_source_and_no_more() {
     let mut state = state(relay(), SMALL);
     state.update(Action::Show(Screen::Stream), relay());
     let Some(Effect::Save(selection)) = state.update(Action::Save, relay()) else { panic!("nothing to save") };
     let stream = state.stream(relay()).expect("a stream");
-    assert_eq!(selection.name, stream.id);
-    assert_eq!(selection.flows.len(), 1);
-    let (_, a, b) = selection.flows[0];
+    assert_eq!((&selection.name, &selection.packets.of), (&stream.id, &stream.id));
+    let part = &selection.packets.flows[0];
+    assert_eq!((part.rest, part.own.iter().collect::<Vec<_>>()), (None, vec![&(stream.src, stream.ssrc)]));
+    let (a, b) = part.ends;
     assert!([a, b].contains(&stream.src) && [a, b].contains(&stream.dst), "{selection:?}");
 }
 
 #[test]
-fn what_is_saved_of_a_session_are_all_of_its_flows_once() {
+fn what_is_saved_of_a_session_is_its_signalling_and_its_media() {
     let mut state = state(hold(), SMALL);
     state.update(Action::Show(Screen::Sessions), hold());
     let Some(Effect::Save(selection)) = state.update(Action::Save, hold()) else { panic!("nothing to save") };
-    assert_eq!(selection.name, "s1");
-    assert_eq!(selection.flows.len(), hold().sessions[0].call.flows.len());
+    let session = &hold().sessions[0];
+    assert_eq!((selection.name.as_str(), selection.packets.call_id.as_ref()), ("s1", Some(&session.call_id)));
+    let sources: usize = selection.packets.flows.iter().map(|part| part.own.len()).sum();
+    assert_eq!(sources, session.call.streams.len());
+}
+
+#[test]
+fn what_is_saved_of_a_finding_is_what_it_is_about_or_the_frames_that_it_cites() {
+    for snapshot in [relay(), hold(), loss()] {
+        let mut state = state(snapshot, SMALL);
+        state.update(Action::Show(Screen::Findings), snapshot);
+        for _ in 0..snapshot.findings.len() {
+            let finding = &snapshot.findings[state.list_state(List::Findings).selected().expect("a finding")];
+            match (state.update(Action::Save, snapshot), &finding.subject) {
+                (Some(Effect::Save(selection)), Some(subject)) => assert_eq!(selection.name, *subject),
+                (Some(Effect::Save(selection)), None) => {
+                    assert!(selection.packets.frames.iter().eq(&finding.frames), "{selection:?} {finding:?}");
+                }
+                (None, None) => assert!(finding.frames.is_empty(), "{finding:?}"),
+                other => panic!("{other:?} of {finding:?}"),
+            }
+            state.update(Action::Down, snapshot);
+        }
+    }
 }
 
 #[test]

@@ -115,8 +115,11 @@ impl State {
         let points = series.points();
         let before = points.iter().rfind(|point| point.frame.is_some_and(|first| first <= frame));
         if let Some(point) = before.or(points.first()) {
-            let ts = point.ts;
+            let (ts, first) = (point.ts, point.frame);
             self.point_to(id, ts, snapshot);
+            if let Some(first) = first.filter(|first| *first != frame) {
+                self.tell(format!("frame {frame} is in the interval at the cursor, which begins with frame {first}"));
+            }
         }
     }
 

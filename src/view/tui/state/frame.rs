@@ -56,10 +56,11 @@ impl State {
 
     fn selected_frame(&self) -> Option<FrameNo> {
         let is_shown = self.screen == Screen::Sessions && self.focus != Focus::List;
-        self.rungs.get(self.rung).filter(|_| is_shown).map(|rung| rung.frame)
+        let of_event = || self.rungs.get(self.rung).map(|rung| rung.frame);
+        self.cited.or_else(of_event).filter(|_| is_shown)
     }
 
-    /// The selected event and, once it is there, its frame.
+    /// The frame of the selected event, or the one that a finding cites, and, once it is there, its frame.
     pub(in crate::view::tui) fn frame(&self) -> Option<(FrameNo, Option<&Result<Frame, String>>)> {
         let wanted = self.selected_frame()?;
         Some((wanted, self.read.as_ref().filter(|read| read.frame == wanted).map(|read| &read.result)))
@@ -74,7 +75,18 @@ impl State {
         self.rungs.get(self.rung).copied().filter(|_| self.focus != Focus::List && self.screen == Screen::Sessions)
     }
 
+    /// To the event of a frame that a finding cites. Where there is none, the frame itself is shown, beside the event next to it.
+    pub(super) fn show_evidence(&mut self, frame: FrameNo) {
+        self.find_rung(frame);
+        let found = self.rungs.get(self.rung).map(|rung| rung.frame);
+        self.cited = (found != Some(frame)).then_some(frame);
+        if let Some(nearest) = found.filter(|found| *found != frame) {
+            self.tell(format!("frame {frame} has no line in this ladder and is shown below; the nearest is {nearest}"));
+        }
+    }
+
     pub(super) fn step_rung(&mut self, by: isize) {
+        self.cited = None;
         self.rung = moved(self.rung, by, self.rungs.len().saturating_sub(1));
         self.keep_rung_in_sight();
     }

@@ -152,6 +152,7 @@ impl State {
                 let rung = self.rung_at(line);
                 self.focus = Focus::Ladder;
                 self.rung = rung.unwrap_or(self.rung);
+                self.cited = None;
             }
             return;
         }

@@ -1,10 +1,11 @@
 //! What of a screen is copied or saved.
 //!
-//! In: the screen, and what is selected on it. Out: text, or the flows whose packets somebody wants. Never: the packets.
+//! In: the screen, and what is selected on it. Out: text, or which packets somebody wants. Never: the packets.
 
 use super::super::action::Screen;
+use super::super::list::List;
 use super::{Effect, State};
-use crate::model::snapshot::{Endpoint, Snapshot, Transport};
+use crate::model::snapshot::{Belonging, Finding, Snapshot};
 use crate::view::text::Cell;
 
 /// Which packets.
@@ -12,8 +13,8 @@ use crate::view::text::Cell;
 pub struct Selection {
     /// What they belong to: `s1`, `r3`.
     pub name: String,
-    /// The flows that they run on, as on the wire.
-    pub flows: Vec<(Transport, Endpoint, Endpoint)>,
+    /// Those.
+    pub packets: Belonging,
 }
 
 impl State {
@@ -40,37 +41,33 @@ impl State {
         selection.map(Effect::Save)
     }
 
-    /// The packets of the session, or of the flow that the selected row is on.
+    /// The packets of what the screen or its selected row is about.
     fn selection(&self, snapshot: &Snapshot) -> Option<Selection> {
-        let (name, ids): (String, Vec<&str>) = match self.screen {
-            Screen::Sessions | Screen::Sdp => {
-                let at = self.session()?;
-                let call = &snapshot.sessions.get(at)?.call;
-                (format!("s{}", at + 1), call.flows.iter().map(String::as_str).collect())
-            }
-            Screen::Stream | Screen::Reports => {
-                let row = self.stream(snapshot)?;
-                (row.id.clone(), vec![row.flow.as_str()])
+        let name = match self.screen {
+            Screen::Sessions | Screen::Sdp => format!("s{}", self.session()? + 1),
+            Screen::Stream | Screen::Reports => self.stream(snapshot)?.id.clone(),
+            Screen::Findings => {
+                let row = self.lists[List::Findings as usize].selected()?;
+                return of_finding(snapshot, snapshot.findings.get(row)?);
             }
             _ => {
                 let list = self.list()?;
                 let row = self.lists[list as usize].selected()?;
-                (list.id(&self.seen(snapshot, None), row)?, vec![list.flow(snapshot, row)?])
+                list.id(&self.seen(snapshot, None), row)?
             }
         };
-        let mut flows = Vec::new();
-        for id in ids {
-            let mut row = snapshot.flows.iter().find(|row| row.id == id);
-            // What lies inside another flow is that flow's packets.
-            while let Some(parent) = row.and_then(|row| row.parent.as_ref()) {
-                row = snapshot.flows.iter().find(|row| row.id == *parent);
-            }
-            let Some(row) = row else { continue };
-            let ends = (row.transport, row.a, row.b);
-            if !flows.contains(&ends) {
-                flows.push(ends);
-            }
-        }
-        (!flows.is_empty()).then_some(Selection { name, flows })
+        Belonging::of(snapshot, &name).map(|packets| Selection { name, packets })
     }
+}
+
+/// What the finding is about; where that has no packets of its own, the frames that it cites.
+fn of_finding(snapshot: &Snapshot, finding: &Finding) -> Option<Selection> {
+    let subject = finding.subject.as_ref();
+    let whole = subject.and_then(|name| Some((name.clone(), Belonging::of(snapshot, name)?)));
+    let cited = || {
+        let packets =
+            Belonging::of_frames(format!("{}, those that it cites,", finding.code), finding.frames.iter().copied());
+        (!finding.frames.is_empty()).then(|| (finding.code.to_owned(), packets))
+    };
+    whole.or_else(cited).map(|(name, packets)| Selection { name, packets })
 }
