@@ -116,6 +116,10 @@ pub enum Action {
     Type(char),
     /// Take the last character of the filter back.
     Erase,
+    /// Take the last word of the filter back.
+    EraseWord,
+    /// Take all of the filter back.
+    EraseAll,
     /// Keep the filter.
     Accept,
     /// Leave the filter as it was.

@@ -26,7 +26,7 @@ pub(super) fn below(state: &State, snapshot: &Snapshot, width: u16) -> (Vec<Vec<
         Screen::Overview => head::write(snapshot, page),
         Screen::Stream => match state.stream(snapshot) {
             Some(row) => stream::write(snapshot, row, width, page),
-            None => nothing("There is no RTP stream in it.", page),
+            None => absent(state, List::Streams, "stream", "There is no RTP stream in it.", page),
         },
         Screen::Reports => senders(state, snapshot, page),
         Screen::Sessions => {
@@ -35,7 +35,7 @@ pub(super) fn below(state: &State, snapshot: &Snapshot, width: u16) -> (Vec<Vec<
         }
         Screen::Sdp => match state.session().and_then(|at| snapshot.sessions.get(at)) {
             Some(session) => sdp::write(session, width, page),
-            None => nothing("There is no session in it.", page),
+            None => absent(state, List::Sessions, "session", "There is no session in it.", page),
         },
         Screen::Findings => {
             let row = state.list_state(List::Findings).selected();
@@ -63,6 +63,11 @@ pub(super) fn lines(width: usize, write: impl FnOnce(&mut Page<'_>) -> io::Resul
 
 fn nothing(text: &str, page: &mut Page<'_>) -> io::Result<()> {
     page.wrapped(Cell::plain(""), 0, " ", &words(text, Ink::Faint))
+}
+
+/// Why there is nothing to tell of: a filter, or else that there is none.
+fn absent(state: &State, list: List, row: &str, text: &str, page: &mut Page<'_>) -> io::Result<()> {
+    nothing(state.hidden(list, row).as_deref().unwrap_or(text), page)
 }
 
 /// A name, and what there is to say.
@@ -130,6 +135,9 @@ fn senders(state: &State, snapshot: &Snapshot, page: &mut Page<'_>) -> io::Resul
 
 /// The ladder of the session; of everything where there is none.
 fn drawn(state: &State, snapshot: &Snapshot, width: usize, page: &mut Page<'_>) -> io::Result<Vec<Rung>> {
+    if let Some(text) = state.hidden(List::Sessions, "session") {
+        return nothing(&text, page).map(|()| Vec::new());
+    }
     let id = state.session().map(|at| format!("s{}", at + 1));
     match Ladder::of(snapshot, id.as_deref(), ladder::columns(width)) {
         Ok(ladder) => {

@@ -4,6 +4,7 @@
 //! clock, a file, a change of the snapshot.
 
 mod course;
+mod filter;
 mod frame;
 mod lists;
 mod selection;
@@ -26,8 +27,6 @@ use std::sync::Arc;
 
 /// Screens that can be gone back to.
 const TRAIL: usize = 32;
-/// Characters of a filter.
-const FILTER: usize = 100;
 
 /// What the caller is asked to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,6 +59,8 @@ struct Subject {
     list: Option<(List, Option<usize>)>,
     stream: Option<usize>,
     session: Option<usize>,
+    /// What is said where a filter leaves neither.
+    hidden: [Option<String>; 2],
 }
 
 /// All of it.
@@ -168,6 +169,7 @@ impl State {
             list: self.list().map(|list| (list, self.lists[list as usize].selected())),
             stream: self.lists[List::Streams as usize].selected(),
             session: self.session(),
+            hidden: [self.hidden(List::Streams, ""), self.hidden(List::Sessions, "")],
         };
         if self.below_of.as_ref() != Some(&subject) {
             let whole = self.areas().detail.width;
@@ -228,6 +230,10 @@ impl State {
     /// Does what a key means.
     pub fn update(&mut self, action: Action, snapshot: &Snapshot) -> Option<Effect> {
         let effect = self.take(action, snapshot);
+        if self.table().is_none() {
+            // Somebody left the table by a click while typing.
+            self.before = None;
+        }
         self.write_below(snapshot);
         effect
     }
@@ -267,26 +273,21 @@ impl State {
             Action::DetailUp => self.scroll_by(-1),
             Action::DetailDown => self.scroll_by(1),
             Action::Open => self.open(snapshot),
-            Action::Filter => self.before = self.listed().map(|list| list.filter.clone()),
+            Action::Filter => self.begin_filter(snapshot),
             Action::Sort => self.sort(|list, sorts| list.sort = (list.sort + 1) % sorts.max(1), snapshot),
             Action::Reverse => self.sort(|list, _| list.is_reversed = !list.is_reversed, snapshot),
             Action::TogglePause => self.is_paused = !self.is_paused,
             Action::Export => return Some(Effect::Export),
             Action::Copy => return self.copied(snapshot).map(Effect::Copy),
             Action::Save => return self.saved(snapshot),
-            Action::Type(letter) => self.retype(snapshot, |filter| {
-                if filter.chars().count() < FILTER {
-                    filter.push(letter);
-                }
-            }),
+            Action::Type(letter) => self.retype(snapshot, |filter| filter::lengthen(filter, letter)),
             Action::Erase => self.retype(snapshot, |filter| {
                 filter.pop();
             }),
+            Action::EraseWord => self.retype(snapshot, filter::take_word),
+            Action::EraseAll => self.retype(snapshot, String::clear),
             Action::Accept => self.before = None,
-            Action::Cancel => {
-                let before = self.before.take().unwrap_or_default();
-                self.retype(snapshot, |filter| *filter = before);
-            }
+            Action::Cancel => self.cancel_filter(snapshot),
             Action::Click(column, row) => self.click(Position::new(column, row), snapshot),
         }
         None
@@ -360,10 +361,6 @@ impl State {
     /// The table on the screen.
     pub(super) fn list(&self) -> Option<List> {
         List::on(self.screen, self.paths)
-    }
-
-    fn listed(&self) -> Option<&ListState> {
-        self.list().map(|list| &self.lists[list as usize])
     }
 
     pub(super) fn list_state(&self, list: List) -> &ListState {

@@ -175,6 +175,98 @@ fn a_filter_that_is_kept_holds_after_a_look_elsewhere() {
     assert!(screen(&state, relay(), SMALL).contains("none with this text"));
 }
 
+fn type_in(state: &mut State, snapshot: &Snapshot, text: &str) {
+    state.update(Action::Filter, snapshot);
+    text.chars().for_each(|letter| drop(state.update(Action::Type(letter), snapshot)));
+}
+
+#[test]
+fn a_filter_is_typed_anew_and_an_empty_one_shows_all() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Flows), relay());
+    let shown = |state: &State| (state.list_state(List::Flows).filter.clone(), state.list_state(List::Flows).rows.len());
+    let all = relay().flows.len();
+    type_in(&mut state, relay(), "no such text");
+    state.update(Action::Accept, relay());
+    state.update(Action::Filter, relay());
+    assert_eq!(shown(&state), (String::new(), all));
+    // The key once more keeps what Esc is to bring back.
+    type_in(&mut state, relay(), "f1");
+    state.update(Action::Cancel, relay());
+    assert_eq!(shown(&state), ("no such text".to_owned(), 0));
+    state.update(Action::Filter, relay());
+    state.update(Action::Accept, relay());
+    assert_eq!((shown(&state), state.is_typing()), ((String::new(), all), false));
+}
+
+#[test]
+fn words_of_a_filter_and_all_of_it_can_be_taken_back_while_it_is_typed() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Flows), relay());
+    let filter = |state: &State| state.list_state(List::Flows).filter.clone();
+    type_in(&mut state, relay(), "one two");
+    state.update(Action::EraseWord, relay());
+    assert_eq!(filter(&state), "one ");
+    state.update(Action::Type('x'), relay());
+    state.update(Action::Accept, relay());
+    state.update(Action::EraseWord, relay());
+    state.update(Action::EraseAll, relay());
+    assert_eq!(filter(&state), "one x");
+    type_in(&mut state, relay(), "two");
+    state.update(Action::EraseAll, relay());
+    assert_eq!((filter(&state).as_str(), state.is_typing()), ("", true));
+}
+
+#[test]
+fn what_lies_behind_an_opened_row_is_neither_filtered_nor_sorted() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Sessions), relay());
+    for _ in 0..2 {
+        state.update(Action::Open, relay());
+        type_in(&mut state, relay(), "no such text");
+        assert!(!state.is_typing());
+        assert!(matches!(state.update(Action::Save, relay()), Some(Effect::Save(_))));
+        state.update(Action::Filter, relay());
+        assert!(screen(&state, relay(), SMALL).contains("there is no table here to filter"));
+        state.update(Action::Sort, relay());
+        assert!(screen(&state, relay(), SMALL).contains("there is no table here to sort"));
+    }
+    let shown = state.list_state(List::Sessions);
+    assert_eq!((shown.filter.as_str(), shown.sort), ("", 0));
+    state.update(Action::Show(Screen::Stream), relay());
+    state.update(Action::Filter, relay());
+    assert!(!state.is_typing() && screen(&state, relay(), SMALL).contains("there is no table here to filter"));
+}
+
+#[test]
+fn a_click_into_the_ladder_ends_the_typing_of_a_filter() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Sessions), relay());
+    type_in(&mut state, relay(), "s1");
+    state.update(Action::Click(10, 15), relay());
+    assert!(state.is_inside() && !state.is_typing());
+    state.update(Action::Type('x'), relay());
+    assert_eq!(state.list_state(List::Sessions).filter, "s1");
+}
+
+#[test]
+fn a_screen_says_which_filter_leaves_nothing_for_it() {
+    let mut state = state(relay(), LARGE);
+    for (table, about, said) in [
+        (Screen::Streams, Screen::Stream, "The filter \"zzz\" leaves no stream"),
+        (Screen::Sessions, Screen::Sdp, "The filter \"zzz\" leaves no session"),
+        (Screen::Sessions, Screen::Sessions, "The filter \"zzz\" leaves no session"),
+    ] {
+        state.update(Action::Show(table), relay());
+        type_in(&mut state, relay(), "zzz");
+        state.update(Action::Accept, relay());
+        state.update(Action::Show(about), relay());
+        let text = screen(&state, relay(), LARGE);
+        assert!(text.contains(said) && !text.contains("the whole capture"), "{text}");
+        assert!(!text.contains("nothing is known of its course"), "{text}");
+    }
+}
+
 #[test]
 fn streams_stand_worst_first_and_can_be_sorted_by_packets_and_turned_around() {
     let mut state = state(relay(), SMALL);

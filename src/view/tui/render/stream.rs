@@ -14,6 +14,7 @@
 //!
 //! In: a stream, the part of its time that is looked at. Out: its course over time. Never: a curve of what nobody measured.
 
+use super::super::list::List;
 use super::super::state::State;
 use super::super::theme::Theme;
 use super::chart::{self, Curve, Span};
@@ -31,7 +32,9 @@ pub(super) fn render(out: &mut Frame<'_>, area: Rect, state: &State, snapshot: &
     let course = row.and_then(|row| Some((row, row.series.as_ref()?, Span::whole(row.series.as_ref()?)?)));
     let (Some((row, series, whole)), Some((from, to))) = (course, state.window(snapshot)) else {
         let block = pane::frame("No stream", theme);
-        let text = Line::styled(" nothing is known of its course", theme.frame());
+        let hidden = state.hidden(List::Streams, "stream").map(|text| format!(" {text}"));
+        let text = hidden.unwrap_or_else(|| " nothing is known of its course".to_owned());
+        let text = Line::styled(text, theme.frame());
         return out.render_widget(Paragraph::new(text).block(block), area);
     };
     let since = |ts: Timestamp| {
