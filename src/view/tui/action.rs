@@ -104,6 +104,8 @@ pub enum Action {
     Sort,
     /// Turn the order around.
     Reverse,
+    /// Give the terminal back to the shell until it lets the dashboard go on.
+    Suspend,
     /// Stop or go on showing what is new.
     TogglePause,
     /// Write the report.

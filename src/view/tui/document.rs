@@ -9,7 +9,7 @@ mod stream;
 use super::action::Screen;
 use super::list::List;
 use super::state::{Rung, State};
-use crate::model::snapshot::{Finding, Ladder, Snapshot};
+use crate::model::snapshot::{Finding, Ladder, Snapshot, UnknownSession};
 use crate::view::ladder::{self, Drawing};
 use crate::view::text::rtcp::packets;
 use crate::view::text::{Cell, Ink, Page, Style, findings, head, words};
@@ -138,8 +138,7 @@ fn drawn(state: &State, snapshot: &Snapshot, width: usize, page: &mut Page<'_>) 
     if let Some(text) = state.hidden(List::Sessions, "session") {
         return nothing(&text, page).map(|()| Vec::new());
     }
-    let id = state.session().map(|at| format!("s{}", at + 1));
-    match Ladder::of(snapshot, id.as_deref(), ladder::columns(width)) {
+    match ladder_of(state, snapshot, width) {
         Ok(ladder) => {
             let style = Style { width: Some(width), color: false, full: true };
             let places = ladder::draw(&ladder, &Drawing { style, ascii: false }, page)?;
@@ -148,4 +147,18 @@ fn drawn(state: &State, snapshot: &Snapshot, width: usize, page: &mut Page<'_>) 
         }
         Err(unknown) => nothing(&unknown.to_string(), page).map(|()| Vec::new()),
     }
+}
+
+fn ladder_of(state: &State, snapshot: &Snapshot, width: usize) -> Result<Ladder, UnknownSession> {
+    let id = state.session().map(|at| format!("s{}", at + 1));
+    Ladder::of(snapshot, id.as_deref(), ladder::columns(width))
+}
+
+/// An event of the ladder in words, for a pane so wide.
+pub(super) fn event_text(state: &State, snapshot: &Snapshot, width: u16, at: usize) -> Option<String> {
+    let ladder = ladder_of(state, snapshot, usize::from(width).max(1)).ok()?;
+    let event = ladder.events.get(at)?;
+    let name = |host: usize| ladder.hosts.get(host).map(|host| host.name.clone()).unwrap_or_default();
+    let ends = event.arrow.as_ref().map(|arrow| format!("{} → {}: ", name(arrow.from), name(arrow.to)));
+    Some(format!("frame {}: {}{}", event.frame, ends.unwrap_or_default(), event.text))
 }

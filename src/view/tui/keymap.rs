@@ -84,9 +84,13 @@ pub(super) const KEYMAP: &[Binding] = &[
     letter('w', "w F2", Action::Save, "save the packets of the row as pcapng"),
     also(KeyCode::F(2), "F2", Action::Save),
     letter('e', "e", Action::Export, "write the report as JSON"),
-    letter('y', "y", Action::Copy, "copy the row"),
+    letter('y', "y", Action::Copy, "copy the row, event or field that is selected"),
     letter('?', "? F1", Action::ToggleHelp, "show or hide this page"),
     also(KeyCode::F(1), "F1", Action::ToggleHelp),
+    Binding {
+        modifiers: KeyModifiers::CONTROL,
+        ..letter('z', "Ctrl-Z", Action::Suspend, "back to the shell; its fg brings the dashboard back")
+    },
     letter('q', "q", Action::Quit, "quit; also Ctrl-C"),
     // In raw mode the terminal makes no SIGINT of it.
     Binding { modifiers: KeyModifiers::CONTROL, ..also(KeyCode::Char('c'), "Ctrl-C", Action::Quit) },

@@ -184,7 +184,8 @@ fn type_in(state: &mut State, snapshot: &Snapshot, text: &str) {
 fn a_filter_is_typed_anew_and_an_empty_one_shows_all() {
     let mut state = state(relay(), SMALL);
     state.update(Action::Show(Screen::Flows), relay());
-    let shown = |state: &State| (state.list_state(List::Flows).filter.clone(), state.list_state(List::Flows).rows.len());
+    let shown =
+        |state: &State| (state.list_state(List::Flows).filter.clone(), state.list_state(List::Flows).rows.len());
     let all = relay().flows.len();
     type_in(&mut state, relay(), "no such text");
     state.update(Action::Accept, relay());
@@ -499,6 +500,76 @@ fn the_copy_of_a_row_has_what_its_columns_say() {
     assert!(text.starts_with("f1\t") && text.contains(&hold().flows[0].b.to_string()), "{text}");
     state.update(Action::Show(Screen::Sdp), hold());
     assert!(matches!(state.update(Action::Copy, hold()), Some(Effect::Copy(text)) if text.contains("Offer")));
+}
+
+#[test]
+fn the_copy_inside_of_a_row_is_the_selected_event_or_field() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Sessions), relay());
+    state.update(Action::Open, relay());
+    (0..6).for_each(|_| drop(state.update(Action::Down, relay())));
+    let frame = state.rung().expect("an event").frame;
+    let Some(Effect::Copy(text)) = state.update(Action::Copy, relay()) else { panic!("nothing to copy") };
+    let words = text.rsplit_once(": ").expect("words").1;
+    assert!(text.starts_with(&format!("frame {frame}: ")), "{text}");
+    assert!(screen(&state, relay(), LARGE).contains(words.split(' ').next().expect("a word")), "{text}");
+    state.take_frame(frame, read("webrtc-relay-udp", frame));
+    state.update(Action::Open, relay());
+    state.update(Action::First, relay());
+    (0..2).for_each(|_| drop(state.update(Action::Down, relay())));
+    let Some(Effect::Copy(text)) = state.update(Action::Copy, relay()) else { panic!("nothing to copy") };
+    assert!(text.starts_with("Destination: ") && text.matches(':').count() == 6, "{text}");
+}
+
+#[test]
+fn where_nothing_is_selected_there_is_nothing_to_copy() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Flows), relay());
+    type_in(&mut state, relay(), "zzz");
+    state.update(Action::Accept, relay());
+    assert_eq!(state.update(Action::Copy, relay()), None);
+    assert!(screen(&state, relay(), SMALL).contains("there is nothing here to copy"));
+}
+
+#[test]
+fn keys_that_come_together_lead_where_they_lead_one_by_one() {
+    let keys = [
+        Action::Show(Screen::Flows),
+        Action::Down,
+        Action::Down,
+        Action::DetailDown,
+        Action::Show(Screen::Findings),
+        Action::Down,
+        Action::Open,
+        Action::Down,
+        Action::PageDown,
+        Action::Show(Screen::Sessions),
+        Action::Open,
+        Action::Down,
+        Action::Down,
+        Action::Back,
+        Action::Show(Screen::Streams),
+        Action::PageDown,
+        Action::Up,
+    ];
+    for number in 1..=keys.len() {
+        let [mut together, mut apart] = [(); 2].map(|()| state(relay(), SMALL));
+        for key in keys.into_iter().take(number) {
+            assert_eq!(together.advance(key, relay()), apart.update(key, relay()));
+        }
+        together.catch_up(relay());
+        assert_eq!(screen(&together, relay(), SMALL), screen(&apart, relay(), SMALL), "{:?}", &keys[..number]);
+    }
+}
+
+#[test]
+fn what_runs_inside_dtls_is_not_said_to_have_stayed_away() {
+    let mut state = state(relay(), LARGE);
+    state.update(Action::Show(Screen::Sdp), relay());
+    state.update(Action::Last, relay());
+    let text = screen(&state, relay(), LARGE);
+    let from = text.find("agreed application").expect("a data channel");
+    assert!(text[from..].contains("carried inside DTLS") && !text[from..].contains("nothing came"), "{text}");
 }
 
 #[test]
