@@ -81,19 +81,23 @@ fn curves(row: &StreamRow, series: &Series, snapshot: &Snapshot) -> Vec<Curve> {
     let of = |value: fn(&SeriesPoint) -> Option<f64>| {
         points.iter().filter_map(|point| Some((point.ts, value(point)?))).collect()
     };
+    let lasts = chart::step(series);
     let curves = [
-        Curve { name: "kbit/s", decimals: 1, points: of(|at| Some(at.bps / 1000.0)) },
-        Curve { name: "lost", decimals: 0, points: of(|at| Some(f64::from(at.lost))) },
-        Curve { name: "jitter ms", decimals: 2, points: of(|at| at.jitter_ms) },
-        Curve { name: "delta ms", decimals: 1, points: of(|at| at.delta_ms) },
-        Curve { name: "RTT ms", decimals: 1, points: rtts },
+        Curve { name: "kbit/s", decimals: 1, points: of(|at| Some(at.bps / 1000.0)), lasts },
+        Curve { name: "lost", decimals: 0, points: of(|at| Some(f64::from(at.lost))), lasts },
+        Curve { name: "jitter ms", decimals: 2, points: of(|at| at.jitter_ms), lasts },
+        Curve { name: "delta ms", decimals: 1, points: of(|at| at.delta_ms), lasts },
+        Curve { name: "RTT ms", decimals: 1, points: rtts, lasts: 0 },
     ];
     curves.into_iter().filter(|curve| !curve.points.is_empty()).collect()
 }
 
 /// What happened, in the order in which it hides what lies in the same column: losses first, keyframes last.
 fn marks(row: &StreamRow, series: &Series, snapshot: &Snapshot) -> Vec<(Timestamp, char)> {
-    let mut marks: Vec<(Timestamp, char)> = row.figures.notes.losses.iter().map(|at| (at.after_ts, 'L')).collect();
+    let mut marks: Vec<(Timestamp, char)> = {
+        let losses = row.figures.notes.losses.iter().filter(|place| place.missing > 0);
+        losses.map(|place| (place.after_ts, 'L')).collect()
+    };
     let own = |all: &[(Timestamp, FrameNo, Ssrc)], letter: char| -> Vec<(Timestamp, char)> {
         all.iter().filter(|(_, _, about)| about.0 == row.ssrc).map(|(ts, ..)| (*ts, letter)).collect()
     };
