@@ -6,6 +6,8 @@
 mod sdp;
 mod stream;
 
+pub(super) use stream::first_gaps;
+
 use super::action::Screen;
 use super::list::List;
 use super::state::{Rung, State};

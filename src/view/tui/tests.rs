@@ -459,6 +459,44 @@ fn time_is_zoomed_around_the_cursor_and_panned_within_the_stream() {
 }
 
 #[test]
+fn a_stream_with_more_gaps_than_are_kept_says_how_many_there_are() {
+    let mut many = loss().clone();
+    let row = many.streams.iter_mut().find(|row| !row.figures.notes.losses.is_empty()).expect("a stream with a gap");
+    let (id, place) = (row.id.clone(), row.figures.notes.losses[0]);
+    assert!(place.missing > 0);
+    row.figures.notes.losses = vec![place; 8];
+    row.figures.sequence.loss_runs = [(1, 15), (2, 3)].into();
+    let shown = |snapshot: &Snapshot| {
+        let mut state = state(snapshot, LARGE);
+        state.update(Action::Show(Screen::Streams), snapshot);
+        type_in(&mut state, snapshot, &format!("{id} "));
+        state.update(Action::Accept, snapshot);
+        state.update(Action::Show(Screen::Stream), snapshot);
+        let figures = state.below().iter().flatten().map(|cell| cell.text()).collect::<String>();
+        (screen(&state, snapshot, LARGE), figures)
+    };
+    let (chart, figures) = shown(&many);
+    assert!(chart.contains("Lost: the first 8 of 18 gaps"), "{chart}");
+    assert!(figures.contains("the first 8 of 18 gaps"), "{figures}");
+    let row = many.streams.iter_mut().find(|row| row.id == id).expect("the stream");
+    row.figures.sequence.loss_runs = [(1, 8)].into();
+    let (chart, figures) = shown(&many);
+    assert!(!chart.contains("Lost: ") && !figures.contains("of 8 gaps"), "all of them are told");
+}
+
+#[test]
+fn cases_that_are_not_listed_are_counted_with_those_that_are() {
+    let mut many = loss().clone();
+    many.findings.truncate(1);
+    let rest = crate::model::snapshot::Finding { cases: 148, ..many.findings[0].clone() };
+    many.findings.push(rest);
+    let said = format!("149 {}s", many.findings[0].severity.name().replace("info", "note"));
+    let state = state(&many, LARGE);
+    let text = screen(&state, &many, LARGE);
+    assert!(text.contains(&said), "no {said}:\n{text}");
+}
+
+#[test]
 fn a_click_selects_a_row_or_a_screen() {
     let mut state = state(relay(), SMALL);
     state.update(Action::Click(13, 0), relay());

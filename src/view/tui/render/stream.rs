@@ -14,6 +14,7 @@
 //!
 //! In: a stream, the part of its time that is looked at. Out: its course over time. Never: a curve of what nobody measured.
 
+use super::super::document::first_gaps;
 use super::super::list::List;
 use super::super::state::State;
 use super::super::theme::Theme;
@@ -48,7 +49,10 @@ pub(super) fn render(out: &mut Frame<'_>, area: Rect, state: &State, snapshot: &
         format!("{} to {} s, part of {} s", since(from), since(to), decimal(Some(length), 1))
     };
     let title = format!("{}, {part}, {} s a point", row.id, decimal(Some(series.step_seconds()), 1));
-    let block = pane::frame(&title, theme);
+    let mut block = pane::frame(&title, theme);
+    if let Some(text) = first_gaps(row) {
+        block = block.title_bottom(Line::styled(format!(" Lost: {text} "), theme.frame()));
+    }
     let inner = block.inner(area);
     out.render_widget(block, area);
     let span = Span { from, to, cursor: state.cursor(snapshot) };
