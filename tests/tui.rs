@@ -205,6 +205,24 @@ fn a_signal_ends_it_and_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
+fn a_terminal_that_is_closed_ends_the_dashboard() {
+    let line = format!("echo $$ > pid; exec '{}' tui {}", env!("CARGO_BIN_EXE_rtcscope"), quoted("sip-hold"));
+    let Some(terminal) = Terminal::run_line(&line) else { return };
+    terminal.until(&["q quit"]);
+    let pid = std::fs::read_to_string(terminal.folder.path().join("pid")).expect("a process");
+    let process = Path::new("/proc").join(pid.trim());
+    assert!(process.exists());
+    terminal.tmux(&["kill-server"]);
+    for _ in 0..100 {
+        if !process.exists() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("it runs on without a terminal");
+}
+
+#[test]
 fn the_shell_gets_the_terminal_back_and_the_dashboard_goes_on_where_it_was() {
     let program = env!("CARGO_BIN_EXE_rtcscope");
     let line = format!("set -m; '{program}' tui {}; echo stopped; read line; fg", quoted("sip-hold"));

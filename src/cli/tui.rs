@@ -11,7 +11,7 @@ use super::live::{self, Engine, Until};
 use super::output;
 use super::run::fail;
 use super::save;
-use super::screen::Screen;
+use super::screen::{self, Screen};
 use crate::model::snapshot::{FrameNo, Snapshot};
 use crate::source::Input;
 use crate::view::text;
@@ -75,6 +75,9 @@ pub(super) fn tui(arguments: TuiArguments) -> ExitCode {
     let mut frames = Frames::of(&reading, &opened);
     let mut read = |frame| frames.read(frame);
     let save = &mut |selection: &Selection| save::flows(&reading, selection);
+    if let Err(error) = restore_with_terminal() {
+        return fail(INPUT, &format!("signals cannot be caught: {error}"));
+    }
     has_no_screen.store(false, Relaxed);
     let shown = show(&title, snapshot, &mut || News::None, save, &mut read);
     match shown {
@@ -128,6 +131,21 @@ fn end_with_terminal() -> io::Result<Arc<AtomicBool>> {
     let has_no_screen = Arc::new(AtomicBool::new(true));
     signal_hook::flag::register_conditional_shutdown(SIGHUP, 128 + SIGHUP, Arc::clone(&has_no_screen))?;
     Ok(has_no_screen)
+}
+
+/// Whoever reads from a terminal that is gone reads its end for ever: a thread of its own restores what is there and ends the
+/// process.
+fn restore_with_terminal() -> io::Result<()> {
+    let hangup = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGHUP, Arc::clone(&hangup))?;
+    let watch = move || {
+        while !hangup.load(Relaxed) {
+            std::thread::sleep(LOOK);
+        }
+        screen::leave();
+        std::process::exit(128 + SIGHUP);
+    };
+    std::thread::Builder::new().name("hangup".to_owned()).spawn(watch).map(drop)
 }
 
 /// Shows `first`, and then whatever `next` has, until the person leaves or the process is asked to end; gives the signal that
