@@ -185,15 +185,61 @@ fn a_session_that_was_saved_is_the_same_session_when_it_is_read_again() {
 
 #[test]
 fn a_signal_ends_it_and_leaves_the_terminal_as_it_was() {
-    let Some(terminal) = Terminal::run("", &quoted("sip-hold")) else { return };
+    for (signal, code) in [("-TERM", 0), ("-INT", 0), ("-HUP", 129), ("-QUIT", 131)] {
+        for arguments in ["", "--speed 1 "] {
+            let line = format!("{arguments}{}", quoted("sip-hold"));
+            let Some(terminal) = Terminal::run("", &line) else { return };
+            terminal.until(&["q quit"]);
+            let shell = terminal.mode("pane_pid");
+            let found = Command::new("ps").args(["-o", "pid=,comm=", "--ppid", &shell]).output().expect("ps runs");
+            let processes = String::from_utf8_lossy(&found.stdout).into_owned();
+            let process = processes.lines().find(|line| line.contains("rtcscope"));
+            let process = process.expect("the dashboard is a child of its shell");
+            let pid = process.split_whitespace().next().expect("a pid");
+            assert!(Command::new("kill").args([signal, pid]).status().expect("kill runs").success());
+            // A capture that is played is ended as if somebody had left, where its terminal may still be there.
+            let code = if signal == "-QUIT" && !arguments.is_empty() { 0 } else { code };
+            terminal.assert_left_alone(code);
+        }
+    }
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_the_dashboard() {
+    let line = format!("echo $$ > pid; exec '{}' tui {}", env!("CARGO_BIN_EXE_rtcscope"), quoted("sip-hold"));
+    let Some(terminal) = Terminal::run_line(&line) else { return };
     terminal.until(&["q quit"]);
-    let shell = terminal.mode("pane_pid");
-    let found = Command::new("ps").args(["-o", "pid=,comm=", "--ppid", &shell]).output().expect("ps runs");
-    let processes = String::from_utf8_lossy(&found.stdout).into_owned();
-    let process =
-        processes.lines().find(|line| line.contains("rtcscope")).expect("the dashboard is a child of its shell");
-    let pid = process.split_whitespace().next().expect("a pid");
-    assert!(Command::new("kill").args(["-TERM", pid]).status().expect("kill runs").success());
+    let pid = std::fs::read_to_string(terminal.folder.path().join("pid")).expect("a process");
+    let process = Path::new("/proc").join(pid.trim());
+    assert!(process.exists());
+    terminal.tmux(&["kill-server"]);
+    for _ in 0..100 {
+        if !process.exists() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("it runs on without a terminal");
+}
+
+#[test]
+fn the_shell_gets_the_terminal_back_and_the_dashboard_goes_on_where_it_was() {
+    let program = env!("CARGO_BIN_EXE_rtcscope");
+    let line = format!("set -m; '{program}' tui {}; echo stopped; read line; fg", quoted("sip-hold"));
+    let Some(terminal) = Terminal::run_line(&line) else { return };
+    terminal.until(&["q quit"]);
+    terminal.type_in(&["5"]);
+    terminal.until(&[" Ladder of s1 "]);
+    let modes = || ["alternate_on", "cursor_flag", "mouse_any_flag"].map(|name| terminal.mode(name));
+    terminal.type_in(&["C-z"]);
+    terminal.until(&["stopped"]);
+    assert_eq!(modes(), ["0", "1", "0"]);
+    terminal.type_in(&["Enter"]);
+    terminal.until(&[" Ladder of s1 ", "q quit"]);
+    assert_eq!(modes(), ["1", "0", "1"]);
+    terminal.type_in(&["2"]);
+    terminal.until(&[" Media streams ("]);
+    terminal.type_in(&["q"]);
     terminal.assert_left_alone(0);
 }
 

@@ -22,6 +22,7 @@ mod output;
 mod progress;
 mod run;
 mod save;
+mod screen;
 mod tui;
 
 pub use run::main;

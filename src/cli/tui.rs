@@ -11,23 +11,24 @@ use super::live::{self, Engine, Until};
 use super::output;
 use super::run::fail;
 use super::save;
+use super::screen::{self, Screen};
 use crate::model::snapshot::{FrameNo, Snapshot};
 use crate::source::Input;
 use crate::view::text;
 use crate::view::tui::{Effect, Frame, Selection, State, Theme, action, render};
-use ratatui::DefaultTerminal;
-use ratatui::crossterm::event::{self, DisableMouseCapture, EnableMouseCapture, Event};
-use ratatui::crossterm::execute;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use ratatui::crossterm::event::{self, Event};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 /// How long a key is waited for before a look at signals and at whether there is a new snapshot.
 const LOOK: Duration = Duration::from_millis(100);
+/// Keys that wait are taken together for so long at most before what they did is drawn.
+const TOGETHER: Duration = Duration::from_millis(50);
 /// Bytes that terminals take for the clipboard, in the least of them.
 const CLIPBOARD: usize = 70_000;
 
@@ -55,11 +56,12 @@ pub(super) fn tui(arguments: TuiArguments) -> ExitCode {
     if !has_screen() {
         return fail(USAGE, "the dashboard needs a terminal; `rtcscope analyze` writes a report anywhere");
     }
-    if let Err(error) = end_with_terminal() {
-        return fail(INPUT, &format!("signals cannot be caught: {error}"));
-    }
+    let has_no_screen = match end_with_terminal() {
+        Ok(has_no_screen) => has_no_screen,
+        Err(error) => return fail(INPUT, &format!("signals cannot be caught: {error}")),
+    };
     if let Some(speed) = arguments.speed {
-        return replay(&reading, speed);
+        return replay(&reading, speed, &has_no_screen);
     }
     let examined = match examine_over_time(&reading) {
         Ok(examined) => examined,
@@ -73,15 +75,20 @@ pub(super) fn tui(arguments: TuiArguments) -> ExitCode {
     let mut frames = Frames::of(&reading, &opened);
     let mut read = |frame| frames.read(frame);
     let save = &mut |selection: &Selection| save::packets(&reading, selection);
+    if let Err(error) = restore_with_terminal() {
+        return fail(INPUT, &format!("signals cannot be caught: {error}"));
+    }
+    has_no_screen.store(false, Relaxed);
     let shown = show(&title, snapshot, &mut || News::None, save, &mut read);
     match shown {
-        Ok(()) => code,
+        Ok(Some(signal @ (SIGHUP | SIGQUIT))) => ExitCode::from(128 + signal as u8),
+        Ok(_) => code,
         Err(error) => fail(INPUT, &format!("the terminal: {error}")),
     }
 }
 
 /// Reads the capture as its packets came.
-fn replay(reading: &Reading, speed: f64) -> ExitCode {
+fn replay(reading: &Reading, speed: f64, has_no_screen: &AtomicBool) -> ExitCode {
     let credentials = match reading.turn.clone().with_environment() {
         Ok(credentials) => credentials,
         Err(message) => return fail(USAGE, &message),
@@ -100,6 +107,7 @@ fn replay(reading: &Reading, speed: f64) -> ExitCode {
     let mut frames = Frames::of(reading, &opened);
     let mut read = |frame| frames.read(frame);
     let save = &mut |selection: &Selection| save::packets(reading, selection);
+    has_no_screen.store(false, Relaxed);
     let shown = live::dashboard(&engine, &title, &Until::default(), save, &mut read);
     let ended = engine.finish();
     ended.errors.iter().for_each(|error| output::note(error));
@@ -117,15 +125,31 @@ pub(super) fn has_screen() -> bool {
     is_able && io::stdout().is_terminal()
 }
 
-/// The terminal is gone: there is nothing to restore, and whoever reads from it again reads its end for ever. So the process
-/// ends at once, unless there is more to do first.
-fn end_with_terminal() -> io::Result<()> {
-    let always = Arc::new(AtomicBool::new(true));
-    signal_hook::flag::register_conditional_shutdown(SIGHUP, 128 + SIGHUP, always).map(drop)
+/// For as long as what this gives is true, the process ends at once where the terminal is gone. While there is a screen, it
+/// is restored first: the signal may come from elsewhere, and the terminal be there.
+fn end_with_terminal() -> io::Result<Arc<AtomicBool>> {
+    let has_no_screen = Arc::new(AtomicBool::new(true));
+    signal_hook::flag::register_conditional_shutdown(SIGHUP, 128 + SIGHUP, Arc::clone(&has_no_screen))?;
+    Ok(has_no_screen)
 }
 
-/// Shows `first`, and then whatever `next` has, until the person leaves or the process is asked to end. `next` does not wait; it
-/// is asked ten times a second.
+/// Whoever reads from a terminal that is gone reads its end for ever: a thread of its own restores what is there and ends the
+/// process.
+fn restore_with_terminal() -> io::Result<()> {
+    let hangup = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGHUP, Arc::clone(&hangup))?;
+    let watch = move || {
+        while !hangup.load(Relaxed) {
+            std::thread::sleep(LOOK);
+        }
+        screen::leave();
+        std::process::exit(128 + SIGHUP);
+    };
+    std::thread::Builder::new().name("hangup".to_owned()).spawn(watch).map(drop)
+}
+
+/// Shows `first`, and then whatever `next` has, until the person leaves or the process is asked to end; gives the signal that
+/// asked. `next` does not wait; it is asked ten times a second.
 ///
 /// # Errors
 /// Those of the terminal.
@@ -135,12 +159,12 @@ pub(super) fn show(
     next: &mut dyn FnMut() -> News,
     save: &mut Save<'_>,
     read: &mut ReadFrame<'_>,
-) -> io::Result<()> {
-    let is_ended = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&is_ended))?;
+) -> io::Result<Option<i32>> {
+    let asked = Arc::new(AtomicUsize::new(0));
+    for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
+        signal_hook::flag::register_usize(signal, Arc::clone(&asked), signal as usize)?;
     }
-    let mut screen = Terminal::open()?;
+    let mut screen = Screen::open()?;
     let theme = Theme::of(std::env::var("NO_COLOR").ok().as_deref());
     let mut snapshot = first;
     let mut newest = None;
@@ -149,30 +173,14 @@ pub(super) fn show(
     state.refresh(&snapshot);
     state.resize(size.width, size.height, &snapshot);
     let mut is_changed = true;
-    while !state.is_over() && !is_ended.load(Ordering::Relaxed) {
+    while !state.is_over() && asked.load(Relaxed) == 0 {
         if is_changed {
             if let Some(frame) = state.wanted_frame() {
                 state.take_frame(frame, read(frame));
             }
             screen.terminal.draw(|frame| render(frame, &state, &snapshot, theme))?;
-            is_changed = false;
         }
-        // All that was typed by now, then one frame.
-        let mut wait = LOOK;
-        while !state.is_over() && event::poll(wait)? {
-            wait = Duration::ZERO;
-            let event = event::read()?;
-            if let Event::Resize(width, height) = event {
-                state.resize(width, height, &snapshot);
-                is_changed = true;
-            }
-            let Some(action) = action(&event, state.is_typing()) else { continue };
-            is_changed = true;
-            if let Some(effect) = state.update(action, &snapshot) {
-                let told = done(&effect, &snapshot, save);
-                state.tell(told.unwrap_or_else(|error| error));
-            }
-        }
+        is_changed = keys(&mut state, &snapshot, &mut screen, save)?;
         match next() {
             News::None => {}
             News::Snapshot(newer) => newest = Some(newer),
@@ -191,12 +199,47 @@ pub(super) fn show(
             is_changed = true;
         }
     }
-    Ok(())
+    Ok(i32::try_from(asked.load(Relaxed)).ok().filter(|signal| *signal != 0))
+}
+
+/// Waits for a key, and takes all that were typed by now; true where there is something to be drawn.
+fn keys(state: &mut State, snapshot: &Snapshot, screen: &mut Screen, save: &mut Save<'_>) -> io::Result<bool> {
+    let mut is_changed = false;
+    let mut until = None;
+    while !state.is_over() && event::poll(if until.is_some() { Duration::ZERO } else { LOOK })? {
+        let now = live::instant();
+        if *until.get_or_insert(now + TOGETHER) < now {
+            break;
+        }
+        let event = event::read()?;
+        if let Event::Resize(width, height) = event {
+            state.resize(width, height, snapshot);
+            is_changed = true;
+        }
+        let Some(action) = action(&event, state.is_typing()) else { continue };
+        is_changed = true;
+        match state.advance(action, snapshot) {
+            Some(Effect::Suspend) => {
+                screen.suspend()?;
+                let size = screen.terminal.size()?;
+                state.resize(size.width, size.height, snapshot);
+            }
+            Some(effect) => {
+                let told = done(&effect, snapshot, save);
+                state.tell(told.unwrap_or_else(|error| error));
+            }
+            None => {}
+        }
+    }
+    state.catch_up(snapshot);
+    Ok(is_changed)
 }
 
 /// Does what somebody asked for; gives what to say of it.
 fn done(effect: &Effect, snapshot: &Snapshot, save: &mut Save<'_>) -> Result<String, String> {
     match effect {
+        // It needs the screen, and is done where that is.
+        Effect::Suspend => Ok(String::new()),
         Effect::Export => {
             let (path, mut file) = save::new_file("rtcscope-report", "json").map_err(|error| error.to_string())?;
             let style = text::Style { width: None, color: false, full: true };
@@ -235,32 +278,6 @@ fn base64(bytes: &[u8]) -> String {
         }
     }
     text
-}
-
-/// The terminal while it is a screen; a terminal again when dropped. After a panic the hook of ratatui sees to that.
-struct Terminal {
-    terminal: DefaultTerminal,
-}
-
-impl Terminal {
-    fn open() -> io::Result<Self> {
-        let terminal = ratatui::try_init()?;
-        let screen = Self { terminal };
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            drop(execute!(io::stdout(), DisableMouseCapture));
-            before(panic);
-        }));
-        execute!(io::stdout(), EnableMouseCapture)?;
-        Ok(screen)
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        drop(execute!(io::stdout(), DisableMouseCapture));
-        ratatui::restore();
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod dtls;
 mod link;
 mod rtcp;
 mod rtp;
+mod stream;
 mod stun;
 mod text;
 
@@ -16,7 +17,7 @@ use crate::net::{Decoder, Unit};
 use crate::packet::RawPacket;
 use crate::proto::channel_data::ChannelData;
 use crate::proto::demux::{Class, classify};
-use crate::proto::{http, websocket};
+use crate::proto::websocket;
 use std::ops::Range;
 
 /// Fields of a frame; messages in messages.
@@ -135,7 +136,11 @@ pub fn dissect(packet: &RawPacket<'_>) -> Vec<Field> {
         if at.start > headers && !at.is_empty() {
             tree.add("Tunnel", format!("{} bytes of headers", at.start - headers), headers..at.start);
         }
-        message(&mut tree, at, is_stream);
+        if is_stream {
+            stream::segment(&mut tree, at);
+        } else {
+            message(&mut tree, at);
+        }
     }
     tree.fields
 }
@@ -147,22 +152,18 @@ fn place(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
     (end <= whole.len()).then_some(start..end)
 }
 
-/// What a datagram is, or a part of a TCP stream that begins with a message.
-fn message(tree: &mut Tree<'_>, at: Range<usize>, is_stream: bool) {
+/// What a datagram is.
+fn message(tree: &mut Tree<'_>, at: Range<usize>) {
     let bytes = tree.slice(&at);
     match classify(bytes) {
         _ if bytes.is_empty() => {}
-        _ if is_stream && http::Message::parse(bytes).is_some() => text::message(tree, "HTTP", at),
         Class::Sip => text::message(tree, "SIP", at),
         Class::Rtsp => text::message(tree, "RTSP", at),
         Class::Stun => stun::message(tree, at),
         Class::TurnChannel => channel_data(tree, at),
-        _ if is_stream && stun::begins(bytes) => stun::message(tree, at),
-        _ if is_stream && framed(tree, &at).is_some() => {}
-        _ if is_stream && websocket::looks_like_frames(bytes) => websocket_frames(tree, at),
         Class::Dtls | Class::ProposedDtls => dtls::records(tree, at),
-        Class::Rtp if !is_stream => rtp::packet(tree, at),
-        Class::Rtcp if !is_stream => rtcp::compound(tree, at),
+        Class::Rtp => rtp::packet(tree, at),
+        Class::Rtcp => rtcp::compound(tree, at),
         Class::Unknown(reason) => tree.add("Payload", format!("{} bytes: {}", bytes.len(), reason.as_str()), at),
         class => tree.add("Payload", format!("{class:?}, {} bytes", bytes.len()), at),
     }
@@ -177,21 +178,8 @@ fn channel_data(tree: &mut Tree<'_>, at: Range<usize>) {
     tree.within("TURN ChannelData", format!("channel 0x{:04x}", data.channel.number()), at.clone(), |tree| {
         tree.hex("Channel number", at.start, 2);
         tree.count("Length", at.start + 2, 2);
-        message(tree, inner, false);
+        message(tree, inner);
     });
-}
-
-/// RFC 4571: a length, and a packet as in UDP. Where all of the segment is one.
-fn framed(tree: &mut Tree<'_>, at: &Range<usize>) -> Option<()> {
-    let length = tree.number(at.start, 2)? as usize;
-    let inner = at.start + 2..at.end;
-    let is_packet = !matches!(classify(tree.slice(&inner)), Class::Unknown(_) | Class::ProposedQuicShort);
-    if length != inner.len() || !is_packet {
-        return None;
-    }
-    tree.count("RFC 4571 length", at.start, 2);
-    message(tree, inner, false);
-    Some(())
 }
 
 /// RFC 6455, section 5.2.

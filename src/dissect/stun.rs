@@ -45,7 +45,7 @@ pub(super) fn message(tree: &mut Tree<'_>, at: Range<usize>) {
                 tree.hex("Type", begin, 2);
                 tree.count("Length", begin + 2, 2);
                 if attribute.kind == AttributeType::DATA {
-                    inner_message(tree, value.clone(), false);
+                    inner_message(tree, value.clone());
                 }
             });
         }

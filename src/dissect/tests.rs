@@ -25,6 +25,28 @@ fn datagram(payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// In Ethernet, IPv4 and TCP.
+fn segment(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
+    bytes.extend([0x45, 0]);
+    bytes.extend((40 + payload.len() as u16).to_be_bytes());
+    bytes.extend([0, 1, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x13, 0x88, 0x13, 0x89]);
+    bytes.extend([0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x18, 1, 0, 0, 0, 0, 0]);
+    bytes.extend(payload);
+    bytes
+}
+
+/// Names and values of what lies in a segment, without what lies in these.
+fn in_segment(payload: &[u8]) -> Vec<(String, String)> {
+    let fields = dissect(&packet(&segment(payload)));
+    let behind = fields.into_iter().skip_while(|field| field.name != "TCP").skip(1);
+    behind.filter(|field| field.depth == 0).map(|field| (field.name, field.value)).collect()
+}
+
+fn named(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
 fn field<'f>(fields: &'f [Field], name: &str) -> &'f Field {
     fields.iter().find(|field| field.name == name).unwrap_or_else(|| panic!("no {name} in {fields:#?}"))
 }
@@ -93,6 +115,44 @@ fn what_is_inside_channel_data_is_taken_apart_too() {
 }
 
 #[test]
+fn a_segment_that_begins_within_a_message_is_part_of_a_stream_whatever_its_first_bytes_look_like() {
+    let quic = [&[0xe6, 0x26, 0xce, 0x6a][..], &[0x5a; 60]].concat();
+    let rtcp = [&[0x81, 201, 0, 200][..], &[0; 60]].concat();
+    let rtp = [&[0x80, 96][..], &[7; 60]].concat();
+    let dtls = [&[22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 1, 0, 4][..], &[1; 4]].concat();
+    // Four letters are a channel of RFC 5766 and a length that fits.
+    let letters = [&b"Ca\0\x08"[..], b"of what", b"!"].concat();
+    for payload in [quic, rtcp, rtp, dtls, [&letters[..], b"more"].concat()] {
+        let said = format!("part of a TCP stream, {} bytes", payload.len());
+        assert_eq!(in_segment(&payload), [named("Payload", &said)]);
+    }
+}
+
+#[test]
+fn messages_that_say_their_length_follow_each_other_in_a_segment() {
+    let request = unhex(REQUEST);
+    // Eleven bytes of data, one of padding.
+    let data = [&[0x40, 1, 0, 11, 0x80, 0x60][..], &[0; 10]].concat();
+    let found = in_segment(&[&request[..], &data, &data, &data[..7]].concat());
+    let channel = named("TURN ChannelData", "channel 0x4001");
+    let rest = named("Payload", "part of a TCP stream, 7 bytes");
+    assert_eq!(found, [named("STUN", "Binding request"), channel.clone(), channel, rest]);
+}
+
+#[test]
+fn a_packet_behind_its_length_is_taken_apart_in_a_segment() {
+    let rtp = [0x80, 96, 0, 9, 0, 0, 0, 160, 0, 0, 0, 5];
+    let framed = in_segment(&[&[0, 12][..], &rtp].concat());
+    assert_eq!(framed.iter().map(|field| field.0.as_str()).collect::<Vec<_>>(), ["RFC 4571 length", "RTP"]);
+    let interleaved = [&[b'$', 2, 0, 12][..], &rtp].concat();
+    let twice = in_segment(&[&interleaved[..], &interleaved].concat());
+    assert_eq!(twice, vec![named("RTSP interleaved", "16 bytes"); 2]);
+    let fields = dissect(&packet(&segment(&interleaved)));
+    assert_eq!(field(&fields, "Channel").value, "2");
+    assert_eq!(field(&fields, "SSRC").value, "0x00000005");
+}
+
+#[test]
 fn no_bytes_break_it_and_no_field_lies_outside_of_the_frame() {
     let mut state: u64 = 1;
     let mut byte = || {
@@ -105,6 +165,7 @@ fn no_bytes_break_it_and_no_field_lies_outside_of_the_frame() {
             let mut payload = vec![first, second];
             payload.extend((0..120).map(|_| byte()));
             samples.push(datagram(&payload));
+            samples.push(segment(&payload));
         }
     }
     for sample in samples {

@@ -43,6 +43,8 @@ pub struct Finding {
     pub frames: Vec<FrameNo>,
     /// The id of what it is about: a stream, an allocation, a flow.
     pub subject: Option<String>,
+    /// How many cases it stands for: more than one where it counts those that are not listed.
+    pub cases: u64,
 }
 
 impl Finding {

@@ -196,6 +196,7 @@ impl Rule {
             advice: self.advice,
             frames: Vec::new(),
             subject: None,
+            cases: 1,
         }
     }
 
@@ -218,7 +219,7 @@ impl Rule {
         if findings.len() > MAX_CASES {
             let more = findings.len() - MAX_CASES;
             findings.truncate(MAX_CASES);
-            findings.push(self.finding(format!("{more} more cases are not listed")));
+            findings.push(Finding { cases: more as u64, ..self.finding(format!("{more} more cases are not listed")) });
         }
         findings
     }
@@ -361,5 +362,6 @@ mod tests {
         let damaged: Vec<&Finding> = findings.iter().filter(|finding| finding.code == "CAPTURE_DAMAGED").collect();
         assert_eq!(damaged.len(), MAX_CASES + 1);
         assert!(damaged.iter().any(|finding| finding.summary == "500 more cases are not listed"));
+        assert_eq!(damaged.iter().map(|finding| finding.cases).sum::<u64>(), 1500);
     }
 }

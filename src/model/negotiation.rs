@@ -3,7 +3,7 @@
 //! In: two descriptions. Out: [`Negotiated`] for each section. Never: what was sent; that is for who has seen it.
 
 use crate::proto::rtp::payload_type::static_payload_type;
-use crate::proto::sdp::{Direction, Media, RidDirection, SessionDescription};
+use crate::proto::sdp::{Direction, Media, RidDirection, SessionDescription, TransportProtocol};
 
 /// Codecs, header extensions and layers of a section that are kept.
 const MAX_CODECS: usize = 64;
@@ -71,6 +71,16 @@ impl Security {
 }
 
 impl Negotiated {
+    /// Its packets are RTP, so that a capture shows whether they came.
+    pub fn is_rtp(&self) -> bool {
+        TransportProtocol::of(&self.protocol).is_rtp()
+    }
+
+    /// It runs inside DTLS or TLS.
+    pub fn is_dtls(&self) -> bool {
+        TransportProtocol::of(&self.protocol).is_dtls()
+    }
+
     /// The same where the parts of offering and answering side have changed.
     pub fn from_the_other_side(mut self) -> Self {
         self.sends.reverse();

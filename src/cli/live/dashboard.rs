@@ -5,11 +5,12 @@
 //!
 //! A thread of its own takes the snapshots, at most two a second, and fewer where one takes long: the packets wait as long.
 
+use super::super::screen;
 use super::super::tui::{News, ReadFrame, Save, show};
 use super::engine::Engine;
 use super::{ATTENTION, instant};
 use crate::model::snapshot::Snapshot;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,7 +51,8 @@ impl Drop for Leaving<'_> {
 }
 
 /// Shows what the engine brings until somebody leaves or it is over; true where the finding came that was waited for. A
-/// terminal that is gone ends the process once the capture has been ended as it should be.
+/// terminal that is gone ends the process once the capture has been ended as it should be, also where the thread that shows
+/// is held up by it.
 ///
 /// # Errors
 /// Those of the terminal.
@@ -86,11 +88,20 @@ pub(in crate::cli) fn dashboard(
         let _leaving = Leaving(&newest.has_left);
         show(title, first, &mut next, save, read)
     });
+    if hangup.load(Relaxed) {
+        hang_up(engine);
+    }
     // Nobody looks at the flags of `show` any more.
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGINT, SIGQUIT, SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::new(AtomicBool::new(true)))?;
     }
-    shown.map(|()| newest.came.load(Relaxed))
+    shown.map(|_| newest.came.load(Relaxed))
+}
+
+fn hang_up(engine: &Engine) -> ! {
+    std::mem::forget(engine.finish());
+    screen::leave();
+    std::process::exit(128 + SIGHUP)
 }
 
 fn take_snapshots(engine: &Engine, until: &Until, newest: &Newest, hangup: &AtomicBool) {
@@ -101,8 +112,7 @@ fn take_snapshots(engine: &Engine, until: &Until, newest: &Newest, hangup: &Atom
     let mut is_ended = false;
     while !newest.has_left.load(Relaxed) {
         if hangup.load(Relaxed) {
-            std::mem::forget(engine.finish());
-            std::process::exit(128 + SIGHUP);
+            hang_up(engine);
         }
         let now = instant();
         if now >= due || is_ended {

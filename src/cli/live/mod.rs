@@ -321,8 +321,11 @@ fn interrupts() -> io::Result<Arc<AtomicBool>> {
     Ok(flag)
 }
 
-#[expect(clippy::disallowed_methods, reason = "how often a line is printed is no matter of the capture's clock")]
-fn instant() -> Instant {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how often a line is printed or a screen drawn is no matter of the capture's clock"
+)]
+pub(super) fn instant() -> Instant {
     Instant::now()
 }
 

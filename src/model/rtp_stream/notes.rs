@@ -46,6 +46,11 @@ pub struct StreamNotes {
 }
 
 impl StreamNotes {
+    /// Whether there may have been more losses than are kept.
+    pub fn may_lack_losses(&self) -> bool {
+        self.losses.len() >= KEPT
+    }
+
     /// Packets are missing before this one.
     pub(super) fn loss(&mut self, before: (FrameNo, Timestamp), after: (FrameNo, Timestamp), seq: u16, missing: u16) {
         let nanos = after.1.nanos_since(before.1);
@@ -115,6 +120,7 @@ mod tests {
             notes.restart(FrameNo(n));
         }
         assert_eq!((notes.losses.len(), notes.restarts.len()), (KEPT, KEPT));
+        assert!(notes.may_lack_losses());
         assert_eq!(notes.longest_loss.unwrap().before, FrameNo(90));
     }
 }

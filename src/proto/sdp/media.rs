@@ -63,6 +63,11 @@ impl MediaKind {
 pub struct TransportProtocol(String);
 
 impl TransportProtocol {
+    /// As `word` has it.
+    pub fn of(word: &str) -> Self {
+        Self(word.to_owned())
+    }
+
     /// As written.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -132,7 +137,7 @@ impl Media {
         let mut port_words = words.word().unwrap_or_default().splitn(2, '/');
         let port = port_words.next().and_then(|port| port.parse().ok());
         let port_count = port_words.next().and_then(|count| count.parse().ok());
-        let protocol = TransportProtocol(words.word().unwrap_or_default().to_owned());
+        let protocol = TransportProtocol::of(words.word().unwrap_or_default());
         let formats = words.list();
         let outcome = match port {
             None => Err("m= without a port number"),

@@ -40,7 +40,8 @@ pub(in crate::view) fn tally(findings: &[Finding]) -> String {
         (Severity::Info, "note", "notes"),
     ];
     let present = counted.iter().filter_map(|(severity, one, many)| {
-        let number = findings.iter().filter(|finding| finding.severity == *severity).count() as u64;
+        let same = findings.iter().filter(|finding| finding.severity == *severity);
+        let number = same.map(|finding| finding.cases).sum();
         (number > 0).then(|| plural(number, one, many))
     });
     present.collect::<Vec<_>>().join(", ")
@@ -72,7 +73,8 @@ pub(in crate::view) const fn severity_ink(severity: Severity) -> Ink {
 fn kind(cases: &[&Finding], page: &mut Page<'_>) -> io::Result<()> {
     let Some(first) = cases.first() else { return Ok(()) };
     let ink = severity_ink(first.severity);
-    let times = if cases.len() > 1 { format!(" ×{}", cases.len()) } else { String::new() };
+    let number: u64 = cases.iter().map(|finding| finding.cases).sum();
+    let times = if number > 1 { format!(" ×{number}") } else { String::new() };
     let lead = Cell::new(format!("  {:9}", first.severity.name()), ink);
     page.line(&[lead, Cell::new(format!("{}{times}", first.code), Ink::Strong)])?;
     let shown = page.shown_of(cases.len(), CASES);
@@ -80,7 +82,8 @@ fn kind(cases: &[&Finding], page: &mut Page<'_>) -> io::Result<()> {
         case(finding, page)?;
     }
     if shown < cases.len() {
-        let text = format!("… {} more like this; --full shows all", cases.len() - shown);
+        let more: u64 = cases.iter().skip(shown).map(|finding| finding.cases).sum();
+        let text = format!("… {more} more like this; --full shows all");
         page.wrapped(Cell::plain(""), INDENT, " ", &words(&text, Ink::Faint))?;
     }
     page.wrapped(Cell::new("  why", Ink::Faint), INDENT, " ", &words(first.explanation, Ink::Plain))?;

@@ -29,12 +29,14 @@ pub(in crate::view) struct Column {
     /// What it may be shortened to; none where a part says nothing.
     least: Option<usize>,
     cut: Cut,
+    /// Says nothing that others do not: dropped before any of these is shortened.
+    is_spare: bool,
 }
 
 impl Column {
     /// Words.
     pub(in crate::view) const fn left(head: &'static str, priority: u8) -> Self {
-        Self { head, name: head, group: "", right: false, priority, least: None, cut: Cut::End }
+        Self { head, name: head, group: "", right: false, priority, least: None, cut: Cut::End, is_spare: false }
     }
 
     /// Figures.
@@ -49,6 +51,11 @@ impl Column {
 
     pub(in crate::view) const fn least(self, least: usize) -> Self {
         Self { least: Some(least), ..self }
+    }
+
+    /// For a picture of what other columns say.
+    pub(in crate::view) const fn spare(self) -> Self {
+        Self { is_spare: true, ..self }
     }
 
     /// For one without a head.
@@ -167,8 +174,19 @@ impl Table {
                 shown.remove(victim);
             }
         }
+        self.drop_spare(&mut shown, limit);
         self.shrink(&mut shown, limit);
         self.widened(shown)
+    }
+
+    /// Takes spare columns away for as long as others would have to be shortened.
+    fn drop_spare(&self, shown: &mut Vec<Shown>, limit: usize) {
+        let is_spare = |at: usize| self.columns.get(at).is_some_and(|column| column.is_spare);
+        while total(&self.widened(shown.clone())) > limit {
+            let spare = (0..shown.len()).filter(|at| is_spare(shown[*at].0));
+            let Some(victim) = spare.max_by_key(|at| self.priority(shown[*at])) else { break };
+            shown.remove(victim);
+        }
     }
 
     fn with_content(&self) -> Vec<Shown> {
@@ -310,6 +328,17 @@ mod tests {
         let mut out = Vec::new();
         table.write(&mut Page::new(&Style { width: Some(42), color: false, full: false }, &mut out)).unwrap();
         assert_eq!(String::from_utf8(out).unwrap().lines().nth(1), Some("  a     [2001:db8:1234:5678:9abc::1]:50000"));
+    }
+
+    #[test]
+    fn a_spare_column_is_dropped_before_an_address_is_shortened_that_matters_less_than_it() {
+        let columns = [COLUMNS[0], Column::address("address", 6), Column::left("course", GOOD_TO_HAVE).spare()];
+        let mut table = Table::new(&columns);
+        table.row(["a", "[2001:db8:1234:5678:9abc::1]:50000", "▁▂▃▄▅▆▇█"].map(Cell::plain).to_vec());
+        let line = |limit| table.lines(limit).1.iter().flatten().map(Cell::text).collect::<String>();
+        assert_eq!(line(54).trim_end(), "  a     [2001:db8:1234:5678:9abc::1]:50000  ▁▂▃▄▅▆▇█");
+        assert_eq!(line(50).trim_end(), "  a     [2001:db8:1234:5678:9abc::1]:50000");
+        assert!(line(40).contains('…'), "{}", line(40));
     }
 
     #[test]

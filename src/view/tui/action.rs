@@ -104,6 +104,8 @@ pub enum Action {
     Sort,
     /// Turn the order around.
     Reverse,
+    /// Give the terminal back to the shell until it lets the dashboard go on.
+    Suspend,
     /// Stop or go on showing what is new.
     TogglePause,
     /// Write the report.
@@ -116,6 +118,10 @@ pub enum Action {
     Type(char),
     /// Take the last character of the filter back.
     Erase,
+    /// Take the last word of the filter back.
+    EraseWord,
+    /// Take all of the filter back.
+    EraseAll,
     /// Keep the filter.
     Accept,
     /// Leave the filter as it was.

@@ -6,10 +6,12 @@
 mod sdp;
 mod stream;
 
+pub(super) use stream::first_gaps;
+
 use super::action::Screen;
 use super::list::List;
 use super::state::{Rung, State};
-use crate::model::snapshot::{Finding, Ladder, Snapshot};
+use crate::model::snapshot::{Finding, Ladder, Snapshot, UnknownSession};
 use crate::view::ladder::{self, Drawing};
 use crate::view::text::rtcp::packets;
 use crate::view::text::{Cell, Ink, Page, Style, findings, head, words};
@@ -26,7 +28,7 @@ pub(super) fn below(state: &State, snapshot: &Snapshot, width: u16) -> (Vec<Vec<
         Screen::Overview => head::write(snapshot, page),
         Screen::Stream => match state.stream(snapshot) {
             Some(row) => stream::write(snapshot, row, width, page),
-            None => nothing("There is no RTP stream in it.", page),
+            None => absent(state, List::Streams, "stream", "There is no RTP stream in it.", page),
         },
         Screen::Reports => senders(state, snapshot, page),
         Screen::Sessions => {
@@ -35,7 +37,7 @@ pub(super) fn below(state: &State, snapshot: &Snapshot, width: u16) -> (Vec<Vec<
         }
         Screen::Sdp => match state.session().and_then(|at| snapshot.sessions.get(at)) {
             Some(session) => sdp::write(session, width, page),
-            None => nothing("There is no session in it.", page),
+            None => absent(state, List::Sessions, "session", "There is no session in it.", page),
         },
         Screen::Findings => {
             let row = state.list_state(List::Findings).selected();
@@ -63,6 +65,11 @@ pub(super) fn lines(width: usize, write: impl FnOnce(&mut Page<'_>) -> io::Resul
 
 fn nothing(text: &str, page: &mut Page<'_>) -> io::Result<()> {
     page.wrapped(Cell::plain(""), 0, " ", &words(text, Ink::Faint))
+}
+
+/// Why there is nothing to tell of: a filter, or else that there is none.
+fn absent(state: &State, list: List, row: &str, text: &str, page: &mut Page<'_>) -> io::Result<()> {
+    nothing(state.hidden(list, row).as_deref().unwrap_or(text), page)
 }
 
 /// A name, and what there is to say.
@@ -130,8 +137,10 @@ fn senders(state: &State, snapshot: &Snapshot, page: &mut Page<'_>) -> io::Resul
 
 /// The ladder of the session; of everything where there is none.
 fn drawn(state: &State, snapshot: &Snapshot, width: usize, page: &mut Page<'_>) -> io::Result<Vec<Rung>> {
-    let id = state.session().map(|at| format!("s{}", at + 1));
-    match Ladder::of(snapshot, id.as_deref(), ladder::columns(width)) {
+    if let Some(text) = state.hidden(List::Sessions, "session") {
+        return nothing(&text, page).map(|()| Vec::new());
+    }
+    match ladder_of(state, snapshot, width) {
         Ok(ladder) => {
             let style = Style { width: Some(width), color: false, full: true };
             let places = ladder::draw(&ladder, &Drawing { style, ascii: false }, page)?;
@@ -140,4 +149,18 @@ fn drawn(state: &State, snapshot: &Snapshot, width: usize, page: &mut Page<'_>) 
         }
         Err(unknown) => nothing(&unknown.to_string(), page).map(|()| Vec::new()),
     }
+}
+
+fn ladder_of(state: &State, snapshot: &Snapshot, width: usize) -> Result<Ladder, UnknownSession> {
+    let id = state.session().map(|at| format!("s{}", at + 1));
+    Ladder::of(snapshot, id.as_deref(), ladder::columns(width))
+}
+
+/// An event of the ladder in words, for a pane so wide.
+pub(super) fn event_text(state: &State, snapshot: &Snapshot, width: u16, at: usize) -> Option<String> {
+    let ladder = ladder_of(state, snapshot, usize::from(width).max(1)).ok()?;
+    let event = ladder.events.get(at)?;
+    let name = |host: usize| ladder.hosts.get(host).map(|host| host.name.clone()).unwrap_or_default();
+    let ends = event.arrow.as_ref().map(|arrow| format!("{} → {}: ", name(arrow.from), name(arrow.to)));
+    Some(format!("frame {}: {}{}", event.frame, ends.unwrap_or_default(), event.text))
 }

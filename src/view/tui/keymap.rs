@@ -70,8 +70,13 @@ pub(super) const KEYMAP: &[Binding] = &[
     also(KeyCode::Char('J'), "J", Action::DetailDown),
     key(KeyCode::Enter, "Enter", Action::Open, "open: stream, ladder, frame, evidence; Esc goes back"),
     also(KeyCode::Esc, "Esc", Action::Back),
-    letter('/', "/ F7", Action::Filter, "show only rows with a text; empty: all"),
+    letter('/', "/ F7", Action::Filter, "show only rows with a text that is typed; empty: all"),
     also(KeyCode::F(7), "F7", Action::Filter),
+    Binding {
+        modifiers: KeyModifiers::CONTROL,
+        ..letter('u', "Ctrl-U", Action::EraseAll, "while it is typed: take it back; Ctrl-W: its last word")
+    },
+    Binding { modifiers: KeyModifiers::CONTROL, ..also(KeyCode::Char('w'), "Ctrl-W", Action::EraseWord) },
     letter('s', "s S", Action::Sort, "sort by the next column; S turns the order around"),
     also(KeyCode::Char('S'), "S", Action::Reverse),
     letter(' ', "Space", Action::TogglePause, "hold the display still, or go on"),
@@ -79,9 +84,13 @@ pub(super) const KEYMAP: &[Binding] = &[
     letter('w', "w F2", Action::Save, "save the packets of the row as pcapng"),
     also(KeyCode::F(2), "F2", Action::Save),
     letter('e', "e", Action::Export, "write the report as JSON"),
-    letter('y', "y", Action::Copy, "copy the row"),
+    letter('y', "y", Action::Copy, "copy the row, event or field that is selected"),
     letter('?', "? F1", Action::ToggleHelp, "show or hide this page"),
     also(KeyCode::F(1), "F1", Action::ToggleHelp),
+    Binding {
+        modifiers: KeyModifiers::CONTROL,
+        ..letter('z', "Ctrl-Z", Action::Suspend, "back to the shell; its fg brings the dashboard back")
+    },
     letter('q', "q", Action::Quit, "quit; also Ctrl-C"),
     // In raw mode the terminal makes no SIGINT of it.
     Binding { modifiers: KeyModifiers::CONTROL, ..also(KeyCode::Char('c'), "Ctrl-C", Action::Quit) },
@@ -149,6 +158,8 @@ mod tests {
     fn letters_of_a_filter_are_letters() {
         assert_eq!(action(&pressed(KeyCode::Char('q'), KeyModifiers::NONE), true), Some(Action::Type('q')));
         assert_eq!(action(&pressed(KeyCode::Char('c'), KeyModifiers::CONTROL), true), Some(Action::Quit));
+        assert_eq!(action(&pressed(KeyCode::Char('w'), KeyModifiers::CONTROL), true), Some(Action::EraseWord));
+        assert_eq!(action(&pressed(KeyCode::Char('u'), KeyModifiers::CONTROL), true), Some(Action::EraseAll));
         assert_eq!(action(&pressed(KeyCode::Enter, KeyModifiers::NONE), true), Some(Action::Accept));
     }
 

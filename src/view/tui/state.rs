@@ -3,7 +3,9 @@
 //! In: actions, and the snapshot that they are about. Out: the next state, and now and then an [`Effect`]. Never: a terminal, a
 //! clock, a file, a change of the snapshot.
 
+mod copy;
 mod course;
+mod filter;
 mod frame;
 mod lists;
 mod selection;
@@ -26,8 +28,6 @@ use std::sync::Arc;
 
 /// Screens that can be gone back to.
 const TRAIL: usize = 32;
-/// Characters of a filter.
-const FILTER: usize = 100;
 
 /// What the caller is asked to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,6 +38,8 @@ pub enum Effect {
     Copy(String),
     /// Save packets.
     Save(Selection),
+    /// Stop until somebody goes on.
+    Suspend,
 }
 
 /// What keys move.
@@ -60,6 +62,8 @@ struct Subject {
     list: Option<(List, Option<usize>)>,
     stream: Option<usize>,
     session: Option<usize>,
+    /// What is said where a filter leaves neither.
+    hidden: [Option<String>; 2],
 }
 
 /// All of it.
@@ -77,6 +81,8 @@ pub struct State {
     /// What stands below the table, for as long as it is about the same.
     below: Vec<Vec<Cell>>,
     below_of: Option<Subject>,
+    /// Keys have been taken since.
+    is_behind: bool,
     /// The events of the ladder among those lines, and the place of the selected one.
     rungs: Vec<Rung>,
     rung: usize,
@@ -113,6 +119,7 @@ impl State {
             scroll: 0,
             below: Vec::new(),
             below_of: None,
+            is_behind: false,
             rungs: Vec::new(),
             rung: 0,
             evidence: None,
@@ -164,6 +171,7 @@ impl State {
     }
 
     fn write_below(&mut self, snapshot: &Snapshot) {
+        self.is_behind = false;
         let subject = Subject {
             generation: self.generation,
             screen: self.screen,
@@ -171,11 +179,10 @@ impl State {
             list: self.list().map(|list| (list, self.lists[list as usize].selected())),
             stream: self.lists[List::Streams as usize].selected(),
             session: self.session(),
+            hidden: [self.hidden(List::Streams, ""), self.hidden(List::Sessions, "")],
         };
         if self.below_of.as_ref() != Some(&subject) {
-            let whole = self.areas().detail.width;
-            // The overview has them in its left half.
-            let width = if self.screen == Screen::Overview { whole / 2 } else { whole }.saturating_sub(2);
+            let width = self.below_width();
             let before = self.rungs.get(self.rung).map(|rung| rung.frame);
             let is_same =
                 self.below_of.as_ref().is_some_and(|of| (of.screen, of.session) == (subject.screen, subject.session));
@@ -192,6 +199,13 @@ impl State {
         }
         self.scroll = self.scroll.min(self.last_line());
         self.keep_rung_in_sight();
+    }
+
+    /// Columns that have room below the table.
+    fn below_width(&self) -> u16 {
+        let whole = self.areas().detail.width;
+        // The overview has them in its left half.
+        if self.screen == Screen::Overview { whole / 2 } else { whole }.saturating_sub(2)
     }
 
     fn areas(&self) -> Areas {
@@ -230,9 +244,32 @@ impl State {
 
     /// Does what a key means.
     pub fn update(&mut self, action: Action, snapshot: &Snapshot) -> Option<Effect> {
-        let effect = self.take(action, snapshot);
-        self.write_below(snapshot);
+        let effect = self.advance(action, snapshot);
+        self.catch_up(snapshot);
         effect
+    }
+
+    /// The same where more keys may follow: what stands below a table is not written for rows that are only passed. To be
+    /// drawn after [`State::catch_up`].
+    pub fn advance(&mut self, action: Action, snapshot: &Snapshot) -> Option<Effect> {
+        let is_step = matches!(action, Action::Up | Action::Down | Action::PageUp | Action::PageDown);
+        if !is_step || self.table().is_none() || self.evidence.is_some() {
+            self.catch_up(snapshot);
+        }
+        let effect = self.take(action, snapshot);
+        if self.table().is_none() {
+            // Somebody left the table by a click while typing.
+            self.before = None;
+        }
+        self.is_behind = true;
+        effect
+    }
+
+    /// Writes what stands below the row that the keys have led to.
+    pub fn catch_up(&mut self, snapshot: &Snapshot) {
+        if self.is_behind {
+            self.write_below(snapshot);
+        }
     }
 
     fn take(&mut self, action: Action, snapshot: &Snapshot) -> Option<Effect> {
@@ -270,26 +307,22 @@ impl State {
             Action::DetailUp => self.scroll_by(-1),
             Action::DetailDown => self.scroll_by(1),
             Action::Open => self.open(snapshot),
-            Action::Filter => self.before = self.listed().map(|list| list.filter.clone()),
+            Action::Filter => self.begin_filter(snapshot),
             Action::Sort => self.sort(|list, sorts| list.sort = (list.sort + 1) % sorts.max(1), snapshot),
             Action::Reverse => self.sort(|list, _| list.is_reversed = !list.is_reversed, snapshot),
+            Action::Suspend => return Some(Effect::Suspend),
             Action::TogglePause => self.is_paused = !self.is_paused,
             Action::Export => return Some(Effect::Export),
-            Action::Copy => return self.copied(snapshot).map(Effect::Copy),
+            Action::Copy => return self.copy(snapshot),
             Action::Save => return self.saved(snapshot),
-            Action::Type(letter) => self.retype(snapshot, |filter| {
-                if filter.chars().count() < FILTER {
-                    filter.push(letter);
-                }
-            }),
+            Action::Type(letter) => self.retype(snapshot, |filter| filter::lengthen(filter, letter)),
             Action::Erase => self.retype(snapshot, |filter| {
                 filter.pop();
             }),
+            Action::EraseWord => self.retype(snapshot, filter::take_word),
+            Action::EraseAll => self.retype(snapshot, String::clear),
             Action::Accept => self.before = None,
-            Action::Cancel => {
-                let before = self.before.take().unwrap_or_default();
-                self.retype(snapshot, |filter| *filter = before);
-            }
+            Action::Cancel => self.cancel_filter(snapshot),
             Action::Click(column, row) => self.click(Position::new(column, row), snapshot),
         }
         None
@@ -365,10 +398,6 @@ impl State {
     /// The table on the screen.
     pub(super) fn list(&self) -> Option<List> {
         List::on(self.screen, self.paths)
-    }
-
-    fn listed(&self) -> Option<&ListState> {
-        self.list().map(|list| &self.lists[list as usize])
     }
 
     pub(super) fn list_state(&self, list: List) -> &ListState {

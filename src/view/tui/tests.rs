@@ -175,6 +175,99 @@ fn a_filter_that_is_kept_holds_after_a_look_elsewhere() {
     assert!(screen(&state, relay(), SMALL).contains("none with this text"));
 }
 
+fn type_in(state: &mut State, snapshot: &Snapshot, text: &str) {
+    state.update(Action::Filter, snapshot);
+    text.chars().for_each(|letter| drop(state.update(Action::Type(letter), snapshot)));
+}
+
+#[test]
+fn a_filter_is_typed_anew_and_an_empty_one_shows_all() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Flows), relay());
+    let shown =
+        |state: &State| (state.list_state(List::Flows).filter.clone(), state.list_state(List::Flows).rows.len());
+    let all = relay().flows.len();
+    type_in(&mut state, relay(), "no such text");
+    state.update(Action::Accept, relay());
+    state.update(Action::Filter, relay());
+    assert_eq!(shown(&state), (String::new(), all));
+    // The key once more keeps what Esc is to bring back.
+    type_in(&mut state, relay(), "f1");
+    state.update(Action::Cancel, relay());
+    assert_eq!(shown(&state), ("no such text".to_owned(), 0));
+    state.update(Action::Filter, relay());
+    state.update(Action::Accept, relay());
+    assert_eq!((shown(&state), state.is_typing()), ((String::new(), all), false));
+}
+
+#[test]
+fn words_of_a_filter_and_all_of_it_can_be_taken_back_while_it_is_typed() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Flows), relay());
+    let filter = |state: &State| state.list_state(List::Flows).filter.clone();
+    type_in(&mut state, relay(), "one two");
+    state.update(Action::EraseWord, relay());
+    assert_eq!(filter(&state), "one ");
+    state.update(Action::Type('x'), relay());
+    state.update(Action::Accept, relay());
+    state.update(Action::EraseWord, relay());
+    state.update(Action::EraseAll, relay());
+    assert_eq!(filter(&state), "one x");
+    type_in(&mut state, relay(), "two");
+    state.update(Action::EraseAll, relay());
+    assert_eq!((filter(&state).as_str(), state.is_typing()), ("", true));
+}
+
+#[test]
+fn what_lies_behind_an_opened_row_is_neither_filtered_nor_sorted() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Sessions), relay());
+    for _ in 0..2 {
+        state.update(Action::Open, relay());
+        type_in(&mut state, relay(), "no such text");
+        assert!(!state.is_typing());
+        assert!(matches!(state.update(Action::Save, relay()), Some(Effect::Save(_))));
+        state.update(Action::Filter, relay());
+        assert!(screen(&state, relay(), SMALL).contains("there is no table here to filter"));
+        state.update(Action::Sort, relay());
+        assert!(screen(&state, relay(), SMALL).contains("there is no table here to sort"));
+    }
+    let shown = state.list_state(List::Sessions);
+    assert_eq!((shown.filter.as_str(), shown.sort), ("", 0));
+    state.update(Action::Show(Screen::Stream), relay());
+    state.update(Action::Filter, relay());
+    assert!(!state.is_typing() && screen(&state, relay(), SMALL).contains("there is no table here to filter"));
+}
+
+#[test]
+fn a_click_into_the_ladder_ends_the_typing_of_a_filter() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Sessions), relay());
+    type_in(&mut state, relay(), "s1");
+    state.update(Action::Click(10, 15), relay());
+    assert!(state.is_inside() && !state.is_typing());
+    state.update(Action::Type('x'), relay());
+    assert_eq!(state.list_state(List::Sessions).filter, "s1");
+}
+
+#[test]
+fn a_screen_says_which_filter_leaves_nothing_for_it() {
+    let mut state = state(relay(), LARGE);
+    for (table, about, said) in [
+        (Screen::Streams, Screen::Stream, "The filter \"zzz\" leaves no stream"),
+        (Screen::Sessions, Screen::Sdp, "The filter \"zzz\" leaves no session"),
+        (Screen::Sessions, Screen::Sessions, "The filter \"zzz\" leaves no session"),
+    ] {
+        state.update(Action::Show(table), relay());
+        type_in(&mut state, relay(), "zzz");
+        state.update(Action::Accept, relay());
+        state.update(Action::Show(about), relay());
+        let text = screen(&state, relay(), LARGE);
+        assert!(text.contains(said) && !text.contains("the whole capture"), "{text}");
+        assert!(!text.contains("nothing is known of its course"), "{text}");
+    }
+}
+
 #[test]
 fn streams_stand_worst_first_and_can_be_sorted_by_packets_and_turned_around() {
     let mut state = state(relay(), SMALL);
@@ -367,6 +460,44 @@ fn time_is_zoomed_around_the_cursor_and_panned_within_the_stream() {
 }
 
 #[test]
+fn a_stream_with_more_gaps_than_are_kept_says_how_many_there_are() {
+    let mut many = loss().clone();
+    let row = many.streams.iter_mut().find(|row| !row.figures.notes.losses.is_empty()).expect("a stream with a gap");
+    let (id, place) = (row.id.clone(), row.figures.notes.losses[0]);
+    assert!(place.missing > 0);
+    row.figures.notes.losses = vec![place; 8];
+    row.figures.sequence.loss_runs = [(1, 15), (2, 3)].into();
+    let shown = |snapshot: &Snapshot| {
+        let mut state = state(snapshot, LARGE);
+        state.update(Action::Show(Screen::Streams), snapshot);
+        type_in(&mut state, snapshot, &format!("{id} "));
+        state.update(Action::Accept, snapshot);
+        state.update(Action::Show(Screen::Stream), snapshot);
+        let figures = state.below().iter().flatten().map(|cell| cell.text()).collect::<String>();
+        (screen(&state, snapshot, LARGE), figures)
+    };
+    let (chart, figures) = shown(&many);
+    assert!(chart.contains("Lost: the first 8 of 18 gaps"), "{chart}");
+    assert!(figures.contains("the first 8 of 18 gaps"), "{figures}");
+    let row = many.streams.iter_mut().find(|row| row.id == id).expect("the stream");
+    row.figures.sequence.loss_runs = [(1, 8)].into();
+    let (chart, figures) = shown(&many);
+    assert!(!chart.contains("Lost: ") && !figures.contains("of 8 gaps"), "all of them are told");
+}
+
+#[test]
+fn cases_that_are_not_listed_are_counted_with_those_that_are() {
+    let mut many = loss().clone();
+    many.findings.truncate(1);
+    let rest = crate::model::snapshot::Finding { cases: 148, ..many.findings[0].clone() };
+    many.findings.push(rest);
+    let said = format!("149 {}s", many.findings[0].severity.name().replace("info", "note"));
+    let state = state(&many, LARGE);
+    let text = screen(&state, &many, LARGE);
+    assert!(text.contains(&said), "no {said}:\n{text}");
+}
+
+#[test]
 fn a_click_selects_a_row_or_a_screen() {
     let mut state = state(relay(), SMALL);
     state.update(Action::Click(13, 0), relay());
@@ -454,6 +585,76 @@ fn the_copy_of_a_row_has_what_its_columns_say() {
     assert!(text.starts_with("f1\t") && text.contains(&hold().flows[0].b.to_string()), "{text}");
     state.update(Action::Show(Screen::Sdp), hold());
     assert!(matches!(state.update(Action::Copy, hold()), Some(Effect::Copy(text)) if text.contains("Offer")));
+}
+
+#[test]
+fn the_copy_inside_of_a_row_is_the_selected_event_or_field() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Sessions), relay());
+    state.update(Action::Open, relay());
+    (0..6).for_each(|_| drop(state.update(Action::Down, relay())));
+    let frame = state.rung().expect("an event").frame;
+    let Some(Effect::Copy(text)) = state.update(Action::Copy, relay()) else { panic!("nothing to copy") };
+    let words = text.rsplit_once(": ").expect("words").1;
+    assert!(text.starts_with(&format!("frame {frame}: ")), "{text}");
+    assert!(screen(&state, relay(), LARGE).contains(words.split(' ').next().expect("a word")), "{text}");
+    state.take_frame(frame, read("webrtc-relay-udp", frame));
+    state.update(Action::Open, relay());
+    state.update(Action::First, relay());
+    (0..2).for_each(|_| drop(state.update(Action::Down, relay())));
+    let Some(Effect::Copy(text)) = state.update(Action::Copy, relay()) else { panic!("nothing to copy") };
+    assert!(text.starts_with("Destination: ") && text.matches(':').count() == 6, "{text}");
+}
+
+#[test]
+fn where_nothing_is_selected_there_is_nothing_to_copy() {
+    let mut state = state(relay(), SMALL);
+    state.update(Action::Show(Screen::Flows), relay());
+    type_in(&mut state, relay(), "zzz");
+    state.update(Action::Accept, relay());
+    assert_eq!(state.update(Action::Copy, relay()), None);
+    assert!(screen(&state, relay(), SMALL).contains("there is nothing here to copy"));
+}
+
+#[test]
+fn keys_that_come_together_lead_where_they_lead_one_by_one() {
+    let keys = [
+        Action::Show(Screen::Flows),
+        Action::Down,
+        Action::Down,
+        Action::DetailDown,
+        Action::Show(Screen::Findings),
+        Action::Down,
+        Action::Open,
+        Action::Down,
+        Action::PageDown,
+        Action::Show(Screen::Sessions),
+        Action::Open,
+        Action::Down,
+        Action::Down,
+        Action::Back,
+        Action::Show(Screen::Streams),
+        Action::PageDown,
+        Action::Up,
+    ];
+    for number in 1..=keys.len() {
+        let [mut together, mut apart] = [(); 2].map(|()| state(relay(), SMALL));
+        for key in keys.into_iter().take(number) {
+            assert_eq!(together.advance(key, relay()), apart.update(key, relay()));
+        }
+        together.catch_up(relay());
+        assert_eq!(screen(&together, relay(), SMALL), screen(&apart, relay(), SMALL), "{:?}", &keys[..number]);
+    }
+}
+
+#[test]
+fn what_runs_inside_dtls_is_not_said_to_have_stayed_away() {
+    let mut state = state(relay(), LARGE);
+    state.update(Action::Show(Screen::Sdp), relay());
+    state.update(Action::Last, relay());
+    let text = screen(&state, relay(), LARGE);
+    let from = text.find("agreed application").expect("a data channel");
+    assert!(text[from..].contains("carried inside DTLS") && !text[from..].contains("nothing came"), "{text}");
 }
 
 #[test]

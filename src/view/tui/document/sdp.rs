@@ -123,6 +123,11 @@ fn section(sdp: &SessionDescription, media: &Media) -> Vec<Cell> {
 
 fn agreed(row: &MediaRow, is_declared: bool, page: &mut Page<'_>) -> io::Result<()> {
     page.line(&[Cell::new(agreed_section(row, is_declared, CODECS), Ink::Strong)])?;
+    if row.agreed.accepted && !row.agreed.is_rtp() {
+        let inside = row.agreed.is_dtls();
+        let text = if inside { "carried inside DTLS: not seen from outside" } else { "not RTP: not looked for" };
+        return sentence("  seen", text, Ink::Faint, page);
+    }
     let sides = if is_declared { ["sender", "receiver"] } else { ["offerer", "answerer"] };
     for (at, (who, seen)) in sides.into_iter().zip(&row.seen).enumerate() {
         let was_to = row.agreed.sends.get(at).copied().unwrap_or(false);

@@ -142,17 +142,27 @@ fn timing(row: &StreamRow, page: &mut Page<'_>) -> io::Result<()> {
 /// Where something happened.
 fn notes(row: &StreamRow, page: &mut Page<'_>) -> io::Result<()> {
     let notes = &row.figures.notes;
-    let losses: Vec<Cell> = notes
+    let mut losses: Vec<Cell> = notes
         .losses
         .iter()
+        .filter(|place| place.missing > 0)
         .map(|place| {
             let took = with_ms(Some(place.nanos as f64 / 1e6));
             Cell::plain(format!("{} between frames {} and {}, {took}", place.missing, place.before, place.after))
         })
         .collect();
+    losses.extend(first_gaps(row).map(|text| Cell::new(text, Ink::Faint)));
     entry("missing", &losses, page)?;
     let frames = |frames: &[FrameNo]| frames.iter().map(|frame| Cell::plain(frame.to_string())).collect::<Vec<_>>();
     entry("late", &frames(&notes.reordered), page)?;
     entry("restarts", &frames(&notes.restarts), page)?;
     entry("clock jump", &frames(&notes.clock_jumps), page)
+}
+
+/// How many gaps are told of, where these are not all.
+pub(in crate::view::tui) fn first_gaps(row: &StreamRow) -> Option<String> {
+    let notes = &row.figures.notes;
+    let told = notes.losses.iter().filter(|place| place.missing > 0).count() as u64;
+    let all: u64 = row.figures.sequence.loss_runs.values().sum();
+    (notes.may_lack_losses() && told < all).then(|| format!("the first {} of {} gaps", count(told), count(all)))
 }

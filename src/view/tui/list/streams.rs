@@ -35,8 +35,8 @@ const COLUMNS: [Column; 21] = [
     Column::right("MOS", 1),
     Column::right("max 1s", 12).group("kbit/s"),
     Column::right("mean", 0).group("kbit/s"),
-    Column::left("over time", 7).group("kbit/s"),
-    Column::left("lost over time", 10),
+    Column::left("over time", 7).group("kbit/s").spare(),
+    Column::left("lost over time", 10).spare(),
 ];
 
 pub(super) fn table(seen: &Seen<'_>, rows: &[&StreamRow]) -> Table {

@@ -27,6 +27,13 @@ pub(super) struct Curve {
     pub(super) name: &'static str,
     pub(super) decimals: usize,
     pub(super) points: Vec<(Timestamp, f64)>,
+    /// Nanoseconds for which the last point holds: those of its interval.
+    pub(super) lasts: i64,
+}
+
+/// Nanoseconds of an interval.
+pub(super) fn step(series: &Series) -> i64 {
+    (series.step_seconds() * NANOS_PER_SEC as f64) as i64
 }
 
 /// The first and the last moment that is shown, and the one that is pointed to.
@@ -41,7 +48,7 @@ impl Span {
     /// All of it.
     pub(super) fn whole(series: &Series) -> Option<Self> {
         let points = series.points();
-        let end = points.last()?.ts.plus_nanos((series.step_seconds() * NANOS_PER_SEC as f64) as i64);
+        let end = points.last()?.ts.plus_nanos(step(series));
         Some(Self { from: points.first()?.ts, to: end, cursor: None })
     }
 
@@ -117,7 +124,8 @@ fn columns(curve: &Curve, span: Span, columns: usize) -> Vec<Option<u64>> {
     for (number, (ts, value)) in curve.points.iter().enumerate() {
         let first = span.column(*ts, columns);
         // A point lasts until the next one, so that wide screens have no holes.
-        let next = curve.points.get(number + 1).map_or(first + 1, |(next, _)| span.column(*next, columns));
+        let end = curve.points.get(number + 1).map_or_else(|| ts.plus_nanos(curve.lasts), |(next, _)| *next);
+        let next = span.column(end, columns);
         let (first, next) = (within(first), within(next.max(first + 1)));
         let scaled = (value * SCALE).round().max(0.0) as u64;
         for column in data.iter_mut().take(next).skip(first) {
@@ -138,11 +146,20 @@ mod tests {
     #[test]
     fn a_point_lasts_until_the_next_one_and_what_is_outside_is_not_shown() {
         let points = vec![(at(0), 9.0), (at(10), 1.0), (at(14), 2.0), (at(30), 9.0)];
-        let curve = Curve { name: "x", decimals: 0, points };
+        let curve = Curve { name: "x", decimals: 0, points, lasts: 0 };
         let span = Span { from: at(10), to: at(20), cursor: None };
         let (one, two) = (Some(1_000), Some(2_000));
         assert_eq!(columns(&curve, span, 10), [one, one, one, one, two, two, two, two, two, two]);
         assert_eq!([curve.value_at(at(13)), curve.value_at(at(-1))], [Some(1.0), None]);
+    }
+
+    #[test]
+    fn the_last_point_lasts_for_its_interval() {
+        let span = Span { from: at(0), to: at(2), cursor: None };
+        let curve = |lasts| Curve { name: "x", decimals: 0, points: vec![(at(0), 1.0), (at(1), 2.0)], lasts };
+        let (one, two) = (Some(1_000), Some(2_000));
+        assert_eq!(columns(&curve(NANOS_PER_SEC), span, 6), [one, one, one, two, two, two]);
+        assert_eq!(columns(&curve(0), span, 6), [one, one, one, two, None, None]);
     }
 
     #[test]

@@ -137,7 +137,11 @@ fn tabs(state: &State, theme: Theme) -> Line<'static> {
 
 fn below_title(state: &State, snapshot: &Snapshot) -> String {
     let stream = || state.stream(snapshot).map_or_else(|| "no stream".to_owned(), |row| row.id.clone());
-    let session = || state.session().map_or_else(|| "the whole capture".to_owned(), |at| format!("s{}", at + 1));
+    let session = || match state.session() {
+        Some(at) => format!("s{}", at + 1),
+        None if state.hidden(List::Sessions, "session").is_some() => "no session".to_owned(),
+        None => "the whole capture".to_owned(),
+    };
     match state.screen() {
         Screen::Stream => format!("Figures of {}", stream()),
         Screen::Reports => "Senders".to_owned(),
@@ -158,7 +162,7 @@ fn footer(state: &State, theme: Theme) -> Line<'static> {
             Span::styled(" filter: ", theme.title()),
             Span::raw(filter.clone()),
             Span::styled(" ", theme.selected()),
-            Span::styled("  Enter keeps it, Esc does not", theme.frame()),
+            Span::styled("  Enter keeps it, Esc the one before", theme.frame()),
         ]);
     }
     let hints = match (state.screen(), state.is_inside()) {

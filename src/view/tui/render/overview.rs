@@ -87,5 +87,6 @@ fn bandwidth(out: &mut Frame<'_>, area: Rect, snapshot: &Snapshot, theme: Theme)
         return out.render_widget(Line::styled(" none", theme.frame()), inner);
     };
     let points = series.points().iter().map(|at| (at.ts, at.bps / 1000.0)).collect();
-    chart::render(out, inner, span, &[Curve { name: "kbit/s", decimals: 1, points }], theme);
+    let curve = Curve { name: "kbit/s", decimals: 1, points, lasts: chart::step(series) };
+    chart::render(out, inner, span, &[curve], theme);
 }

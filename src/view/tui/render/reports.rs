@@ -36,8 +36,8 @@ pub(super) fn render(out: &mut Frame<'_>, area: Rect, row: Option<&StreamRow>, s
     let mut reported: Vec<_> = about.map(|point| (point.ts, f64::from(point.cumulative_lost))).collect();
     reported.sort_by_key(|point| point.0);
     let curves = [
-        Curve { name: "on the wire", decimals: 0, points: wire.collect() },
-        Curve { name: "reported", decimals: 0, points: reported },
+        Curve { name: "on the wire", decimals: 0, points: wire.collect(), lasts: chart::step(series) },
+        Curve { name: "reported", decimals: 0, points: reported, lasts: 0 },
     ];
     chart::render(out, inner, span, &curves, theme);
 }

@@ -14,6 +14,8 @@
 //!
 //! In: a stream, the part of its time that is looked at. Out: its course over time. Never: a curve of what nobody measured.
 
+use super::super::document::first_gaps;
+use super::super::list::List;
 use super::super::state::State;
 use super::super::theme::Theme;
 use super::chart::{self, Curve, Span};
@@ -31,7 +33,9 @@ pub(super) fn render(out: &mut Frame<'_>, area: Rect, state: &State, snapshot: &
     let course = row.and_then(|row| Some((row, row.series.as_ref()?, Span::whole(row.series.as_ref()?)?)));
     let (Some((row, series, whole)), Some((from, to))) = (course, state.window(snapshot)) else {
         let block = pane::frame("No stream", theme);
-        let text = Line::styled(" nothing is known of its course", theme.frame());
+        let hidden = state.hidden(List::Streams, "stream").map(|text| format!(" {text}"));
+        let text = hidden.unwrap_or_else(|| " nothing is known of its course".to_owned());
+        let text = Line::styled(text, theme.frame());
         return out.render_widget(Paragraph::new(text).block(block), area);
     };
     let since = |ts: Timestamp| {
@@ -45,7 +49,10 @@ pub(super) fn render(out: &mut Frame<'_>, area: Rect, state: &State, snapshot: &
         format!("{} to {} s, part of {} s", since(from), since(to), decimal(Some(length), 1))
     };
     let title = format!("{}, {part}, {} s a point", row.id, decimal(Some(series.step_seconds()), 1));
-    let block = pane::frame(&title, theme);
+    let mut block = pane::frame(&title, theme);
+    if let Some(text) = first_gaps(row) {
+        block = block.title_bottom(Line::styled(format!(" Lost: {text} "), theme.frame()));
+    }
     let inner = block.inner(area);
     out.render_widget(block, area);
     let span = Span { from, to, cursor: state.cursor(snapshot) };
@@ -78,19 +85,23 @@ fn curves(row: &StreamRow, series: &Series, snapshot: &Snapshot) -> Vec<Curve> {
     let of = |value: fn(&SeriesPoint) -> Option<f64>| {
         points.iter().filter_map(|point| Some((point.ts, value(point)?))).collect()
     };
+    let lasts = chart::step(series);
     let curves = [
-        Curve { name: "kbit/s", decimals: 1, points: of(|at| Some(at.bps / 1000.0)) },
-        Curve { name: "lost", decimals: 0, points: of(|at| Some(f64::from(at.lost))) },
-        Curve { name: "jitter ms", decimals: 2, points: of(|at| at.jitter_ms) },
-        Curve { name: "delta ms", decimals: 1, points: of(|at| at.delta_ms) },
-        Curve { name: "RTT ms", decimals: 1, points: rtts },
+        Curve { name: "kbit/s", decimals: 1, points: of(|at| Some(at.bps / 1000.0)), lasts },
+        Curve { name: "lost", decimals: 0, points: of(|at| Some(f64::from(at.lost))), lasts },
+        Curve { name: "jitter ms", decimals: 2, points: of(|at| at.jitter_ms), lasts },
+        Curve { name: "delta ms", decimals: 1, points: of(|at| at.delta_ms), lasts },
+        Curve { name: "RTT ms", decimals: 1, points: rtts, lasts: 0 },
     ];
     curves.into_iter().filter(|curve| !curve.points.is_empty()).collect()
 }
 
 /// What happened, in the order in which it hides what lies in the same column: losses first, keyframes last.
 fn marks(row: &StreamRow, series: &Series, snapshot: &Snapshot) -> Vec<(Timestamp, char)> {
-    let mut marks: Vec<(Timestamp, char)> = row.figures.notes.losses.iter().map(|at| (at.after_ts, 'L')).collect();
+    let mut marks: Vec<(Timestamp, char)> = {
+        let losses = row.figures.notes.losses.iter().filter(|place| place.missing > 0);
+        losses.map(|place| (place.after_ts, 'L')).collect()
+    };
     let own = |all: &[(Timestamp, FrameNo, Ssrc)], letter: char| -> Vec<(Timestamp, char)> {
         all.iter().filter(|(_, _, about)| about.0 == row.ssrc).map(|(ts, ..)| (*ts, letter)).collect()
     };

@@ -121,15 +121,10 @@ impl State {
     }
 
     pub(in crate::view::tui) fn sort(&mut self, change: impl FnOnce(&mut ListState, usize), snapshot: &Snapshot) {
-        let Some(list) = self.list() else { return };
+        let Some(list) = self.table() else {
+            return self.tell("there is no table here to sort".to_owned());
+        };
         change(&mut self.lists[list as usize], order::sorts(list).len());
-        self.settle(list, snapshot);
-    }
-
-    pub(in crate::view::tui) fn retype(&mut self, snapshot: &Snapshot, change: impl FnOnce(&mut String)) {
-        let Some(list) = self.list() else { return };
-        change(&mut self.lists[list as usize].filter);
-        self.scroll = 0;
         self.settle(list, snapshot);
     }
 
