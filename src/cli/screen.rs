@@ -9,7 +9,7 @@ use ratatui::crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{EnterAlternateScreen, enable_raw_mode};
 use signal_hook::consts::SIGTSTP;
-use std::io;
+use std::io::{self, IsTerminal};
 
 /// A screen; a terminal again when dropped. After a panic the hook of ratatui sees to that.
 pub(super) struct Screen {
@@ -43,6 +43,12 @@ impl Drop for Screen {
     fn drop(&mut self) {
         leave();
     }
+}
+
+/// True where the terminal was closed. Whether a signal tells of it is up to whoever led its session; and whoever reads from it reads its
+/// end for ever.
+pub(super) fn is_gone() -> bool {
+    !io::stdout().is_terminal()
 }
 
 /// Makes the screen a terminal again. Of a terminal that is gone nothing is left to restore.

@@ -108,7 +108,7 @@ fn replay(reading: &Reading, speed: f64, has_no_screen: &AtomicBool) -> ExitCode
     let mut read = |frame| frames.read(frame);
     let save = &mut |selection: &Selection| save::packets(reading, selection);
     has_no_screen.store(false, Relaxed);
-    let shown = live::dashboard(&engine, &title, &Until::default(), save, &mut read);
+    let shown = live::dashboard(&engine, &title, &Until::default(), (save, &mut read), &|_| ());
     let ended = engine.finish();
     ended.errors.iter().for_each(|error| output::note(error));
     let code = if ended.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INPUT) };
@@ -139,7 +139,7 @@ fn restore_with_terminal() -> io::Result<()> {
     let hangup = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGHUP, Arc::clone(&hangup))?;
     let watch = move || {
-        while !hangup.load(Relaxed) {
+        while !hangup.load(Relaxed) && !screen::is_gone() {
             std::thread::sleep(LOOK);
         }
         screen::leave();

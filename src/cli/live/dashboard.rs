@@ -11,6 +11,7 @@ use super::engine::Engine;
 use super::{ATTENTION, instant};
 use crate::model::snapshot::Snapshot;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,8 +35,11 @@ pub(in crate::cli) struct Until {
 #[derive(Default)]
 struct Newest {
     snapshot: Mutex<Option<Arc<Snapshot>>>,
+    /// What there is to be told, in order.
+    messages: Mutex<VecDeque<String>>,
+    /// Held by whoever ends a process without a terminal.
+    hung_up: Mutex<()>,
     has_left: AtomicBool,
-    has_ended: AtomicBool,
     is_over: AtomicBool,
     /// The finding came.
     came: AtomicBool,
@@ -60,13 +64,12 @@ pub(in crate::cli) fn dashboard(
     engine: &Engine,
     title: &str,
     until: &Until,
-    save: &mut Save<'_>,
-    read: &mut ReadFrame<'_>,
+    (save, read): (&mut Save<'_>, &mut ReadFrame<'_>),
+    at_hangup: &(dyn Fn(&Snapshot) + Sync),
 ) -> io::Result<bool> {
     let hangup = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGHUP, Arc::clone(&hangup))?;
     let newest = Newest::default();
-    let mut is_told = false;
     let mut next = || {
         if let Some(snapshot) = newest.snapshot.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return News::Snapshot(snapshot);
@@ -74,22 +77,19 @@ pub(in crate::cli) fn dashboard(
         if newest.is_over.load(Relaxed) {
             return News::Over;
         }
-        if newest.has_ended.load(Relaxed) && !is_told {
-            is_told = true;
-            return News::Message("that was all; q quits".to_owned());
-        }
-        News::None
+        let message = newest.messages.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        message.map_or(News::None, News::Message)
     };
     let first = Arc::new(engine.snapshot());
     let shown = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("snapshots".to_owned());
-        thread.spawn_scoped(scope, || take_snapshots(engine, until, &newest, &hangup))?;
+        thread.spawn_scoped(scope, || take_snapshots(engine, until, &newest, (&hangup, at_hangup)))?;
         // Also where showing ends in a panic: the scope waits for its thread.
         let _leaving = Leaving(&newest.has_left);
         show(title, first, &mut next, save, read)
     });
-    if hangup.load(Relaxed) {
-        hang_up(engine);
+    if hangup.load(Relaxed) || screen::is_gone() {
+        newest.hang_up(engine, at_hangup);
     }
     // Nobody looks at the flags of `show` any more.
     for signal in [SIGINT, SIGQUIT, SIGTERM] {
@@ -98,24 +98,43 @@ pub(in crate::cli) fn dashboard(
     shown.map(|_| newest.came.load(Relaxed))
 }
 
-fn hang_up(engine: &Engine) -> ! {
-    std::mem::forget(engine.finish());
-    screen::leave();
-    std::process::exit(128 + SIGHUP)
+impl Newest {
+    fn hang_up(&self, engine: &Engine, at_hangup: &(dyn Fn(&Snapshot) + Sync)) -> ! {
+        // Two threads may see it.
+        let _held = self.hung_up.lock().unwrap_or_else(PoisonError::into_inner);
+        at_hangup(&engine.finish().snapshot);
+        screen::leave();
+        std::process::exit(128 + SIGHUP)
+    }
+
+    fn tell(&self, message: String) {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner).push_back(message);
+    }
 }
 
-fn take_snapshots(engine: &Engine, until: &Until, newest: &Newest, hangup: &AtomicBool) {
+fn take_snapshots(
+    engine: &Engine,
+    until: &Until,
+    newest: &Newest,
+    (hangup, at_hangup): (&AtomicBool, &(dyn Fn(&Snapshot) + Sync)),
+) {
     let began = instant();
     let mut seen = None;
     let mut had = false;
     let mut due = began;
     let mut is_ended = false;
+    let mut told = 0;
     while !newest.has_left.load(Relaxed) {
-        if hangup.load(Relaxed) {
-            hang_up(engine);
+        if hangup.load(Relaxed) || screen::is_gone() {
+            newest.hang_up(engine, at_hangup);
         }
         let now = instant();
         if now >= due || is_ended {
+            engine.flush();
+            for error in engine.errors().into_iter().skip(told) {
+                newest.tell(error);
+                told += 1;
+            }
             if let Some(snapshot) = engine.newer(&mut seen) {
                 let has = until.finding.is_some_and(|code| snapshot.findings.iter().any(|found| found.code == code));
                 // A finding of a moment is none: the next snapshot has to have it, too.
@@ -136,8 +155,13 @@ fn take_snapshots(engine: &Engine, until: &Until, newest: &Newest, hangup: &Atom
             std::thread::sleep(ATTENTION);
         } else if engine.wait(ATTENTION) {
             is_ended = true;
-            newest.has_ended.store(true, Relaxed);
-            if until.end || !engine.errors().is_empty() {
+            // What went wrong is what there is to say of the end.
+            match engine.errors().get(told..) {
+                Some([.., last]) => newest.tell(format!("{last}; q quits")),
+                _ => newest.tell("that was all; q quits".to_owned()),
+            }
+            told = engine.errors().len();
+            if until.end {
                 newest.is_over.store(true, Relaxed);
             }
         }

@@ -141,6 +141,9 @@ fn show(engine: &Engine, request: &Request, arguments: &LiveArguments) -> ExitCo
     };
     let mut save = |selection: &Selection| {
         let files = engine.written();
+        if files.is_empty() && request.write.is_some() {
+            return Err("the file of -w could not be written: its packets are not kept".to_owned());
+        }
         if files.is_empty() {
             return Err("the packets are kept only where -w FILE says so".to_owned());
         }
@@ -152,7 +155,14 @@ fn show(engine: &Engine, request: &Request, arguments: &LiveArguments) -> ExitCo
         [file] => frames::of_growing(&[Input::Path(file.clone())], frame),
         _ => Err("the files of a ring number their frames anew".to_owned()),
     };
-    let shown = dashboard(engine, &title, &until, &mut save, &mut read);
+    let at_hangup = |snapshot: &Snapshot| {
+        if arguments.output.is_some()
+            && let Err(error) = report(snapshot, arguments, None)
+        {
+            note(&format!("the report could not be written: {error}"));
+        }
+    };
+    let shown = dashboard(engine, &title, &until, (&mut save, &mut read), &at_hangup);
     let came = *shown.as_ref().unwrap_or(&false);
     let (ended, code) = end(engine, request, arguments, (came, 0));
     if let Err(error) = shown {
