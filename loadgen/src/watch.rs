@@ -180,7 +180,7 @@ impl Dashboard {
 
 impl Drop for Dashboard {
     fn drop(&mut self) {
-        ratatui::restore();
+        drop(ratatui::try_restore());
         self.notes.iter().for_each(|note| crate::run::note(note));
     }
 }

@@ -51,8 +51,8 @@ pub(super) fn is_gone() -> bool {
     !io::stdout().is_terminal()
 }
 
-/// Makes the screen a terminal again. Of a terminal that is gone nothing is left to restore.
+/// Makes the screen a terminal again. Of one that is gone nothing is left to restore, and nobody to tell.
 pub(super) fn leave() {
     drop(execute!(io::stdout(), DisableMouseCapture, Show));
-    ratatui::restore();
+    drop(ratatui::try_restore());
 }
