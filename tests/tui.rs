@@ -296,9 +296,9 @@ fn a_pipe_is_watched_while_it_brings_packets_and_after_it_has_ended() {
 }
 
 #[test]
-fn a_terminal_that_is_closed_ends_a_capture_and_its_file_is_whole() {
+fn a_terminal_that_is_closed_ends_a_capture_and_leaves_its_file_and_its_report() {
     let program = env!("CARGO_BIN_EXE_rtcscope");
-    let line = format!("(cat {}; sleep 60) | '{program}' live - -w kept.pcapng", quoted("sip-hold"));
+    let line = format!("(cat {}; sleep 60) | '{program}' live - -w kept.pcapng -o report.txt", quoted("sip-hold"));
     let Some(terminal) = Terminal::run_line(&line) else { return };
     terminal.until(&[" Capture ", "SIP "]);
     let folder = terminal.folder.path().to_path_buf();
@@ -306,11 +306,12 @@ fn a_terminal_that_is_closed_ends_a_capture_and_its_file_is_whole() {
     terminal.tmux(&["kill-server"]);
     let all = read_pcapng(&std::fs::read(capture("sip-hold")).expect("a capture")).len();
     let kept = || std::fs::read(folder.join("kept.pcapng")).map_or(0, |bytes| read_pcapng(&bytes).len());
+    let report = || std::fs::read_to_string(folder.join("report.txt")).unwrap_or_default();
     for _ in 0..200 {
-        if kept() == all {
+        if kept() == all && report().contains(&format!("Packets    {all},")) {
             return;
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    panic!("{} of {all} packets were kept", kept());
+    panic!("{} of {all} packets were kept, and this report: {}", kept(), report());
 }

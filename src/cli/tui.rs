@@ -218,52 +218,49 @@ fn keys(state: &mut State, snapshot: &Snapshot, screen: &mut Screen, save: &mut 
         }
         let Some(action) = action(&event, state.is_typing()) else { continue };
         is_changed = true;
-        match state.advance(action, snapshot) {
+        let told = match state.advance(action, snapshot) {
+            None => continue,
             Some(Effect::Suspend) => {
                 screen.suspend()?;
                 let size = screen.terminal.size()?;
                 state.resize(size.width, size.height, snapshot);
+                continue;
             }
-            Some(effect) => {
-                let told = done(&effect, snapshot, save);
-                state.tell(told.unwrap_or_else(|error| error));
-            }
-            None => {}
-        }
+            Some(Effect::Export) => export(snapshot),
+            Some(Effect::Copy(text)) => copy(&text),
+            Some(Effect::Save(selection)) => saved(&selection, save),
+        };
+        state.tell(told.unwrap_or_else(|error| error));
     }
     state.catch_up(snapshot);
     Ok(is_changed)
 }
 
-/// Does what somebody asked for; gives what to say of it.
-fn done(effect: &Effect, snapshot: &Snapshot, save: &mut Save<'_>) -> Result<String, String> {
-    match effect {
-        // It needs the screen, and is done where that is.
-        Effect::Suspend => Ok(String::new()),
-        Effect::Export => {
-            let (path, mut file) = save::new_file("rtcscope-report", "json").map_err(|error| error.to_string())?;
-            let style = text::Style { width: None, color: false, full: true };
-            let written = output::report(snapshot, Format::Json, &style, true, &mut file).and_then(|()| file.flush());
-            written.map_err(|error| format!("{}: {error}", path.display()))?;
-            Ok(format!("the report is in {}", path.display()))
-        }
-        Effect::Copy(text) => {
-            let text = text.get(..text.floor_char_boundary(CLIPBOARD)).unwrap_or(text);
-            let mut out = io::stdout();
-            // OSC 52 of xterm; terminals that do not know it ignore it.
-            let sent = write!(out, "\x1b]52;c;{}\x07", base64(text.as_bytes())).and_then(|()| out.flush());
-            sent.map_err(|error| error.to_string())?;
-            Ok("copied, where the terminal allows it".to_owned())
-        }
-        Effect::Save(selection) => {
-            let (packets, path) = save(selection)?;
-            let (packets, are) = match packets {
-                1 => ("1 packet".to_owned(), "is"),
-                packets => (format!("{packets} packets"), "are"),
-            };
-            Ok(format!("{packets} of {} {are} in {}", selection.packets.of, path.display()))
-        }
-    }
+/// Writes the report; gives what to say of it, as the next two do.
+fn export(snapshot: &Snapshot) -> Result<String, String> {
+    let (path, mut file) = save::new_file("rtcscope-report", "json").map_err(|error| error.to_string())?;
+    let style = text::Style { width: None, color: false, full: true };
+    let written = output::report(snapshot, Format::Json, &style, true, &mut file).and_then(|()| file.flush());
+    written.map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(format!("the report is in {}", path.display()))
+}
+
+fn copy(text: &str) -> Result<String, String> {
+    let text = text.get(..text.floor_char_boundary(CLIPBOARD)).unwrap_or(text);
+    let mut out = io::stdout();
+    // OSC 52 of xterm; terminals that do not know it ignore it.
+    let sent = write!(out, "\x1b]52;c;{}\x07", base64(text.as_bytes())).and_then(|()| out.flush());
+    sent.map_err(|error| error.to_string())?;
+    Ok("copied, where the terminal allows it".to_owned())
+}
+
+fn saved(selection: &Selection, save: &mut Save<'_>) -> Result<String, String> {
+    let (packets, path) = save(selection)?;
+    let (packets, are) = match packets {
+        1 => ("1 packet".to_owned(), "is"),
+        packets => (format!("{packets} packets"), "are"),
+    };
+    Ok(format!("{packets} of {} {are} in {}", selection.packets.of, path.display()))
 }
 
 /// Base 64 (RFC 4648, section 4).

@@ -60,6 +60,9 @@ pub(super) fn live(arguments: LiveArguments) -> ExitCode {
     if request.origin == Origin::Pipe && io::stdin().is_terminal() {
         return fail(USAGE, "standard input is a terminal; pipe a capture into it: tcpdump -U -w - | rtcscope live -");
     }
+    if let Err(message) = room_for_report(&arguments) {
+        return fail(INPUT, &message);
+    }
     let mut out = match lines_out(&arguments) {
         Ok(out) => out,
         Err(error) => return fail(INPUT, &format!("the report could not be written: {error}")),
@@ -76,9 +79,6 @@ pub(super) fn live(arguments: LiveArguments) -> ExitCode {
             return fail(INPUT, &format!("metrics cannot be served at {address}: {error}"));
         }
     };
-    if let Err(message) = room_for_report(&arguments) {
-        return fail(INPUT, &message);
-    }
     let engine = match Engine::start(&request, credentials, wall_clock(), for_person) {
         Ok(engine) => engine,
         Err(message) => return fail(INPUT, &message),

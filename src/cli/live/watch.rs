@@ -95,3 +95,27 @@ fn worst(snapshot: &Snapshot) -> Option<(&str, f64)> {
     let losses = recent.filter_map(|row| Some((row.id.as_str(), row.loss().lost_pct?)));
     losses.max_by(|one, other| one.1.total_cmp(&other.1).then_with(|| other.0.cmp(one.0)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::analyzer::{Analyzer, Options};
+    use crate::model::capture::CaptureFacts;
+    use crate::packet::{LinkType, RawPacket};
+
+    #[test]
+    fn time_goes_on_where_nothing_comes_and_is_that_of_the_packets_again_where_something_does() {
+        let mut analyzer = Analyzer::new(Options::default());
+        let mut packet = |frame, seconds| {
+            let ts = Timestamp::from_parts(seconds, 0);
+            let (frame, link) = (FrameNo(frame), LinkType::ETHERNET);
+            analyzer.packet(&RawPacket { ts, frame, interface: 0, link, wire_len: 60, data: &[0; 60] });
+            analyzer.snapshot(CaptureFacts::default())
+        };
+        let mut watch = Watch::default();
+        let mut clock = |snapshot: &Snapshot| watch.second(snapshot, 1.5).ts.map(Timestamp::as_nanos);
+        let first = packet(1, 100);
+        let seen = [clock(&first), clock(&first), clock(&first), clock(&packet(2, 110))];
+        assert_eq!(seen, [100.0, 101.5, 103.0, 110.0].map(|seconds: f64| Some((seconds * 1e9) as i64)));
+    }
+}
