@@ -123,6 +123,11 @@ impl SavedFiles {
         self.kept.iter()
     }
 
+    /// True where none of them was taken away: together they number frames as the capture does.
+    pub fn are_all_there(&self) -> bool {
+        self.kept.len() as u64 == self.number
+    }
+
     /// Ends the last file, with all that was dropped while the capture lasted.
     ///
     /// # Errors

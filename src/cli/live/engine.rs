@@ -206,6 +206,11 @@ impl Engine {
         state.saved.as_ref().map_or_else(Vec::new, |saved| saved.files().cloned().collect())
     }
 
+    /// True where files of `-w` were taken away, so that those that are left number their frames anew.
+    pub(in crate::cli) fn has_lost_files(&self) -> bool {
+        self.shared.state().saved.as_ref().is_some_and(|saved| !saved.are_all_there())
+    }
+
     /// What came so far is in the files of `-w`.
     pub(in crate::cli) fn flush(&self) {
         self.shared.state().flush();

@@ -147,6 +147,10 @@ fn show(engine: &Engine, request: &Request, arguments: &LiveArguments) -> ExitCo
         if files.is_empty() {
             return Err("the packets are kept only where -w FILE says so".to_owned());
         }
+        if !selection.packets.frames.is_empty() && engine.has_lost_files() {
+            // They would be other frames, of somebody else's call perhaps.
+            return Err("its frames cannot be told any more: the ring has taken files away".to_owned());
+        }
         let inputs: Vec<Input> = files.into_iter().map(Input::Path).collect();
         save::packets_of(&inputs, None, (None, None), selection)
     };

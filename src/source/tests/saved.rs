@@ -55,9 +55,11 @@ fn a_file_is_no_longer_than_the_ring_allows_and_the_oldest_goes() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.b_00000_1.pcapng"), "of somebody else").unwrap();
     let mut saved = files(folder.path(), FileRing { bytes: Some(1000), files: Some(2), ..FileRing::default() });
+    assert!(saved.are_all_there());
     for second in 10..40 {
         save(&mut saved, &packet(second * SECOND, 0, LinkType::ETHERNET, &[0; 100]));
     }
+    assert!(!saved.are_all_there());
     saved.finish(None).unwrap();
     let names = names(folder.path());
     assert_eq!(names, ["a.b_00000_1.pcapng", "a.b_00004_28.pcapng", "a.b_00005_34.pcapng"]);
